@@ -1,0 +1,137 @@
+"""Files as values: written whole or not at all, digested, and checked when read back.
+
+A *sealed* JSON file carries the sha256 of its own content and exists in exactly one byte form, so any flipped byte,
+truncation or foreign content is found when it is read, without any other file at hand.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from autoshrink.errors import ArtifactError
+
+SEAL = "sha256"
+
+
+def canonical_json(value: object) -> str:
+    """Return ``value`` as the one JSON text we digest: sorted keys, no spaces, no NaN (use None)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest_of(value: object) -> str:
+    """Return the sha256 (hex) of a JSON value's canonical text."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the sha256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside ``path`` that becomes ``path`` when the block ends well, and vanishes when not.
+
+    The bytes are on the disk (fsync) before the name is: whoever sees ``path`` sees all of it, also after a power cut.
+    Raises OSError as the file system does (a full disk, a read-only folder); ``path`` is then as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` atomically and durably."""
+    with replacing(path) as file:
+        file.write(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write ``content`` to ``path`` as UTF-8, atomically and durably."""
+    write_bytes(path, content.encode())
+
+
+def sealed_bytes(kind: str, version: int, content: dict[str, Any]) -> bytes:
+    """Return the one byte form of a sealed JSON file of this kind and version."""
+    body = {"kind": kind, "version": version, **content}
+    sealed = {**body, SEAL: digest_of(body)}
+    text = json.dumps(sealed, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode()
+
+
+def write_sealed(path: Path, kind: str, version: int, content: dict[str, Any]) -> None:
+    """Write ``content`` as a sealed JSON file."""
+    write_bytes(path, sealed_bytes(kind, version, content))
+
+
+def read_sealed(path: Path, kind: str, version: int) -> dict[str, Any]:
+    """Read a sealed JSON file back and return its content.
+
+    Raises ArtifactError, in one line, when the file is missing, truncated, altered, of another kind or of a version
+    this code does not know.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise ArtifactError(f"{path}: there is no such file; expected a {kind}") from None
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        value = json.loads(raw)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ArtifactError(
+            f"{path}: not valid JSON ({error}); the file is truncated or altered; remove it to have it made again"
+        ) from None
+    if not isinstance(value, dict) or value.get("kind") != kind:
+        found = value.get("kind", "no kind") if isinstance(value, dict) else type(value).__name__
+        raise ArtifactError(f"{path}: expected a file of kind {kind!r}, found {found!r}")
+    if value.get("version") != version:
+        raise ArtifactError(
+            f"{path}: {kind} version {value.get('version')!r} is not known here; accepted: version {version}"
+        )
+    content = {key: item for key, item in value.items() if key not in ("kind", "version", SEAL)}
+    try:
+        intact = sealed_bytes(kind, version, content) == raw
+    except ValueError:  # NaN and its like, which no file of ours holds
+        intact = False
+    if not intact:
+        raise ArtifactError(
+            f"{path}: does not match its own sha256: it was altered; remove it to have it made again"
+        )
+    return content
+
+
+def set_aside(path: Path, why: str) -> Path:
+    """Rename a damaged file to ``NAME.damaged-N`` so that it can be studied and its place be filled again."""
+    for number in range(1, 10_000):
+        target = path.with_name(f"{path.name}.{why}-{number}")
+        try:
+            os.link(
+                path, target
+            )  # fails where the name is taken: two processes cannot set aside onto one name
+        except FileExistsError:
+            continue
+        path.unlink(missing_ok=True)
+        return target
+    raise ArtifactError(
+        f"{path}: 9,999 damaged files were set aside already; look at the disk, then remove them"
+    )

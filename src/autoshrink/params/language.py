@@ -1,0 +1,159 @@
+"""Networks, proxy and full training of word-level language models (paper, sections 3 and 4)."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from autoshrink.params.base import Section
+
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class LanguageNetwork(Section):
+    """The network around a cell: embedding, recurrent layer, decoder."""
+
+    embedding: Annotated[int, Field(ge=1)] = 64
+    """Width of a word's embedding."""
+    hidden: Annotated[int, Field(ge=1)] = 64
+    """Width of the hidden state."""
+    tied: bool = True
+    """Whether the decoder's weights are the embedding's (widths must then agree)."""
+    initial_range: Positive = 0.04
+    """Cell weights start uniform in plus or minus this."""
+    embedding_range: Positive = 0.1
+    """Embedding weights start uniform in plus or minus this."""
+    embedding_file: str | None = None
+    """Text file of pre-trained vectors, one ``word v1 v2 ...`` per line; words it lacks start at random."""
+
+    @model_validator(mode="after")
+    def _tied_widths(self) -> "LanguageNetwork":
+        if self.tied and self.embedding != self.hidden:
+            raise ValueError(
+                f"tied embeddings need embedding == hidden, found {self.embedding} and {self.hidden}; "
+                "make them equal or set tied: false"
+            )
+        return self
+
+
+class BackpropagationThroughTime(Section):
+    """How text is cut into sequences (Merity et al. 2018, section 4.1)."""
+
+    length: Annotated[int, Field(ge=2)] = 35
+    """Time steps of a sequence."""
+    half_probability: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Probability that a sequence's base length is half of it."""
+    deviation: Annotated[float, Field(ge=0)] = 0.0
+    """Standard deviation of a sequence's length around its base; 0: exactly the base length."""
+    shortest: Annotated[int, Field(ge=1)] = 5
+    """No sequence is shorter ..."""
+    excess: Annotated[int, Field(ge=0)] = 20
+    """... or longer than ``length`` by more than this."""
+
+
+class Dropouts(Section):
+    """Variational dropouts: one mask per sequence, shared by its time steps (Gal and Ghahramani 2016)."""
+
+    output: Probability = 0.0
+    """On the recurrent layer's output."""
+    hidden: Probability = 0.0
+    """On the state before every recurrent matrix."""
+    input: Probability = 0.0
+    """On the cell's input x."""
+    embedding: Probability = 0.0
+    """On the embedding's output."""
+    words: Probability = 0.0
+    """Whole words' embeddings."""
+
+
+class LanguageEarlyStop(Section):
+    """When training a candidate further is a waste."""
+
+    patience: Annotated[int, Field(ge=1)] = 4
+    """Stop after this many epochs without a new best validation perplexity."""
+    loss_ratio: Positive = 3.0
+    """Stop when validation loss exceeds this many times the training loss."""
+
+
+class LanguageProxyTraining(Section):
+    """How a candidate is trained from scratch, briefly."""
+
+    epochs: Annotated[int, Field(ge=1)] = 4
+    """Passes over the proxy's training lines, at most."""
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    """Sequences per step."""
+    bptt: BackpropagationThroughTime = BackpropagationThroughTime()
+    """How text is cut."""
+    learning_rate: Positive = 20.0
+    """SGD's learning rate, scaled by sequence length / bptt length."""
+    clip_gradient_norm: Positive = 0.25
+    """Greatest gradient norm."""
+    decay_epochs_before_end: list[Annotated[int, Field(ge=1)]] = [4, 2]
+    """The learning rate is divided at epochs (epochs - each of these), counted from 0."""
+    decay_factor: Annotated[float, Field(gt=1)] = 10.0
+    """What it is divided by."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """L2 penalty."""
+    evaluation_batch_size: Annotated[int, Field(ge=1)] = 10
+    """Sequences side by side when validating."""
+
+
+class LanguageProxy(Section):
+    """The proxy that candidates are judged by."""
+
+    dataset: str = "sotu"
+    """Which of ``datasets`` the text comes from."""
+    train_lines: Annotated[int, Field(ge=1)] = 1000
+    """First lines of the training split."""
+    validation_lines: Annotated[int, Field(ge=1)] = 150
+    """First lines of the validation split."""
+    test_lines: Annotated[int, Field(ge=1)] = 150
+    """First lines of the test split, which only count for the vocabulary (paper); never read by the search."""
+    network: LanguageNetwork = LanguageNetwork()
+    """The small network candidates are built into."""
+    training: LanguageProxyTraining = LanguageProxyTraining()
+    """How they are trained."""
+    early_stop: LanguageEarlyStop = LanguageEarlyStop()
+    """When they are given up."""
+
+
+class LanguageTraining(Section):
+    """The full recipe of the final model (Merity et al. 2018, as the paper's release uses it)."""
+
+    dataset: str = "sotu"
+    """Which of ``datasets`` the final model is trained and tested on."""
+    network: LanguageNetwork = LanguageNetwork(embedding=128, hidden=128)
+    """The network built from the best cell."""
+    epochs: Annotated[int, Field(ge=1)] = 6
+    """Passes over the training text."""
+    batch_size: Annotated[int, Field(ge=1)] = 20
+    """Sequences per step."""
+    bptt: BackpropagationThroughTime = BackpropagationThroughTime(deviation=5.0)
+    """How text is cut."""
+    learning_rate: Positive = 20.0
+    """SGD's learning rate, scaled by sequence length / bptt length."""
+    decay_epochs_before_end: list[Annotated[int, Field(ge=1)]] = []
+    """The learning rate is divided at epochs (epochs - each of these), counted from 0."""
+    decay_factor: Annotated[float, Field(gt=1)] = 10.0
+    """What it is divided by."""
+    clip_gradient_norm: Positive = 0.25
+    """Greatest gradient norm."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1.0e-6
+    """L2 penalty."""
+    dropouts: Dropouts = Dropouts()
+    """The dropouts."""
+    activation_regularisation: Annotated[float, Field(ge=0)] = 0.0
+    """AR's alpha: penalty on the dropped-out output's square."""
+    temporal_activation_regularisation: Annotated[float, Field(ge=0)] = 0.0
+    """TAR's beta: penalty on the square of the output's change over time."""
+    average_after: Annotated[int, Field(ge=1)] | None = 5
+    """Switch from SGD to averaged SGD when validation loss has not improved on the best older than this many epochs; null:
+    never."""
+    evaluation_batch_size: Annotated[int, Field(ge=1)] = 10
+    """Sequences side by side when validating."""
+    test_batch_size: Annotated[int, Field(ge=1)] = 1
+    """Sequences side by side in the final test."""
+    keep_checkpoints: Annotated[int, Field(ge=1)] = 2
+    """Checkpoints kept besides the best."""
+    checkpoint_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps between checkpoints inside an epoch; 0: only at each epoch's end."""

@@ -1,0 +1,133 @@
+"""From YAML files to one validated ``Parameters``, and errors that name file, key, value and what is accepted."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from autoshrink import artifacts
+from autoshrink.errors import ParameterError
+from autoshrink.params.root import Parameters
+
+
+def load(paths: Sequence[Path], settings: Sequence[str] = ()) -> Parameters:
+    """Read params.yaml and its overlays, the later the stronger, then ``key.path=value`` settings; validate.
+
+    Raises ParameterError: one line per mistake, each naming the file(s), the key, what was found and what is accepted.
+    """
+    merged: dict[str, Any] = {}
+    for path in paths:
+        merged = merge(merged, _read(path))
+    for setting in settings:
+        merged = merge(merged, _setting(setting))
+    return validate(merged, " + ".join(str(path) for path in paths))
+
+
+def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with ``overlay``'s values, mappings merged key by key, everything else replaced.
+
+    A data set whose ``source`` changes is replaced whole: keys of one source mean nothing to another.
+    """
+    result = copy.deepcopy(dict(base))
+    for key, value in overlay.items():
+        old = result.get(key)
+        if (
+            isinstance(value, Mapping)
+            and isinstance(old, Mapping)
+            and value.get("source", old.get("source")) == old.get("source")
+        ):
+            result[key] = merge(old, value)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result
+
+
+def validate(values: Mapping[str, Any], origin: str) -> Parameters:
+    """Return the typed parameters. Raises ParameterError, one line per mistake, naming ``origin``."""
+    try:
+        return Parameters.model_validate_json(artifacts.canonical_json(values))
+    except ValidationError as error:
+        raise ParameterError("\n".join(_line(origin, item) for item in error.errors())) from None
+    except (TypeError, ValueError) as error:  # a YAML date, a NaN: nothing that JSON knows
+        raise ParameterError(
+            f"{origin}: {error}; accepted: text, numbers, booleans, null, lists and mappings"
+        ) from None
+
+
+def freeze(parameters: Parameters, folder: Path) -> Path:
+    """Write the parameters to ``folder`` under their own digest, once, and return the file.
+
+    Jobs read this file, so that editing params.yaml during a run changes nothing that is under way.
+    """
+    values = parameters.model_dump(mode="json")
+    path = folder / f"params-{artifacts.digest_of(values)[:16]}.yaml"
+    if not path.exists():
+        artifacts.write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    return path
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of params.yaml, generated from the types."""
+    schema = Parameters.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ParameterError(
+            f"{path}: there is no such file; give a params.yaml or an overlay of it"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path}: cannot be read as UTF-8 text ({error})") from None
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ParameterError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ParameterError(f"{path}: expected keys and values, found {type(value).__name__}")
+    return value
+
+
+def _setting(setting: str) -> dict[str, Any]:
+    key, equals, text = setting.partition("=")
+    if not equals or not key:
+        raise ParameterError(f"--set {setting}: expected key.path=value, such as search.cnn.k=5")
+    try:
+        value: Any = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ParameterError(f"--set {setting}: the value is not valid YAML") from None
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    assert isinstance(value, dict)
+    return value
+
+
+_ACCEPTED = {
+    "extra_forbidden": "this key is not known; look for a typing error (every key is listed in params.schema.json)",
+    "missing": "this key is required",
+}
+
+
+def _line(origin: str, error: Any) -> str:
+    # the discriminator's value stands in pydantic's location, but not in the user's file
+    sources = {"mnist5k", "digits", "fashion-mnist", "cifar10", "imagefolder", "sotu", "ptb", "text"}
+    location = [str(part) for part in error["loc"]]
+    if location[:1] == ["datasets"] and len(location) > 2 and location[2] in sources:
+        del location[2]
+    key = ".".join(location)
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] in _ACCEPTED:
+        message = _ACCEPTED[error["type"]]
+    else:
+        message = message[0].lower() + message[1:]
+    found = ""
+    if error["type"] not in ("missing", "value_error"):
+        found = f" = {error['input']!r}" if not isinstance(error["input"], dict | list) else ""
+    return f"{origin}: {key}{found}: {message}" if key else f"{origin}: {message}"

@@ -1,0 +1,111 @@
+"""params.yaml as a whole, and what one section demands of another."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from autoshrink.params.base import Section, Task
+from autoshrink.params.data import AnyDataset, ImageFolder
+from autoshrink.params.language import LanguageProxy, LanguageTraining
+from autoshrink.params.search import Search
+from autoshrink.params.vision import ImageProxy, ImageTraining
+
+
+class Paths(Section):
+    """Where things are kept, relative to the folder the command runs in."""
+
+    data: str = "data"
+    """Prepared data sets and downloads."""
+    store: str = "store"
+    """Evaluations, shared by all runs."""
+    results: str = "results"
+    """This run: rounds, models, metrics, report."""
+
+
+class Compute(Section):
+    """What a job runs on."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """``auto`` takes a CUDA device where there is one."""
+    threads: Annotated[int, Field(ge=1)] = 1
+    """CPU threads of one job. Results are bit-identical between runs with the same number."""
+    deterministic: bool = True
+    """Use deterministic kernels on a CUDA device (a CPU always does)."""
+
+
+class Proxy(Section):
+    """The proxies of both searches."""
+
+    cnn: ImageProxy = ImageProxy()
+    """How CNN candidates are judged."""
+    rnn: LanguageProxy = LanguageProxy()
+    """How RNN candidates are judged."""
+
+
+class Training(Section):
+    """The full recipes of both final models."""
+
+    cnn: ImageTraining = ImageTraining()
+    """The final CNN."""
+    rnn: LanguageTraining = LanguageTraining()
+    """The final RNN."""
+
+
+class PaperDefects(Section):
+    """Defects of the released code, off unless one wants its numbers with them."""
+
+    validation_from_test_split: bool = False
+    """Draw the CNN proxy's validation images from the test split."""
+    validation_with_replacement: bool = False
+    """Draw them with replacement."""
+
+
+class Parameters(Section):
+    """All parameters of a run."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 2020
+    """The root seed: every random draw derives from it by name."""
+    tasks: Annotated[list[Task], Field(min_length=1)] = [Task.CNN, Task.RNN]
+    """Which searches to run."""
+    paths: Paths = Paths()
+    """Where things are kept."""
+    compute: Compute = Compute()
+    """What jobs run on."""
+    datasets: dict[str, AnyDataset]
+    """The data sets one can name in ``proxy`` and ``training``."""
+    search: Search = Search()
+    """The topology searches."""
+    proxy: Proxy = Proxy()
+    """How candidates are judged."""
+    training: Training = Training()
+    """How the final models are trained."""
+    paper_defects: PaperDefects = PaperDefects()
+    """Defects one can switch on."""
+
+    @model_validator(mode="after")
+    def _known_data(self) -> "Parameters":
+        for task in self.tasks:
+            for section, recipe in (("proxy", self.proxy), ("training", self.training)):
+                name = getattr(recipe, task).dataset
+                fitting = sorted(key for key, entry in self.datasets.items() if entry.task == task)
+                if name not in fitting:
+                    why = (
+                        "is not an entry of datasets" if name not in self.datasets else "is of the other task"
+                    )
+                    raise ValueError(
+                        f"{section}.{task}.dataset: {name!r} {why}; accepted: {', '.join(fitting)}"
+                    )
+        searched = self.datasets.get(self.proxy.cnn.dataset)
+        if Task.CNN in self.tasks and isinstance(searched, ImageFolder) and searched.storage != "array":
+            raise ValueError(
+                f"proxy.cnn.dataset: {self.proxy.cnn.dataset!r} has storage 'files'; a search needs storage: array"
+            )
+        return self
+
+    @property
+    def used_datasets(self) -> list[str]:
+        """Names of the data sets that the chosen tasks read, each once."""
+        names = [
+            getattr(recipe, task).dataset for task in self.tasks for recipe in (self.proxy, self.training)
+        ]
+        return list(dict.fromkeys(names))

@@ -1,0 +1,198 @@
+"""Networks, proxy and full training of image classifiers (paper, sections 3 and 4)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from autoshrink.params.base import Section
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class ImageNetwork(Section):
+    """The network around a cell: stem, stages of stacked cells, optional head, classifier."""
+
+    stem_filters: Annotated[int, Field(ge=1)] = 16
+    """Filters of the 3 x 3 stem convolution, before ``channel_scale``."""
+    stem_stride: Annotated[int, Field(ge=1, le=4)] = 1
+    """Stride of the stem convolution."""
+    base_filters: Annotated[int, Field(ge=1)] = 8
+    """Filters that the stage scales multiply."""
+    stage_scales: Annotated[list[Positive], Field(min_length=1)] = [1.0, 2.0, 4.0]
+    """Width of each stage as a multiple of ``base_filters``."""
+    stage_cells: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [1, 1, 1]
+    """Cells of each stage."""
+    stage_pools: Annotated[list[Annotated[int, Field(ge=1, le=8)]], Field(min_length=1)] = [1, 2, 2]
+    """Max-pool (kernel = stride) at the entry of each stage's first cell; 1 is none."""
+    channel_scale: Positive = 1.0
+    """Multiplies every width; a width is then rounded to a multiple of ``channel_divisor``."""
+    channel_divisor: Annotated[int, Field(ge=1)] = 4
+    """make_divisible(x, d) = max(round(x / d), 1) * d."""
+    residual: bool = True
+    """Whether a cell adds its input to its output; its leaves are then linear."""
+    activation: Literal["relu", "silu"] = "relu"
+    """Activation after batch norm (silu is Swish)."""
+    head_filters: Annotated[int, Field(ge=0)] = 0
+    """Filters of a 1 x 1 convolution before the average pool; 0 is none."""
+    background_class: bool = False
+    """Whether the classifier has one more output, for a background class that no image has (ImageNet's 1,001)."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Dropout before the classifier."""
+    batch_norm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Share of the running statistics that a step keeps (TensorFlow's sense; PyTorch's is one minus it)."""
+    batch_norm_epsilon: Positive = 1.0e-5
+    """Added to the variance."""
+
+    @model_validator(mode="after")
+    def _one_entry_per_stage(self) -> "ImageNetwork":
+        lengths = {len(self.stage_scales), len(self.stage_cells), len(self.stage_pools)}
+        if len(lengths) > 1:
+            raise ValueError(
+                "stage_scales, stage_cells and stage_pools need one entry per stage each, found "
+                f"{len(self.stage_scales)}, {len(self.stage_cells)} and {len(self.stage_pools)}"
+            )
+        return self
+
+
+class ImageEarlyStop(Section):
+    """When training a candidate further is a waste."""
+
+    patience: Annotated[int, Field(ge=1)] = 5
+    """Stop after this many epochs without a new best validation accuracy."""
+    floor_accuracy: Fraction = 0.2
+    """Stop when validation accuracy is below this ..."""
+    floor_epoch: Annotated[int, Field(ge=0)] = 3
+    """... at the end of this epoch (counted from 0)."""
+    loss_ratio: Positive = 3.0
+    """Stop when validation loss exceeds this many times the moving training loss."""
+    train_accuracy_ceiling: Fraction = 0.98
+    """An epoch ends early once the moving training accuracy exceeds this."""
+    moving_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """Momentum of the moving training loss and accuracy, per step."""
+
+
+class ImageProxyTraining(Section):
+    """How a candidate is trained from scratch, briefly."""
+
+    epochs: Annotated[int, Field(ge=1)] = 4
+    """Passes over the proxy's training images, at most."""
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    """Images per step; a last partial batch is dropped."""
+    learning_rate: Positive = 4.0e-3
+    """Adam's learning rate, constant."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1.0e-5
+    """L2 penalty, not on depthwise weights."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of forward and backward on a CUDA device (autocast); a CPU always computes in float32."""
+
+
+class ImageProxy(Section):
+    """The proxy that candidates are judged by."""
+
+    dataset: str = "mnist5k"
+    """Which of ``datasets`` the images come from."""
+    train_per_class: Annotated[int, Field(ge=1)] = 100
+    """Training images per class, drawn without replacement from the training split."""
+    validation_per_class: Annotated[int, Field(ge=1)] = 50
+    """Validation images per class, held out of the training split."""
+    network: ImageNetwork = ImageNetwork()
+    """The small network candidates are built into."""
+    training: ImageProxyTraining = ImageProxyTraining()
+    """How they are trained."""
+    early_stop: ImageEarlyStop = ImageEarlyStop()
+    """When they are given up."""
+
+
+class Augmentation(Section):
+    """What happens to a training image. All off but normalisation by default."""
+
+    pad_crop: Annotated[int, Field(ge=0)] = 0
+    """Pad by this many pixels and crop back at random (CIFAR's standard is 4)."""
+    horizontal_flip: Fraction = 0.0
+    """Probability of a mirror image."""
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Random rotation, up to this many degrees either way."""
+    translation: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Random shift, up to this share of the image's side."""
+    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Random scale between 1 - zoom and 1 + zoom."""
+    crop_area: Annotated[list[Fraction], Field(min_length=2, max_length=2)] | None = None
+    """Random resized crop: least and greatest share of the image's area (``storage: files`` only)."""
+    crop_aspect: Annotated[list[Positive], Field(min_length=2, max_length=2)] = [0.75, 4 / 3]
+    """Random resized crop: least and greatest width / height."""
+    random_resize_kernel: bool = False
+    """Whether each crop draws its own resize kernel (else bicubic)."""
+    color_jitter: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Strength of brightness, saturation, contrast and (a quarter of it) hue changes, in random order."""
+    erase: Fraction = 0.0
+    """Probability of erasing a random rectangle."""
+    mixup: Annotated[float, Field(ge=0)] = 0.0
+    """Mixup's alpha; 0 is none."""
+    cutmix: Annotated[float, Field(ge=0)] = 0.0
+    """CutMix's alpha; 0 is none."""
+    rand_augment: str | None = None
+    """A timm RandAugment policy such as ``rand-m9-mstd0.5`` (``storage: files`` only)."""
+
+
+class ImageTraining(Section):
+    """The full recipe of the final model."""
+
+    dataset: str = "mnist5k"
+    """Which of ``datasets`` the final model is trained and tested on."""
+    network: ImageNetwork = ImageNetwork()
+    """The network built from the best cell."""
+    image_size: Annotated[int, Field(ge=8, le=1024)] | None = None
+    """Side of the training and evaluation crop for ``storage: files``, pixels; null: the data's own size."""
+    evaluation_crop: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Central share of the image that evaluation sees (``storage: files`` only)."""
+    pixel_scaling: Literal["standardise", "symmetric"] = "standardise"
+    """Subtract the training split's mean and divide by its deviation, or scale to [-1, 1]."""
+    epochs: Annotated[int, Field(ge=1)] = 15
+    """Passes over the training split."""
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    """Images per optimizer step, over all processes and accumulation steps."""
+    accumulation_steps: Annotated[int, Field(ge=1)] = 1
+    """Forward and backward passes per optimizer step."""
+    optimizer: Literal["rmsproptf", "sgd", "adamw", "adam", "lamb"] = "adamw"
+    """timm's optimizer of this name."""
+    learning_rate: Positive = 4.0e-3
+    """Peak learning rate, for the whole batch."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum (Adam's beta1)."""
+    optimizer_epsilon: Positive = 1.0e-8
+    """The optimizer's epsilon (RMSProp as released: 1.0)."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1.0e-4
+    """Weight decay, not on batch norm, biases or depthwise weights."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Shape of the learning rate after warm-up."""
+    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    """Linear warm-up, in epochs."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the target spread over all classes."""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay per step of the weights' exponential moving average that evaluation uses; 0 is none."""
+    clip_gradient_norm: Annotated[float, Field(ge=0)] = 0.0
+    """Greatest gradient norm; 0 is no clipping."""
+    augmentation: Augmentation = Augmentation()
+    """What happens to training images."""
+    precision: Literal["float32", "bfloat16", "float16"] = "bfloat16"
+    """Arithmetic of forward and backward on a CUDA device (autocast); a CPU always computes in float32."""
+    validation_per_class: Annotated[int, Field(ge=0)] = 0
+    """Images per class of the training split held out to choose the best epoch; 0: the last epoch is the model."""
+    loader_workers: Annotated[int, Field(ge=0)] = 0
+    """Decoding processes (``storage: files`` only)."""
+    keep_checkpoints: Annotated[int, Field(ge=1)] = 2
+    """Checkpoints kept besides the best."""
+    checkpoint_steps: Annotated[int, Field(ge=0)] = 0
+    """Optimizer steps between checkpoints inside an epoch; 0: only at each epoch's end."""
+
+    @model_validator(mode="after")
+    def _contradictions(self) -> "ImageTraining":
+        if self.batch_size % self.accumulation_steps:
+            raise ValueError(
+                f"batch_size {self.batch_size} is not divisible by accumulation_steps {self.accumulation_steps}"
+            )
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs} must be less than epochs {self.epochs}")
+        return self
