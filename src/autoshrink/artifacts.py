@@ -114,9 +114,7 @@ def read_sealed(path: Path, kind: str, version: int) -> dict[str, Any]:
     except ValueError:  # NaN and its like, which no file of ours holds
         intact = False
     if not intact:
-        raise ArtifactError(
-            f"{path}: does not match its own sha256: it was altered; remove it to have it made again"
-        )
+        raise ArtifactError(f"{path}: does not match its own sha256: it was altered; remove it to have it made again")
     return content
 
 
@@ -125,13 +123,9 @@ def set_aside(path: Path, why: str) -> Path:
     for number in range(1, 10_000):
         target = path.with_name(f"{path.name}.{why}-{number}")
         try:
-            os.link(
-                path, target
-            )  # fails where the name is taken: two processes cannot set aside onto one name
+            os.link(path, target)  # fails where the name is taken: two processes cannot set aside onto one name
         except FileExistsError:
             continue
         path.unlink(missing_ok=True)
         return target
-    raise ArtifactError(
-        f"{path}: 9,999 damaged files were set aside already; look at the disk, then remove them"
-    )
+    raise ArtifactError(f"{path}: 9,999 damaged files were set aside already; look at the disk, then remove them")

@@ -42,9 +42,7 @@ class Cell:
         if not self.nodes or self.nodes[0] != 0 or self.operators[:1] != (INPUT,):
             raise CellError("a cell starts with node 0, whose operator is 'input'")
         if len(self.nodes) != len(self.operators):
-            raise CellError(
-                f"{len(self.nodes)} nodes have {len(self.operators)} operators; each needs exactly one"
-            )
+            raise CellError(f"{len(self.nodes)} nodes have {len(self.operators)} operators; each needs exactly one")
         if list(self.nodes) != sorted(set(self.nodes)):
             raise CellError(f"node numbers must ascend without repetition, found {list(self.nodes)}")
         if INPUT in self.operators[1:]:
@@ -118,9 +116,7 @@ class Cell:
         keep = self.reachable
         return Cell(
             tuple(node for node in self.nodes if node in keep),
-            tuple(
-                operator for node, operator in zip(self.nodes, self.operators, strict=True) if node in keep
-            ),
+            tuple(operator for node, operator in zip(self.nodes, self.operators, strict=True) if node in keep),
             tuple(edge for edge in self.edges if edge[0] in keep),
         )
 
@@ -146,8 +142,7 @@ class Cell:
         """Return the cell as JSON values; ``from_json`` reads them back."""
         return {
             "nodes": [
-                {"id": node, "operator": operator}
-                for node, operator in zip(self.nodes, self.operators, strict=True)
+                {"id": node, "operator": operator} for node, operator in zip(self.nodes, self.operators, strict=True)
             ],
             "edges": [list(edge) for edge in self.edges],
         }
@@ -165,9 +160,7 @@ class Cell:
             raise CellError(
                 "not a cell: expected {nodes: [{id, operator}, ...], edges: [[source, target], ...]}"
             ) from None
-        return cls(
-            tuple(node for node, _ in nodes), tuple(operator for _, operator in nodes), tuple(sorted(edges))
-        )
+        return cls(tuple(node for node, _ in nodes), tuple(operator for _, operator in nodes), tuple(sorted(edges)))
 
     def save(self, path: Path) -> None:
         """Write the cell to a file of its own, sealed."""

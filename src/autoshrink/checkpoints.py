@@ -68,13 +68,8 @@ def load_latest(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
         tensors_path = path.with_suffix(".safetensors")
         try:
             content = artifacts.read_sealed(path, KIND, VERSION)
-            if (
-                not tensors_path.exists()
-                or artifacts.digest_of_file(tensors_path) != content["tensors_sha256"]
-            ):
-                raise ArtifactError(
-                    f"{tensors_path}: missing or altered (its sha256 is not the one recorded)"
-                )
+            if not tensors_path.exists() or artifacts.digest_of_file(tensors_path) != content["tensors_sha256"]:
+                raise ArtifactError(f"{tensors_path}: missing or altered (its sha256 is not the one recorded)")
         except ArtifactError as error:
             _set_aside(path, "damaged", str(error))
             continue
@@ -95,9 +90,7 @@ def _set_aside(path: Path, why: str, message: str) -> None:
     tensors_path = path.with_suffix(".safetensors")
     if tensors_path.exists():
         artifacts.set_aside(tensors_path, why)
-    log.warning(
-        "%s; set aside as %s, training goes on from an older checkpoint or from scratch", message, moved.name
-    )
+    log.warning("%s; set aside as %s, training goes on from an older checkpoint or from scratch", message, moved.name)
 
 
 def _difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
@@ -116,9 +109,7 @@ def _strip(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
         return {"mapping": pairs}
     if isinstance(value, list | tuple):
         return {"list": [_strip(item, f"{name}/{index}", tensors) for index, item in enumerate(value)]}
-    assert value is None or isinstance(value, str | int | float | bool), (
-        f"{name}: {type(value)} cannot be saved"
-    )
+    assert value is None or isinstance(value, str | int | float | bool), f"{name}: {type(value)} cannot be saved"
     return {"value": value}
 
 

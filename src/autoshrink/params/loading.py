@@ -79,9 +79,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ParameterError(
-            f"{path}: there is no such file; give a params.yaml or an overlay of it"
-        ) from None
+        raise ParameterError(f"{path}: there is no such file; give a params.yaml or an overlay of it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ParameterError(f"{path}: cannot be read as UTF-8 text ({error})") from None
     try:

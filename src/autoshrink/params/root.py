@@ -89,12 +89,8 @@ class Parameters(Section):
                 name = getattr(recipe, task).dataset
                 fitting = sorted(key for key, entry in self.datasets.items() if entry.task == task)
                 if name not in fitting:
-                    why = (
-                        "is not an entry of datasets" if name not in self.datasets else "is of the other task"
-                    )
-                    raise ValueError(
-                        f"{section}.{task}.dataset: {name!r} {why}; accepted: {', '.join(fitting)}"
-                    )
+                    why = "is not an entry of datasets" if name not in self.datasets else "is of the other task"
+                    raise ValueError(f"{section}.{task}.dataset: {name!r} {why}; accepted: {', '.join(fitting)}")
         searched = self.datasets.get(self.proxy.cnn.dataset)
         if Task.CNN in self.tasks and isinstance(searched, ImageFolder) and searched.storage != "array":
             raise ValueError(
@@ -105,7 +101,5 @@ class Parameters(Section):
     @property
     def used_datasets(self) -> list[str]:
         """Names of the data sets that the chosen tasks read, each once."""
-        names = [
-            getattr(recipe, task).dataset for task in self.tasks for recipe in (self.proxy, self.training)
-        ]
+        names = [getattr(recipe, task).dataset for task in self.tasks for recipe in (self.proxy, self.training)]
         return list(dict.fromkeys(names))

@@ -1,0 +1,29 @@
+"""A search's own corner of the root seed: draws named under one prefix."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from autoshrink import seeds
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Named draws of one search: ``root`` is the run's seed, ``prefix`` such as ``cnn/shrink-0``."""
+
+    root: int
+    prefix: str
+
+    def shuffled(self, name: str, items: Iterable[Item]) -> list[Item]:
+        """Return the items in random order."""
+        return seeds.shuffled(self.root, f"{self.prefix}/{name}", items)
+
+    def sample(self, name: str, items: Sequence[Item], count: int) -> list[Item]:
+        """Return up to ``count`` of the items, without replacement."""
+        return seeds.sample(self.root, f"{self.prefix}/{name}", items, count)
+
+    def choice(self, name: str, items: Sequence[Item]) -> Item:
+        """Return one of the items."""
+        return seeds.choice(self.root, f"{self.prefix}/{name}", items)

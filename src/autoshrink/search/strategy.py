@@ -1,0 +1,71 @@
+"""What a search strategy is: it says how many candidates it may propose, proposes, and selects. State is a value."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from autoshrink.cell import Cell
+from autoshrink.search.draws import Draws
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a search stands after a round. ``memory`` is JSON that a strategy may need besides the cell."""
+
+    cell: Cell
+    stopped: str | None = None
+    memory: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the state as JSON values."""
+        return {"cell": self.cell.to_json(), "stopped": self.stopped, "memory": dict(self.memory)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "State":
+        """Read what ``to_json`` wrote."""
+        return cls(Cell.from_json(value["cell"]), value["stopped"], value["memory"])
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A proposed cell, as a change to the round's starting cell, and how it came about (``origin``, one phrase)."""
+
+    cell: Cell
+    origin: str
+    removed: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A candidate that was evaluated: its score is None when it has no finite one."""
+
+    candidate: Candidate
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A round's outcome: the state to go on from and the slot of the candidate it took, if any."""
+
+    state: State
+    slot: int | None
+
+
+class Strategy(Protocol):
+    """A search strategy. Every method is a pure function of its arguments and the strategy's parameters."""
+
+    def slots(self) -> Sequence[int]:
+        """Return the greatest number of candidates of round 1, 2, ...: the static plan, known from parameters alone."""
+        ...
+
+    def start(self, draws: Draws) -> State:
+        """Return the state that round 1 starts from."""
+        ...
+
+    def propose(self, state: State, round_number: int, draws: Draws) -> Sequence[Candidate]:
+        """Return the round's candidates, at most ``slots()[round_number - 1]``, none when the search has stopped."""
+        ...
+
+    def select(self, state: State, round_number: int, scored: Sequence[Scored], draws: Draws) -> Selection:
+        """Return what the round's evaluations lead to."""
+        ...
