@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -89,18 +89,7 @@ def read_sealed(path: Path, kind: str, version: int) -> dict[str, Any]:
     Raises ArtifactError, in one line, when the file is missing, truncated, altered, of another kind or of a version
     this code does not know.
     """
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise ArtifactError(f"{path}: there is no such file; expected a {kind}") from None
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read ({error.strerror})") from error
-    try:
-        value = json.loads(raw)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ArtifactError(
-            f"{path}: not valid JSON ({error}); the file is truncated or altered; remove it to have it made again"
-        ) from None
+    raw, value = _parse(path, kind)
     if not isinstance(value, dict) or value.get("kind") != kind:
         found = value.get("kind", "no kind") if isinstance(value, dict) else type(value).__name__
         raise ArtifactError(f"{path}: expected a file of kind {kind!r}, found {found!r}")
@@ -118,6 +107,29 @@ def read_sealed(path: Path, kind: str, version: int) -> dict[str, Any]:
     return content
 
 
+def kind_of(path: Path) -> str:
+    """Return the kind that a sealed JSON file says it is. Raises ArtifactError when it is no such file."""
+    _, value = _parse(path, "sealed file")
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(kind, str):
+        raise ArtifactError(f"{path}: not a file of AutoShrink's: it names no kind")
+    return kind
+
+
+def _parse(path: Path, expected: str) -> tuple[bytes, Any]:
+    try:
+        raw = path.read_bytes()
+        return raw, json.loads(raw)
+    except FileNotFoundError:
+        raise ArtifactError(f"{path}: there is no such file; expected a {expected}") from None
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise ArtifactError(
+            f"{path}: not valid JSON ({error}); the file is truncated or altered; remove it to have it made again"
+        ) from None
+
+
 def set_aside(path: Path, why: str) -> Path:
     """Rename a damaged file to ``NAME.damaged-N`` so that it can be studied and its place be filled again."""
     for number in range(1, 10_000):
@@ -129,3 +141,22 @@ def set_aside(path: Path, why: str) -> Path:
         path.unlink(missing_ok=True)
         return target
     raise ArtifactError(f"{path}: 9,999 damaged files were set aside already; look at the disk, then remove them")
+
+
+def timing_path(path: Path) -> Path:
+    """Return where ``path``'s timing is kept: what differs from run to run, and no digest covers."""
+    return path.with_name(f"{path.name.removesuffix('.json')}.timing.json")
+
+
+def write_timing(path: Path, timing: Mapping[str, Any]) -> None:
+    """Write the timing of the artifact ``path`` beside it."""
+    write_text(timing_path(path), json.dumps(timing, indent=1, sort_keys=True) + "\n")
+
+
+def read_timing(path: Path) -> dict[str, Any]:
+    """Return ``path``'s timing; empty where it is missing or unreadable, for no result depends on it."""
+    try:
+        value = json.loads(timing_path(path).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,7 +1,7 @@
 """The cell: a directed acyclic graph of operators whose edges are what AutoShrink searches (paper, section 3).
 
-Node 0 is the cell's input; every other node carries one operator; an edge (i, j), i < j, carries node i's output to node j.
-A node keeps its number for life, so that the same node is recognised in every round.
+Node 0 is the cell's input; every other node carries one operator; an edge (i, j), i < j, carries node i's output to
+node j. A node keeps its number for life, so that the same node is recognised in every round.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,8 @@
 """Training state on disk: tensors in safetensors, everything else in a sealed JSON beside it; never a pickle.
 
-A checkpoint is two files, ``step-000000120.safetensors`` and ``step-000000120.json``. The JSON is written last and holds the
-sha256 of the tensors, so a checkpoint exists exactly when its JSON does, and a damaged one is found when it is read.
+A checkpoint is two files, ``step-000000120.safetensors`` and ``step-000000120.json``. The JSON is written last and
+holds the sha256 of the tensors, so a checkpoint exists exactly when its JSON does, and a damaged one is found when it
+is read.
 """
 
 import logging
@@ -30,10 +31,11 @@ class Checkpoint:
 
 
 def save(folder: Path, step: int, state: Any, identity: Mapping[str, Any], keep: int) -> Path:
-    """Save ``state`` (nested dicts and lists of tensors and JSON values) and drop all but the ``keep`` newest checkpoints.
+    """Save ``state`` (nested dicts and lists of tensors and JSON values) and drop all but the ``keep`` newest
+    checkpoints.
 
-    ``identity`` says what is being trained (cell, recipe, data, seed): a checkpoint is only ever resumed by the same. Returns
-    the sealed JSON's path. Raises OSError when the disk is full; older checkpoints are then as they were.
+    ``identity`` says what is being trained (cell, recipe, data, seed): a checkpoint is only ever resumed by the same.
+    Returns the sealed JSON's path. Raises OSError when the disk is full; older checkpoints are then as they were.
     """
     tensors: dict[str, Tensor] = {}
     values = _strip(state, "", tensors)

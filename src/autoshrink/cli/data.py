@@ -1,0 +1,49 @@
+"""The verbs before a run and at its very start: check and prepare."""
+
+import importlib
+from pathlib import Path
+
+import click
+
+from autoshrink.cli import options
+from autoshrink.cli.step import timed
+from autoshrink.errors import UserError
+from autoshrink.params.base import Task
+
+
+@click.command(short_help="Check parameters and that the raw data is there.")
+@options.parameters
+def check(files: tuple[Path, ...], settings: tuple[str, ...]) -> None:
+    """Check the parameters and that the raw data of the data sets they name is there. Nothing is written.
+
+    Example: autoshrink check --params params.yaml --params workflow/presets/paper.yaml
+    """
+    from autoshrink import sources
+    from autoshrink.search import rounds
+
+    parameters = options.load(files, settings)
+    for line in sources.check(parameters):
+        click.echo(line)
+    for task in parameters.tasks:
+        plan = rounds.plan(parameters, task)
+        count = sum(len(slots) for job in plan for slots in job)
+        click.echo(f"{task}: at most {len(plan)} rounds and {count} evaluations for each of {parameters.search.seeds}")
+
+
+@click.command(short_help="Prepare a data set: one checksummed form, with a manifest.")
+@options.parameters
+@click.argument("name")
+@options.out("the prepared data set (a folder)")
+def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: Path) -> None:
+    """Prepare the data set NAME, an entry of params.yaml's datasets: read, check, split, and write it with a manifest.
+
+    Example: autoshrink prepare mnist5k --out data/mnist5k
+    """
+    parameters = options.load(files, settings)
+    entry = parameters.datasets.get(name)
+    if entry is None:
+        raise UserError(f"{name!r} is not an entry of datasets; accepted: {', '.join(sorted(parameters.datasets))}")
+    room = importlib.import_module("autoshrink.vision.data" if entry.task is Task.CNN else "autoshrink.language.data")
+    with timed(out / "manifest.json"):
+        room.prepare(name, entry, out, Path(parameters.paths.data) / "downloads", parameters.seed)
+    click.echo(f"{name}: prepared in {out}")

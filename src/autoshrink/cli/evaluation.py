@@ -1,0 +1,57 @@
+"""The verb that trains candidates on the proxy."""
+
+from pathlib import Path
+
+import click
+
+from autoshrink.cli import options
+from autoshrink.cli.progress import Lines
+from autoshrink.cli.step import timed
+from autoshrink.errors import UserError
+from autoshrink.params.base import Task
+
+
+@click.command(short_help="Train a proposal's candidates on the proxy, or take them from the store.")
+@options.parameters
+@options.task
+@click.option("--proposal", type=options.FILE, required=True, help="The round's proposal.")
+@click.option("--slots", required=True, metavar="FIRST:END", help="Which candidates, such as 0:2 for slots 0 and 1.")
+@click.option("--data", type=options.FOLDER, required=True, help="The prepared data set.")
+@click.option("--store", type=options.FOLDER, required=True, help="The evaluations' store.")
+@options.out("the evaluations")
+def evaluate(
+    files: tuple[Path, ...],
+    settings: tuple[str, ...],
+    task: str,
+    proposal: Path,
+    slots: str,
+    data: Path,
+    store: Path,
+    out: Path,
+) -> None:
+    """Train a proposal's candidates from scratch on the proxy; those that the store has are taken from it.
+
+    Example: autoshrink evaluate --task cnn --proposal round-01/proposal.json --slots 0:4 --data data/mnist5k
+    --store store --out round-01/evaluations-0.json
+    """
+    from autoshrink.evaluation import engine
+    from autoshrink.evaluation.store import Store
+
+    first, colon, end = slots.partition(":")
+    if not (colon and first.isdigit() and end.isdigit() and int(first) < int(end)):
+        raise UserError(f"--slots {slots}: expected FIRST:END with FIRST below END, such as 0:2")
+    wanted = range(int(first), int(end))
+    lines = Lines(f"{task} {proposal.parent.name}")
+
+    def tell(event: engine.Event) -> None:
+        values = {key: value for key, value in event.metrics.items() if isinstance(value, float)}
+        if event.done:
+            lines.say(f"slot {event.slot}: {'re-used' if event.reused else 'done'} after {event.epochs} epochs", values)
+        else:
+            lines.say(f"slot {event.slot}: epoch {event.epochs} of at most {event.limit}", values)
+
+    with timed(out) as facts:
+        parameters = options.load(files, settings)
+        reused, count, timing = engine.evaluate(parameters, Task(task), proposal, wanted, data, Store(store), out, tell)
+        facts.update(timing, reused=reused, evaluations=count)
+    click.echo(f"re-used {reused} of {count} evaluations")

@@ -1,0 +1,50 @@
+"""Options that several verbs share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from autoshrink import params
+from autoshrink.params.base import Task
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+task = click.option("--task", type=click.Choice([str(item) for item in Task]), required=True, help="Which search.")
+search = click.option(
+    "--search", required=True, metavar="STRATEGY-SEED", help="Which of its searches, such as shrink-0."
+)
+
+
+def parameters(command: Command) -> Command:
+    """Add ``--params`` and ``--set``; the command receives ``files`` and ``settings`` for ``load``."""
+    command = click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Change one parameter, such as search.cnn.k=5. Can be given again.",
+    )(command)
+    return click.option(
+        "--params",
+        "files",
+        multiple=True,
+        type=FILE,
+        default=("params.yaml",),
+        show_default=True,
+        help="Parameters; given again, an overlay over those before.",
+    )(command)
+
+
+def load(files: tuple[Path, ...], settings: tuple[str, ...]) -> params.Parameters:
+    """Return the parameters that the options of ``parameters`` name."""
+    return params.load(files, settings)
+
+
+def out(what: str) -> Callable[[Command], Command]:
+    """Add ``--out``."""
+    return click.option("--out", type=click.Path(path_type=Path), required=True, help=f"Where to write {what}.")

@@ -1,0 +1,89 @@
+"""The ``autoshrink`` command: its verbs by group, and what an error looks like."""
+
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+import click
+
+from autoshrink import __version__
+from autoshrink.errors import UserError
+
+# verb: (module, what the group is called in the help); the module is imported only when its verb is asked for
+VERBS = {
+    "check": ("autoshrink.cli.data", "Before a run"),
+    "cost": ("autoshrink.cli.cost", "Before a run"),
+    "prepare": ("autoshrink.cli.data", "Steps of the pipeline, in order"),
+    "start": ("autoshrink.cli.search", "Steps of the pipeline, in order"),
+    "propose": ("autoshrink.cli.search", "Steps of the pipeline, in order"),
+    "evaluate": ("autoshrink.cli.evaluation", "Steps of the pipeline, in order"),
+    "select": ("autoshrink.cli.search", "Steps of the pipeline, in order"),
+    "best": ("autoshrink.cli.search", "Steps of the pipeline, in order"),
+    "train": ("autoshrink.cli.training", "Steps of the pipeline, in order"),
+    "test": ("autoshrink.cli.training", "Steps of the pipeline, in order"),
+    "report": ("autoshrink.cli.report", "Steps of the pipeline, in order"),
+}
+
+
+class Verbs(click.Group):
+    """A group that imports a verb's module only when the verb is used, so that light verbs start in no time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of the pipeline."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a verb's command, or None where there is no such verb."""
+        if cmd_name not in VERBS:
+            return None
+        command = getattr(importlib.import_module(VERBS[cmd_name][0]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs by group."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name, (_, group) in VERBS.items():
+            command = self.get_command(ctx, name)
+            assert command is not None
+            groups.setdefault(group, []).append((name, command.get_short_help_str(100)))
+        for group, rows in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(rows)
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="autoshrink")
+def autoshrink() -> None:
+    """Discover efficient neural architectures by shrinking the edges of a cell's DAG.
+
+    The pipeline runs these verbs for you (`make run`, or `snakemake --cores all`); each can be run by hand, to debug or
+    to profile a step.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line: a user's mistake ends in one line and status 2, a full disk in status 1."""
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    verb = next((word for word in words if word in VERBS), "")
+    prefix = f"autoshrink {verb}".strip()
+    try:
+        autoshrink.main(words, prog_name="autoshrink", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        print(f"{prefix}: interrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+    except UserError as error:
+        for line in str(error).splitlines():
+            print(f"{prefix}: {line}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        print(f"{prefix}: {name}{error.strerror or error}; nothing finished is lost", file=sys.stderr)
+        sys.exit(1)

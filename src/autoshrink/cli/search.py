@@ -1,0 +1,99 @@
+"""The verbs of the search that need no torch: start, propose, select, best."""
+
+from pathlib import Path
+
+import click
+
+from autoshrink.cli import options
+from autoshrink.cli.step import timed
+
+
+@click.command(short_help="Write round 0: the complete cell, its operators drawn.")
+@options.parameters
+@options.task
+@options.search
+@options.out("the round")
+def start(files: tuple[Path, ...], settings: tuple[str, ...], task: str, search: str, out: Path) -> None:
+    """Write round 0 of a search: the complete cell, every node's operator drawn by name from the root seed.
+
+    Example: autoshrink start --task cnn --search shrink-0 --out round-00/round.json
+    """
+    from autoshrink.search import rounds
+
+    with timed(out):
+        rounds.start(options.load(files, settings), rounds.SearchName.parse(task, search), out)
+
+
+@click.command(short_help="Draw a round's candidates from the shrink space.")
+@options.parameters
+@options.task
+@options.search
+@click.option("--previous", type=options.FILE, required=True, help="The round before.")
+@options.out("the proposal")
+def propose(
+    files: tuple[Path, ...], settings: tuple[str, ...], task: str, search: str, previous: Path, out: Path
+) -> None:
+    """Draw a round's candidates: k of the cells that lack one edge of the current one.
+
+    Example: autoshrink propose --task cnn --search shrink-0 --previous round-00/round.json --out round-01/proposal.json
+    """
+    from autoshrink.search import rounds
+
+    with timed(out):
+        name = rounds.SearchName.parse(task, search)
+        count = rounds.propose(options.load(files, settings), name, previous, out)
+    click.echo(f"{name.task}/{name}: {count} candidates proposed")
+
+
+@click.command(short_help="Score a round's candidates and keep the best one's cell.")
+@options.parameters
+@options.task
+@options.search
+@click.option("--previous", type=options.FILE, required=True, help="The round before.")
+@click.option("--proposal", type=options.FILE, required=True, help="This round's proposal.")
+@options.out("the round")
+@click.argument("evaluations", type=options.FILE, nargs=-1)
+def select(
+    files: tuple[Path, ...],
+    settings: tuple[str, ...],
+    task: str,
+    search: str,
+    previous: Path,
+    proposal: Path,
+    out: Path,
+    evaluations: tuple[Path, ...],
+) -> None:
+    """Score a round's candidates and keep the best one's cell; EVALUATIONS are the files of the round's evaluation
+    jobs.
+
+    A candidate without a finite score never wins. Ties: fewer leaves, then fewer edges, then the cell's key.
+    """
+    from autoshrink.evaluation import chunks
+    from autoshrink.search import rounds
+
+    with timed(out):
+        name = rounds.SearchName.parse(task, search)
+        rounds.select(options.load(files, settings), name, previous, proposal, chunks.read(evaluations), out)
+    content = rounds.read_round(out)
+    if content["selected"] is None:
+        click.echo(f"{name.task}/{name} round {content['round']}: nothing selected, {content['state']['stopped']}")
+        return
+    chosen = content["candidates"][content["selected"]]
+    facts = ", ".join(f"{key} {value:.4g}" for key, value in chosen["metrics"].items() if isinstance(value, float))
+    click.echo(f"{name.task}/{name} round {content['round']}: {chosen['origin']}, score {chosen['score']:.4f}, {facts}")
+
+
+@click.command(short_help="Write the search's answer: the best cell of all rounds.")
+@options.task
+@options.search
+@options.out("the best cell")
+@click.argument("rounds", type=options.FILE, nargs=-1, required=True)
+def best(task: str, search: str, out: Path, rounds: tuple[Path, ...]) -> None:
+    """Write the search's answer: of the cells that ROUNDS kept, the one with the best score."""
+    from autoshrink.search import rounds as room
+
+    with timed(out):
+        name = room.SearchName.parse(task, search)
+        room.best(name, rounds, out)
+    _, content = room.read_best(out)
+    click.echo(f"{name.task}/{name}: the best cell is round {content['round']}'s, score {content['score']:.4f}")

@@ -1,0 +1,108 @@
+"""The verbs that make and measure the final models: train and test."""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autoshrink import artifacts
+from autoshrink.cell import Cell
+from autoshrink.cli import options
+from autoshrink.cli.progress import Lines
+from autoshrink.cli.step import timed
+from autoshrink.params.base import Task
+
+METRICS, VERSION = "metrics", 1
+
+
+@click.command(short_help="Train the best cell's network with the full recipe.")
+@options.parameters
+@options.task
+@click.option("--cell", required=True, metavar="FILE|NAME", help="A best-cell or cell file, or a released cell's name.")
+@click.option("--data", type=options.FOLDER, required=True, help="The prepared data set.")
+@options.out("the model (a folder)")
+def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: str, data: Path, out: Path) -> None:
+    """Train a cell's network with the full recipe. The same command goes on from the last checkpoint.
+
+    Example: autoshrink train --task cnn --cell results/cnn/shrink-0/best.json --data data/mnist5k --out model
+    """
+    from autoshrink import cells
+
+    parameters = options.load(files, settings)
+    chosen = cells.find(cell)
+    room = _room(task)
+    data_room = importlib.import_module(f"{room}.data")
+    training = importlib.import_module(f"{room}.training")
+    recipe = parameters.training.cnn if task == Task.CNN else parameters.training.rnn
+    lines = Lines(f"{task} training")
+
+    def progress(entry: Mapping[str, Any]) -> None:
+        left = lines.remaining(entry["progress"]) if "progress" in entry else 0.0
+        values = {key: value for key, value in entry.items() if isinstance(value, float) and key != "progress"}
+        lines.say(f"epoch {entry['epoch'] + 1} of {recipe.epochs}, about {left:.0f} s left", values)
+
+    with timed(out / "model.json"):
+        training.train(
+            chosen.canonical(), recipe, data_room.load(data), out, parameters.seed, parameters.compute, progress
+        )
+    click.echo(f"{task}: trained, in {out}")
+
+
+@click.command(short_help="Measure the final model on the test split, once.")
+@options.parameters
+@options.task
+@options.search
+@click.option("--start", type=options.FILE, required=True, help="The search's round 0, to compare costs with.")
+@click.option("--best", type=options.FILE, required=True, help="The search's best cell.")
+@click.option("--data", type=options.FOLDER, required=True, help="The prepared data set.")
+@click.option("--model", type=options.FOLDER, required=True, help="The trained model.")
+@options.out("the metrics")
+def test(
+    files: tuple[Path, ...],
+    settings: tuple[str, ...],
+    task: str,
+    search: str,
+    start: Path,
+    best: Path,
+    data: Path,
+    model: Path,
+    out: Path,
+) -> None:
+    """Measure the final model on the test split, which nothing else reads, and its cost beside the complete cell's."""
+    from autoshrink.search import rounds
+
+    parameters = options.load(files, settings)
+    room = _room(task)
+    testing = importlib.import_module(f"{room}.testing")
+    data_room = importlib.import_module(f"{room}.data")
+    recipe = parameters.training.cnn if task == Task.CNN else parameters.training.rnn
+    with timed(out):
+        name = rounds.SearchName.parse(task, search)
+        cell, chosen = rounds.read_best(best)
+        complete = Cell.from_json(rounds.read_round(start)["state"]["cell"])
+        prepared = data_room.load(data)
+        metrics = testing.test(model, prepared, parameters.compute)
+        content = {
+            **name.to_json(),
+            "seed": parameters.seed,
+            "seed_name": f"{parameters.seed}/{name.task}/{name}",
+            "dataset": recipe.dataset,
+            "round": chosen["round"],
+            "cell": cell.to_json(),
+            "key": cell.key,
+            "proxy": {"score": chosen["score"], "metrics": chosen["metrics"], "costs": chosen["costs"]},
+            "metrics": metrics,
+            "costs": testing.costs(cell, recipe, prepared),
+            "complete_costs": testing.costs(complete, recipe, prepared),
+        }
+        artifacts.write_sealed(out, METRICS, VERSION, content)
+    for key, value in metrics.items():
+        click.echo(
+            f"{name.task}/{name}: {key.replace('_', ' ')} {value:.4f}" if isinstance(value, float) else f"{key} {value}"
+        )
+
+
+def _room(task: str) -> str:
+    return "autoshrink.vision" if task == Task.CNN else "autoshrink.language"

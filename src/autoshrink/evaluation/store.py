@@ -1,0 +1,102 @@
+"""Evaluations as values, kept under the digest of exactly what they depend on.
+
+An evaluation is a pure function of its identity: the cell up to isomorphism, the task, the proxy's recipe, the data's
+fingerprint, the seed and the evaluator's version. The score is no part of it, so changing k, the objective or the
+strategy re-uses every training already paid for, across rounds, runs and strategies. There is no lock: two processes
+that train the same candidate at once write the same bytes under the same name.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autoshrink import artifacts, seeds
+from autoshrink.errors import ArtifactError
+from autoshrink.params.base import Task
+from autoshrink.params.language import LanguageProxy
+from autoshrink.params.root import PaperDefects
+from autoshrink.params.vision import ImageProxy
+
+KIND, VERSION = "evaluation", 1
+# Raised by every change of the code that changes an evaluation's numbers, so that old ones are not taken for new.
+EVALUATOR = 1
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What an evaluation depends on, all of it."""
+
+    task: Task
+    cell: str
+    proxy: ImageProxy | LanguageProxy
+    data: str
+    seed: int
+    defects: PaperDefects
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the identity as JSON values. The data's name is left out: its digest says what it is."""
+        recipe = self.proxy.model_dump(mode="json", exclude={"dataset"})
+        defects = self.defects.model_dump(mode="json") if self.task is Task.CNN else {}
+        return {
+            "evaluator": EVALUATOR,
+            "task": str(self.task),
+            "cell": self.cell,
+            "proxy": recipe,
+            "data": self.data,
+            "seed": self.seed,
+            "defects": sorted(name for name, is_on in defects.items() if is_on),
+        }
+
+    @property
+    def key(self) -> str:
+        """The sha256 that the evaluation is kept under."""
+        return artifacts.digest_of(self.to_json())
+
+    @property
+    def candidate_seed(self) -> int:
+        """The seed of the candidate's own draws; it depends on no other candidate."""
+        return seeds.derive(self.seed, f"evaluation/{self.task}/{self.cell}")
+
+
+class Store:
+    """A folder of evaluations, one sealed file each, shared by any number of runs and processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "evaluations"
+
+    def path(self, key: str) -> Path:
+        """Return where the evaluation of this key is kept."""
+        return self.folder / key[:2] / f"{key}.json"
+
+    def get(self, identity: Identity) -> dict[str, Any] | None:
+        """Return the evaluation's content, or None where there is none. A damaged file is set aside and logged."""
+        path = self.path(identity.key)
+        if not path.exists():
+            return None
+        try:
+            content = artifacts.read_sealed(path, KIND, VERSION)
+            if content["identity"] != identity.to_json():
+                raise ArtifactError(f"{path}: is the evaluation of something else")
+        except ArtifactError as error:
+            moved = artifacts.set_aside(path, "damaged")
+            log.warning("%s; set aside as %s and evaluated again", error, moved.name)
+            return None
+        return content
+
+    def put(self, identity: Identity, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep a result and return the evaluation's content."""
+        content = {"key": identity.key, "identity": identity.to_json(), "seed": identity.candidate_seed, **result}
+        artifacts.write_sealed(self.path(identity.key), KIND, VERSION, content)
+        return content
+
+    def put_timing(self, identity: Identity, timing: Mapping[str, Any]) -> None:
+        """Keep what the evaluation took beside it; no digest covers it."""
+        artifacts.write_timing(self.path(identity.key), timing)
+
+    def timing(self, identity: Identity) -> dict[str, Any]:
+        """Return what the evaluation took, empty where that is not known."""
+        return artifacts.read_timing(self.path(identity.key))
