@@ -39,8 +39,8 @@ class TaskSearch(Section):
     nodes: Annotated[int, Field(ge=2, le=12)]
     """Nodes of the complete cell, its input included; it has nodes * (nodes - 1) / 2 edges."""
     operator_sampling: Literal["balanced", "uniform"]
-    """How nodes get their operators, once, at the start: each operator equally often and the order shuffled, or each node
-    independently."""
+    """How nodes get their operators, once, at the start: each operator equally often and the order shuffled, or each
+    node independently."""
     k: Annotated[int, Field(ge=1)]
     """Candidates evaluated per round, drawn from the shrink space without replacement."""
     keep_fraction: Annotated[float, Field(ge=0, lt=1)]
@@ -60,7 +60,7 @@ class TaskSearch(Section):
     def _something_to_shrink(self) -> "TaskSearch":
         if self.threshold >= self.edges:
             raise ValueError(
-                f"keep_fraction {self.keep_fraction} keeps {self.threshold} of {self.edges} edges, so nothing would shrink; "
+                f"keep_fraction {self.keep_fraction} keeps {self.threshold} of {self.edges} edges: nothing would shrink; "
                 f"accepted: below {1 - 0.5 / self.edges:.3f}, or more nodes"
             )
         return self
@@ -96,8 +96,8 @@ class Search(Section):
     """Both searches, and how a round is spread over jobs."""
 
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
-    """Names of the searches run side by side; each draws its own operators and candidates under the root seed, and all share
-    the evaluations' store."""
+    """Names of the searches run side by side; each draws its own operators and candidates under the root seed, and
+    all share the evaluations' store."""
     slots_per_job: Annotated[int, Field(ge=1)] = 2
     """Candidates that one job trains: 1 spreads a round over a cluster, k trains a round together on one device."""
     cnn: ImageSearch = ImageSearch()

@@ -9,7 +9,7 @@ from autoshrink.params.search import ImageObjective, LanguageObjective
 
 
 def image_score(objective: ImageObjective, accuracy: float, macs: float) -> float:
-    """Return accuracy - weight * (log10(MACs) - 6); accuracy in [0, 1], MACs of one image through the proxy network."""
+    """Return accuracy - weight * (log10(MACs) - 6); accuracy in [0, 1], MACs per image."""
     return accuracy - objective.macs_weight * (math.log10(macs) - 6.0)
 
 
@@ -44,5 +44,5 @@ def score(
 
 
 def preference(score: float, cell: Cell) -> tuple[float, int, int, str]:
-    """Return the sort key of a scored candidate, the best first: score, then fewer leaves, fewer edges, the cell's key."""
+    """Return a scored candidate's sort key, best first: score, then fewer leaves, fewer edges, key."""
     return (-score, len(cell.leaves), len(cell.edges), cell.key)

@@ -107,7 +107,8 @@ def select(
 ) -> None:
     """Write the finished round: every candidate with its evaluation, costs and score, and the cell that was kept.
 
-    ``evaluations`` maps each slot to an evaluation's content. Raises ArtifactError when one is missing or of another cell.
+    ``evaluations`` maps each slot to an evaluation's content. Raises ArtifactError when one is missing or of another
+    cell.
     """
     before = State.from_json(_read_round(previous, name)["state"])
     proposed = artifacts.read_sealed(proposal, PROPOSAL, VERSION)

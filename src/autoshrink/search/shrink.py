@@ -21,7 +21,7 @@ def shrink_space(cell: Cell) -> list[Candidate]:
 
 
 def draw_operators(search: TaskSearch, operators: Sequence[str], draws: Draws) -> list[str]:
-    """Return the operators of nodes 1..N-1: each equally often (as near as can be) in random order, or each at random."""
+    """Return the operators of nodes 1..N-1: each as often as the others in random order, or each at random."""
     count = search.nodes - 1
     if search.operator_sampling == "uniform":
         return [draws.choice(f"operators/node-{node}", operators) for node in range(1, count + 1)]
