@@ -1,0 +1,72 @@
+"""Counting parameters and multiply-accumulates (MACs) of one forward pass, by ptflops on the operations actually
+executed.
+
+The paper counts convolutions and matrix products without batch norm; we state both. Batch norm costs one MAC per
+element (its scale and shift once folded). Biases of a matrix product count one each; activations, pooling and additions are
+free.
+"""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from ptflops.aten_engine import FlopCounterMode
+from torch import Tensor, nn
+
+aten = torch.ops.aten
+
+_NORMS = (nn.modules.batchnorm._BatchNorm,)
+_NORM_OPERATIONS = (
+    aten.native_batch_norm,
+    aten.cudnn_batch_norm,
+    aten._native_batch_norm_legit,
+    aten._native_batch_norm_legit_no_training,
+)
+
+
+def measure(module: nn.Module, example_inputs: Sequence[Tensor]) -> dict[str, int]:
+    """Return what one forward pass ``module(*example_inputs)`` in evaluation mode costs.
+
+    Keys: ``parameters`` and ``macs`` (without batch norm, as the paper counts), ``parameters_with_batch_norm`` and
+    ``macs_with_batch_norm``. MACs are of the whole batch given: give a batch of one. Nothing is computed (shapes
+    only) and ``module`` is left as it is.
+    """
+    return _measure(module, example_inputs)["Global"]
+
+
+def measure_parts(module: nn.Module, example_inputs: Sequence[Tensor]) -> dict[str, dict[str, int]]:
+    """Return the same counts for each direct child of ``module``, by its name; children that cost nothing are left out."""
+    parts = _measure(module, example_inputs)
+    return {name: counts for name, counts in parts.items() if name != "Global" and any(counts.values())}
+
+
+def _measure(module: nn.Module, example_inputs: Sequence[Tensor]) -> dict[str, dict[str, int]]:
+    # a copy on the meta device: the counter leaves hooks behind, and shapes are all it needs
+    module = copy.deepcopy(module).to("meta").eval()
+    hooks = {operation: _elements for operation in _NORM_OPERATIONS}
+    counter = FlopCounterMode(module, custom_hooks=hooks)
+    with torch.no_grad(), counter:
+        module(*(example.to("meta") for example in example_inputs))
+    result = {}
+    for name, part in [("Global", module), *module.named_children()]:
+        by_operation = counter.flop_counts[name]
+        with_norm = int(sum(by_operation.values()))
+        norm = int(sum(by_operation.get(operation, 0) for operation in _NORM_OPERATIONS))
+        parameters = sum(parameter.numel() for parameter in part.parameters())
+        norm_parameters = sum(
+            parameter.numel()
+            for layer in part.modules()
+            if isinstance(layer, _NORMS)
+            for parameter in layer.parameters()
+        )
+        result[name] = {
+            "parameters": parameters - norm_parameters,
+            "macs": with_norm - norm,
+            "parameters_with_batch_norm": parameters,
+            "macs_with_batch_norm": with_norm,
+        }
+    return result
+
+
+def _elements(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> int:
+    return outputs[0].numel()

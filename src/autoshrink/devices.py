@@ -1,0 +1,31 @@
+"""The one place that decides what a job computes on: device, CPU threads, deterministic kernels."""
+
+import os
+
+import torch
+
+from autoshrink.errors import UserError
+from autoshrink.params.root import Compute
+
+
+def pick(compute: Compute) -> torch.device:
+    """Return the job's device, having set its CPU threads and, on CUDA, its kernels' determinism.
+
+    Under ``torchrun`` a process takes the CUDA device of its local rank. Raises UserError where ``cuda`` is asked for
+    and there is none.
+    """
+    torch.set_num_threads(compute.threads)
+    if compute.device == "cpu" or (compute.device == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise UserError("compute.device = 'cuda': this machine has no usable CUDA device; accepted here: auto, cpu")
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = not compute.deterministic
+    if compute.deterministic:
+        # cuBLAS reads this at its first use; without it torch refuses some of its kernels
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(compute.deterministic, warn_only=True)
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device

