@@ -204,8 +204,10 @@ def _canonical(cell: Cell) -> Cell:
         tail, head = len(colors), len(colors) + 1
         colors += [len(palette), len(palette) + 1]
         links += [(position[source], tail), (tail, head), (head, position[target])]
-    graph = igraph.Graph(n=len(colors), edges=links)
-    labels = graph.canonical_permutation(color=colors)
+    graph = igraph.Graph(n=len(colors), edges=links, vertex_attrs={"vertex": range(len(colors))})
+    # igraph 1.0 inverted what a permutation means; its own permute_vertices is right under either meaning
+    permuted = graph.permute_vertices(graph.canonical_permutation(color=colors))
+    labels = {vertex: label for label, vertex in enumerate(permuted.vs["vertex"])}
 
     waiting = {node: set(cell.predecessors(node)) for node in cell.nodes}
     order: list[int] = []
