@@ -123,8 +123,8 @@ class Cell:
     def canonical(self) -> "Cell":
         """Return the one representative of all cells isomorphic to this one, nodes numbered 0, 1, 2, ...
 
-        Isomorphic means: a renaming of nodes carries operators to operators and edges to edges. Exact, by canonical
-        labelling (Junttila and Kaski's BLISS, through igraph), not by a hash that collides rarely.
+        Isomorphic means: a renaming of nodes carries operators to operators and edges to edges. Exact, not a
+        hash that collides rarely, and the same for ever: graph libraries' canonical labels change with their versions.
         """
         return _canonical(self)
 
@@ -188,39 +188,42 @@ class Cell:
 
 @lru_cache(maxsize=4096)
 def _canonical(cell: Cell) -> Cell:
-    """Label canonically, then order topologically with the canonical label breaking ties.
+    """Return the cell in the topological order whose description is the smallest of all topological orders'.
 
-    BLISS labels undirected coloured graphs, so each directed edge becomes a path through a tail and a head vertex whose
-    colours tell its direction.
+    A node is described by its operator and its sources' places, so the description determines the cell, and isomorphic
+    cells have the same set of descriptions. The smallest is built node by node; only ties are followed further, and of
+    nodes with the same sources and targets one stands for all.
     """
-    import igraph
+    sources = {node: set(cell.predecessors(node)) for node in cell.nodes}
+    targets = {node: cell.successors(node) for node in cell.nodes}
+    operators = dict(zip(cell.nodes, cell.operators, strict=True))
 
-    position = {node: index for index, node in enumerate(cell.nodes)}
-    size = len(cell.nodes)
-    palette = {operator: color for color, operator in enumerate(sorted(set(cell.operators)))}
-    colors = [palette[operator] for operator in cell.operators]
-    links = []
-    for source, target in cell.edges:
-        tail, head = len(colors), len(colors) + 1
-        colors += [len(palette), len(palette) + 1]
-        links += [(position[source], tail), (tail, head), (head, position[target])]
-    graph = igraph.Graph(n=len(colors), edges=links, vertex_attrs={"vertex": range(len(colors))})
-    # igraph 1.0 inverted what a permutation means; its own permute_vertices is right under either meaning
-    permuted = graph.permute_vertices(graph.canonical_permutation(color=colors))
-    labels = {vertex: label for label, vertex in enumerate(permuted.vs["vertex"])}
+    def describe(node: int, place: dict[int, int]) -> tuple[str, list[int]]:
+        return operators[node], sorted(place[source] for source in sources[node])
 
-    waiting = {node: set(cell.predecessors(node)) for node in cell.nodes}
-    order: list[int] = []
-    while len(order) < size:
-        ready = [node for node in waiting if not waiting[node]]
-        node = 0 if 0 in ready else min(ready, key=lambda candidate: labels[position[candidate]])
-        order.append(node)
-        del waiting[node]
-        for sources in waiting.values():
-            sources.discard(node)
-    number = {node: index for index, node in enumerate(order)}
+    partial: list[dict[int, int]] = [{0: 0}]
+    for position in range(1, len(cell.nodes)):
+        smallest: tuple[str, list[int]] | None = None
+        longer: dict[frozenset[tuple[int, int]], dict[int, int]] = {}
+        for place in partial:
+            seen = set()
+            for node in cell.nodes:
+                if node in place or not sources[node] <= place.keys():
+                    continue
+                entry = describe(node, place)
+                twin = (tuple(entry[1]), entry[0], targets[node])
+                if twin in seen or (smallest is not None and entry > smallest):
+                    continue
+                seen.add(twin)
+                if smallest is None or entry < smallest:
+                    smallest, longer = entry, {}
+                extended = {**place, node: position}
+                longer[frozenset(extended.items())] = extended
+        partial = list(longer.values())
+    place = partial[0]
+    order = sorted(cell.nodes, key=place.__getitem__)
     return Cell(
-        tuple(range(size)),
-        tuple(cell.operator(node) for node in order),
-        tuple(sorted((number[source], number[target]) for source, target in cell.edges)),
+        tuple(range(len(order))),
+        tuple(operators[node] for node in order),
+        tuple(sorted((place[source], place[target]) for source, target in cell.edges)),
     )
