@@ -1,0 +1,179 @@
+"""params.yaml and its JSON schema, rendered from the types: every key, its default, its meaning and what is accepted.
+
+``python -m autoshrink.params.document`` writes both; a test fails when the committed files are not what it writes.
+"""
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from inspect import getdoc
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from autoshrink import artifacts
+from autoshrink.params.base import Section
+from autoshrink.params.data import (
+    Cifar10,
+    Digits,
+    FashionMnist,
+    ImageFolder,
+    Mnist5k,
+    OwnText,
+    PennTreebank,
+    Sotu,
+)
+from autoshrink.params.loading import json_schema
+from autoshrink.params.root import Parameters
+
+WIDTH = 120
+
+# the data sets that params.yaml offers, and those of a user's own that it shows how to add
+OFFERED = {
+    "mnist5k": Mnist5k(source="mnist5k"),
+    "digits": Digits(source="digits"),
+    "fashion-mnist": FashionMnist(source="fashion-mnist"),
+    "cifar10": Cifar10(source="cifar10"),
+    "sotu": Sotu(source="sotu"),
+    "ptb": PennTreebank(source="ptb"),
+}
+EXAMPLES = {
+    "my-photographs": ImageFolder(source="imagefolder", folder="path/to/photographs"),
+    "my-text": OwnText(source="text", train="path/train.txt", validation="path/valid.txt", test="path/test.txt"),
+}
+
+HEAD = """\
+Every parameter of AutoShrink, with its default. Change values here, or put only what differs into an overlay:
+    snakemake --cores all --configfile workflow/presets/paper.yaml
+An unknown key, a wrong type or a value out of range stops the run before any job, in one line.
+Generated from the types in src/autoshrink/params; to change a default for good, change it there and run `make generated`.
+"""
+
+
+def defaults() -> Parameters:
+    """Return the parameters that params.yaml stands for."""
+    return Parameters(datasets=dict(OFFERED))
+
+
+def render() -> str:
+    """Return the text of params.yaml."""
+    lines = [*_comment(HEAD, ""), ""]
+    for number, line in enumerate(_section(defaults(), "", {"datasets": _examples()})):
+        # a blank line before each top-level key's comment tells the sections apart
+        lines += ["", line] if number and line.startswith("#") and not lines[-1].startswith("#") else [line]
+    return "\n".join(lines) + "\n"
+
+
+def render_schema() -> str:
+    """Return the text of the JSON schema."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write params.yaml and workflow/schemas/params.schema.json below the current folder."""
+    artifacts.write_text(Path("params.yaml"), render())
+    artifacts.write_text(Path("workflow/schemas/params.schema.json"), render_schema())
+
+
+def _section(section: BaseModel, indent: str, additions: Mapping[str, list[str]]) -> Iterator[str]:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        yield from _comment(_explanation(type(section), name, field, value), indent)
+        yield from _entry(name, value, indent)
+        yield from additions.get(name, [])
+
+
+def _entry(name: str, value: Any, indent: str) -> Iterator[str]:
+    deeper = indent + "  "
+    if isinstance(value, Section):
+        yield f"{indent}{name}:"
+        yield from _section(value, deeper, {})
+    elif isinstance(value, dict) and value:
+        yield f"{indent}{name}:"
+        for key, item in value.items():
+            yield from _comment(getdoc(type(item)) or "", deeper)
+            yield from _entry(key, item, deeper)
+    else:
+        yield f"{indent}{name}: {_yaml(value)}"
+
+
+def _examples() -> list[str]:
+    lines = ["  # Your own data: remove the marks, name it as you like, and name it in `proxy` and `training`."]
+    for name, example in EXAMPLES.items():
+        lines += [f"  # {line}".rstrip() for line in _entry(name, example, "")]
+    return lines
+
+
+def _yaml(value: Any) -> str:
+    """Return a value as one line of YAML."""
+    if isinstance(value, list):
+        return f"[{', '.join(_yaml(item) for item in value)}]"
+    if isinstance(value, Enum):
+        value = value.value
+    return yaml.safe_dump(value, width=10**6).removesuffix("\n...\n").strip()
+
+
+def _comment(text: str, indent: str) -> Iterator[str]:
+    for line in text.replace("``", "`").rstrip().splitlines():
+        yield from textwrap.wrap(line, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ") or [
+            f"{indent}#"
+        ]
+
+
+def _explanation(owner: type[BaseModel], name: str, field: FieldInfo, value: Any) -> str:
+    if isinstance(value, Section):
+        return getdoc(type(value)) or ""
+    accepted = "" if len(get_args(field.annotation)) == 1 else _accepted(field)
+    text = " ".join(_description(owner, name).split())
+    return f"{text} Accepted: {accepted}.".strip() if accepted else text
+
+
+def _description(owner: type[BaseModel], name: str) -> str:
+    """Return a field's docstring, also where a subclass only gave the field another default; "" where it has none."""
+    for ancestor in owner.__mro__:
+        if issubclass(ancestor, BaseModel) and name in ancestor.model_fields:
+            description = ancestor.model_fields[name].description
+            if description:
+                return description
+    return ""
+
+
+def _accepted(field: FieldInfo) -> str:
+    """Return what a field takes, in words, where its default does not show it."""
+    parts = list(dict.fromkeys(_choices(field.annotation)))
+    return ", ".join(parts) or _bounds(field.metadata)
+
+
+def _choices(annotation: Any) -> Iterator[str]:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        yield from (str(item) for item in arguments)
+    elif isinstance(annotation, type) and issubclass(annotation, Enum):
+        yield from (str(item.value) for item in annotation)
+    elif origin is list or origin is Union or arguments:
+        for argument in arguments:
+            yield from _choices(argument)
+        return
+
+
+def _bounds(metadata: list[Any]) -> str:
+    low = high = ""
+    for item in metadata:
+        if isinstance(item, annotated_types.Ge):
+            low = f"{item.ge} or more"
+        elif isinstance(item, annotated_types.Gt):
+            low = f"above {item.gt}"
+        elif isinstance(item, annotated_types.Le):
+            high = f"at most {item.le}"
+        elif isinstance(item, annotated_types.Lt):
+            high = f"below {item.lt}"
+    return ", ".join(part for part in (low, high) if part)
+
+
+if __name__ == "__main__":
+    main()
