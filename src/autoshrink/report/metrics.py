@@ -1,0 +1,245 @@
+"""The metrics table: what this run measured beside what others published, every row saying which and from where."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from autoshrink.params import Parameters
+from autoshrink.params.base import Task
+from autoshrink.report.published import Published, published
+from autoshrink.report.runs import Search
+
+MEASURED, PUBLISHED = "measured here", "published"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of metrics.csv. Accuracies in [0, 1]; MACs of one image or one token; None where there is no number."""
+
+    task: str
+    name: str
+    origin: str
+    source: str
+    seed: str
+    dataset: str
+    accuracy_top1: float | None
+    accuracy_top5: float | None
+    perplexity_validation: float | None
+    perplexity_test: float | None
+    perplexity_unigram: float | None
+    parameters: float | None
+    macs: float | None
+    search_device_hours: float | None
+    note: str
+
+
+def rows(searches: Sequence[Search]) -> list[Row]:
+    """Return the rows: per task its searches' final models and their complete cells, then the published ones."""
+    found = []
+    for task in Task:
+        of_task = [search for search in searches if search.task == task]
+        for search in of_task:
+            found += _measured(search)
+        if of_task:
+            found += [_published(row) for row in published(task)]
+    return found
+
+
+def to_csv(table: Sequence[Row]) -> str:
+    """Return the rows as CSV with a header; an empty field is "no number"."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [field.name for field in fields(Row)]
+    writer.writerow(names)
+    for row in table:
+        writer.writerow(["" if getattr(row, name) is None else getattr(row, name) for name in names])
+    return text.getvalue()
+
+
+def to_markdown(table: Sequence[Row], notes: Sequence[str]) -> str:
+    """Return the rows as Markdown, measured and published ones in tables of their own, with ``notes`` at the end."""
+    from tabulate import tabulate
+
+    parts = ["# Metrics\n"]
+    for task in Task:
+        for origin in (MEASURED, PUBLISHED):
+            chosen = [row for row in table if row.task == task and row.origin == origin]
+            if not chosen:
+                continue
+            heading, cells = grid(task, origin, chosen)
+            parts.append(f"## {TITLES[task]}, {origin}\n")
+            # tabulate would take "73.9 %" for text and "12" for a number; all of it is text here
+            parts.append(tabulate(cells, heading, tablefmt="github", disable_numparse=True) + "\n")
+    parts += ["## Notes\n", "\n".join(f"- {note}" for note in notes) + "\n"]
+    return "\n".join(parts)
+
+
+TITLES = {Task.CNN: "Image classification (CNN)", Task.RNN: "Language modelling (RNN)"}
+
+
+def grid(task: Task, origin: str, table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """Return a table for reading: its heading and its cells as text, one list per row."""
+    who = ["model", "data"]
+    tail = ["source"] if origin == PUBLISHED else ["seed"]
+    if task is Task.CNN:
+        heading = [*who, "top-1", "top-5", "parameters", "MACs", "search, device-hours", *tail, "note"]
+        cells = [
+            [
+                row.name,
+                row.dataset,
+                percent(row.accuracy_top1),
+                percent(row.accuracy_top5),
+                quantity(row.parameters),
+                quantity(row.macs),
+                hours(row.search_device_hours),
+                row.source if origin == PUBLISHED else row.seed,
+                row.note,
+            ]
+            for row in table
+        ]
+    else:
+        heading = [
+            *who,
+            "perplexity, validation",
+            "perplexity, test",
+            "unigram, test",
+            "parameters",
+            "MACs per token",
+            "search, device-hours",
+            *tail,
+            "note",
+        ]
+        cells = [
+            [
+                row.name,
+                row.dataset,
+                decimal(row.perplexity_validation),
+                decimal(row.perplexity_test),
+                decimal(row.perplexity_unigram),
+                quantity(row.parameters),
+                quantity(row.macs),
+                hours(row.search_device_hours),
+                row.source if origin == PUBLISHED else row.seed,
+                row.note,
+            ]
+            for row in table
+        ]
+    empty = {index for index in range(2, len(heading)) if not any(line[index] for line in cells)}
+    keep = [index for index in range(len(heading)) if index not in empty]
+    return [heading[index] for index in keep], [[line[index] for index in keep] for line in cells]
+
+
+def notes(parameters: Parameters, searches: Sequence[Search], set_aside: Sequence[str]) -> list[str]:
+    """Return what a reader of the table must know: defects that were on, files set aside, what the costs mean."""
+    defects = [name for name, is_on in parameters.paper_defects.model_dump().items() if is_on]
+    aside = [f"`{name}`" for name in set_aside]
+    found = [
+        f"Root seed {parameters.seed}; every random draw derives from it by name.",
+        "Defects of the released code switched on: " + (", ".join(f"`{name}`" for name in defects) or "none") + ".",
+        "Damaged or foreign files set aside and made again: " + (", ".join(aside) or "none") + ".",
+        "Rows measured here and published rows differ in data and budget; they stand side by side for orientation, not "
+        "as a like-for-like comparison.",
+        "Parameters and MACs count convolutions, matrices and classifier without batch norm; MACs are of one image or "
+        "one token.",
+        "Search cost is the device time of every evaluation the search needed, each counted once, made in this run or "
+        "taken from the store.",
+    ]
+    for search in searches:
+        diverged = sum(candidate.score is None for candidate in search.candidates)
+        evaluations = len({candidate.evaluation["key"] for candidate in search.candidates})
+        reused = len({candidate.evaluation["key"] for candidate in search.candidates if candidate.reused})
+        found.append(
+            f"{search.task}/{search.name}: {len(search.rounds) - 1} rounds, {len(search.candidates)} candidates, "
+            f"{evaluations} distinct evaluations ({reused} taken from the store), {diverged} without a finite score."
+        )
+    return found
+
+
+def percent(value: float | None) -> str:
+    """Return 0.739 as ``73.9 %``."""
+    return "" if value is None else f"{100 * value:.1f} %"
+
+
+def decimal(value: float | None) -> str:
+    """Return a perplexity with one decimal."""
+    return "" if value is None else f"{value:.1f}"
+
+
+def quantity(value: float | None) -> str:
+    """Return 3601000 as ``3.6 M``: at most three significant digits with K, M or G."""
+    if value is None:
+        return ""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "K")):
+        if value >= size:
+            return f"{float(f'{value / size:.3g}'):g} {unit}"
+    return f"{value:g}"
+
+
+def hours(value: float | None) -> str:
+    """Return device-hours with as many decimals as short searches need."""
+    return "" if value is None else f"{value:.1f}" if value >= 1 else f"{value:.4f}"
+
+
+def _measured(search: Search) -> list[Row]:
+    content = search.metrics
+    if content is None:
+        return []
+    metrics, costs, complete = content["metrics"], content["costs"], content["complete_costs"]
+    label = "ShrinkCNN" if search.task is Task.CNN else "ShrinkRNN"
+    share = costs["macs"] / complete["macs"] if complete["macs"] else 1.0
+    found = Row(
+        task=str(search.task),
+        name=f"{label}, found cell ({search.name}, {len(search.best.cell.edges)} edges)",
+        origin=MEASURED,
+        source="this run",
+        seed=content["seed_name"],
+        dataset=content["dataset"],
+        accuracy_top1=metrics.get("accuracy_top1"),
+        accuracy_top5=metrics.get("accuracy_top5"),
+        perplexity_validation=metrics.get("validation_perplexity"),
+        perplexity_test=metrics.get("perplexity"),
+        perplexity_unigram=metrics.get("unigram_perplexity"),
+        parameters=costs["parameters"],
+        macs=costs["macs"],
+        search_device_hours=search.device_hours,
+        note=f"{100 * share:.0f} % of the complete cell's MACs",
+    )
+    whole = Row(
+        task=str(search.task),
+        name=f"complete cell ({search.name}, {len(search.start.edges)} edges)",
+        origin=MEASURED,
+        source="this run",
+        seed=content["seed_name"],
+        dataset=content["dataset"],
+        accuracy_top1=None,
+        accuracy_top5=None,
+        perplexity_validation=None,
+        perplexity_test=None,
+        perplexity_unigram=None,
+        parameters=complete["parameters"],
+        macs=complete["macs"],
+        search_device_hours=None,
+        note="where the search started; only its cost was measured",
+    )
+    return [found, whole]
+
+
+def _published(row: Published) -> Row:
+    return Row(
+        task=str(row.task),
+        name=row.name,
+        origin=PUBLISHED,
+        source=row.source,
+        seed="",
+        dataset=row.dataset,
+        accuracy_top1=row.accuracy_top1,
+        accuracy_top5=None,
+        perplexity_validation=row.perplexity_validation,
+        perplexity_test=row.perplexity_test,
+        perplexity_unigram=None,
+        parameters=row.parameters,
+        macs=row.macs,
+        search_device_hours=row.search_device_hours,
+        note=row.note,
+    )

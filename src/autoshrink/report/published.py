@@ -1,0 +1,81 @@
+"""Published results as data, each row with its source, to stand beside what a run measures, never mixed with it."""
+
+from dataclasses import dataclass
+
+from autoshrink.params.base import Task
+
+PAPER = "Zhang et al., AutoShrink, AAAI 2020"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One row of a published table. Accuracies in [0, 1]; MACs of one 224 x 224 image; None is "not stated"."""
+
+    task: Task
+    name: str
+    source: str
+    dataset: str
+    parameters: float
+    accuracy_top1: float | None = None
+    macs: float | None = None
+    perplexity_validation: float | None = None
+    perplexity_test: float | None = None
+    search_device_hours: float | None = None
+    note: str = ""
+
+
+def _image(
+    name: str, source: str, top1: float, parameters: float, macs: float, hours: float | None = None, note: str = ""
+) -> Published:
+    return Published(Task.CNN, name, source, "ImageNet", parameters, top1, macs, search_device_hours=hours, note=note)
+
+
+def _text(
+    name: str,
+    source: str,
+    validation: float,
+    test: float,
+    parameters: float,
+    hours: float | None = None,
+    note: str = "",
+) -> Published:
+    return Published(
+        Task.RNN,
+        name,
+        source,
+        "Penn Treebank",
+        parameters,
+        perplexity_validation=validation,
+        perplexity_test=test,
+        search_device_hours=hours,
+        note=note,
+    )
+
+
+_TITAN = "search cost in TITAN Xp hours"
+_QUOTED = f"as quoted by {PAPER}"
+
+PUBLISHED: tuple[Published, ...] = (
+    _image("ShrinkCNN-A", PAPER, 0.739, 3.6e6, 384e6, 1.5, _TITAN),
+    _image("ShrinkCNN-B", PAPER, 0.751, 3.6e6, 384e6, 1.5, _TITAN),
+    _image("MobileNetV2-1.4", _QUOTED, 0.747, 6.9e6, 585e6, note="the paper's headline comparison is with this row"),
+    _image("MobileNetV2-1.0", _QUOTED, 0.720, 3.5e6, 300e6),
+    _image("MobileNetV1", _QUOTED, 0.706, 4.2e6, 569e6),
+    _image("ShuffleNetV2-1.5x", _QUOTED, 0.726, 3.5e6, 299e6),
+    _image("NASNet-A", _QUOTED, 0.740, 5.3e6, 564e6),
+    _image("AmoebaNet-A", _QUOTED, 0.745, 5.1e6, 555e6),
+    _image("PNASNet", _QUOTED, 0.742, 5.1e6, 588e6),
+    _image("DARTS", _QUOTED, 0.733, 4.7e6, 574e6),
+    _text("ShrinkRNN", PAPER, 58.5, 56.5, 24e6, 1.5, f"{_TITAN}; 23.0 M parameters by the cell's definition"),
+    _text("AWD-LSTM", _QUOTED, 60.0, 57.3, 24e6),
+    _text("AWD-LSTM, finetuned", _QUOTED, 58.8, 56.5, 24e6),
+    _text(
+        "ENAS", "as re-trained by DARTS (Liu et al., ICLR 2019)", 60.8, 58.6, 24e6, 10.0, "search cost by AutoShrink"
+    ),
+    _text("DARTS", "Liu et al., ICLR 2019", 58.1, 55.7, 23e6),
+)
+
+
+def published(task: Task) -> list[Published]:
+    """Return the published rows of one task, the paper's own first."""
+    return [row for row in PUBLISHED if row.task == task]

@@ -1,0 +1,203 @@
+"""A finished run read back from its artifacts alone, as values that tables, figures and the page are made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autoshrink import artifacts
+from autoshrink.cell import Cell, Edge
+from autoshrink.errors import ArtifactError
+from autoshrink.params.base import Task
+from autoshrink.search.rounds import BEST, SearchName, read_round
+from autoshrink.search.rounds import VERSION as ROUND_VERSION
+
+EVALUATIONS, METRICS = "evaluations", "metrics"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One candidate of one round, with its evaluation.
+
+    ``metric`` is validation accuracy in [0, 1] (CNN) or validation perplexity (RNN), None after a diverged training.
+    ``evaluation`` is the evaluation's content (key, identity, seed, history, ...) and ``digest`` the sha256 of it.
+    ``device_seconds`` is what its training took, whenever that was; ``reused``: the store had it before this run asked.
+    """
+
+    round: int
+    slot: int
+    cell: Cell
+    origin: str
+    removed: tuple[Edge, ...]
+    score: float | None
+    metric: float | None
+    costs: Mapping[str, float]
+    early_stop: str | None
+    evaluation: Mapping[str, Any]
+    digest: str
+    device_seconds: float | None
+    reused: bool
+
+
+@dataclass(frozen=True)
+class Round:
+    """A finished round: the cell it ended with, what it tried, what it took and which edges fell."""
+
+    number: int
+    cell: Cell
+    stopped: str | None
+    candidates: tuple[Candidate, ...]
+    selected: int | None
+    fell: tuple[Edge, ...]
+
+    @property
+    def winner(self) -> Candidate | None:
+        """The candidate that the round took."""
+        return None if self.selected is None else self.candidates[self.selected]
+
+
+@dataclass(frozen=True)
+class Search:
+    """One search of a run: its rounds from the start on, its answer, and the final model's metrics if there are any."""
+
+    name: SearchName
+    rounds: tuple[Round, ...]
+    best_round: int
+    best_slot: int
+    metrics: Mapping[str, Any] | None
+
+    @property
+    def task(self) -> Task:
+        """Which task it is for."""
+        return self.name.task
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """Every candidate, in the order of rounds and slots."""
+        return [candidate for item in self.rounds for candidate in item.candidates]
+
+    @property
+    def best(self) -> Candidate:
+        """The answer."""
+        return self.rounds[self.best_round].candidates[self.best_slot]
+
+    @property
+    def start(self) -> Cell:
+        """The cell it started from."""
+        return self.rounds[0].cell
+
+    @property
+    def device_hours(self) -> float | None:
+        """What its evaluations took, re-used ones counted as if made here and each one once; None where that is not
+        known.
+
+        So the cost of a search does not depend on what a store already held.
+        """
+        spent = {candidate.evaluation["key"]: candidate.device_seconds for candidate in self.candidates}
+        known = [seconds for seconds in spent.values() if seconds is not None]
+        return sum(known) / 3600 if len(known) == len(spent) else None
+
+    @property
+    def size(self) -> int:
+        """How many node numbers there are: one more than the greatest of any cell."""
+        return 1 + max(max(cell.nodes) for cell in [self.start, *(item.cell for item in self.candidates)])
+
+
+def read_search(folder: Path, name: SearchName, rounds: int | None = None) -> Search:
+    """Read one search's folder: rounds 0..``rounds``, or as many as there are. Raises ArtifactError with the file."""
+    if rounds is None:
+        rounds = 0
+        while (folder / f"round-{rounds + 1:02d}" / "round.json").exists():
+            rounds += 1
+    read = tuple(_read_round(folder / f"round-{number:02d}", name) for number in range(rounds + 1))
+    # rounds that only carry a stopped search's state on have nothing to show
+    last = max((item.number for item in read if item.candidates), default=0)
+    path = folder / "best.json"
+    answer = artifacts.read_sealed(path, BEST, ROUND_VERSION)
+    number, slot = answer["round"], answer["slot"]
+    if number > last or read[number].candidates[slot].evaluation["key"] != answer["evaluation"]:
+        raise ArtifactError(
+            f"{path}: names a candidate that round {number} does not have; remove it to have it made again"
+        )
+    metrics = folder / "metrics.json"
+    content = artifacts.read_sealed(metrics, METRICS, VERSION) if metrics.exists() else None
+    return Search(name, read[: last + 1], number, slot, content)
+
+
+def read_all(results: Path) -> list[Search]:
+    """Read every finished search (one with a ``best.json``) of a results folder whose parameters are not at hand.
+
+    Raises ArtifactError when there is none.
+    """
+    found = [
+        read_search(path.parent, SearchName.parse(task.value, path.parent.name))
+        for task in Task
+        for path in sorted((results / task.value).glob("*-*/best.json"))
+    ]
+    if not found:
+        raise ArtifactError(f"{results}: holds no finished search (TASK/SEARCH/best.json); run its pipeline first")
+    return found
+
+
+def set_aside(folders: Sequence[Path]) -> list[str]:
+    """Return the damaged or foreign files that were set aside anywhere in these folders."""
+    patterns = ("*.damaged-*", "*.foreign-*")
+    return sorted({str(path) for folder in folders for pattern in patterns for path in folder.rglob(pattern)})
+
+
+def _read_round(folder: Path, name: SearchName) -> Round:
+    path = folder / "round.json"
+    content = read_round(path)
+    if {key: content[key] for key in ("task", "search")} != name.to_json():
+        raise ArtifactError(
+            f"{path}: belongs to the search {content['task']}/{content['search']}, not {name.task}/{name}"
+        )
+    evaluations, timing = _read_evaluations(folder) if content["candidates"] else ({}, {})
+    metric = "accuracy" if name.task is Task.CNN else "perplexity"
+    candidates = []
+    for item in content["candidates"]:
+        evaluation = evaluations.get(str(item["slot"]))
+        if evaluation is None or evaluation["key"] != item["evaluation"]:
+            raise ArtifactError(
+                f"{path}: slot {item['slot']} was scored by an evaluation that evaluations-*.json beside it lacks; "
+                "remove the round's files to have it made again"
+            )
+        took = timing.get(str(item["slot"]), {})
+        candidates.append(
+            Candidate(
+                content["round"],
+                item["slot"],
+                Cell.from_json(item["cell"]),
+                item["origin"],
+                tuple((source, target) for source, target in item["removed"]),
+                item["score"],
+                item["metrics"].get(metric),
+                item["costs"],
+                item["early_stop"],
+                evaluation,
+                artifacts.digest_of(evaluation),
+                took.get("device_seconds"),
+                bool(took.get("reused")),
+            )
+        )
+    return Round(
+        content["round"],
+        Cell.from_json(content["state"]["cell"]),
+        content["state"]["stopped"],
+        tuple(candidates),
+        content["selected"],
+        tuple((source, target) for source, target in content["fell"]),
+    )
+
+
+def _read_evaluations(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a round's evaluations and what they took, both by slot."""
+    evaluations: dict[str, Any] = {}
+    timing: dict[str, Any] = {}
+    for path in sorted(folder.glob("evaluations-*.json")):
+        if path.name.endswith(".timing.json"):
+            continue
+        evaluations.update(artifacts.read_sealed(path, EVALUATIONS, VERSION)["evaluations"])
+        timing.update(artifacts.read_timing(path).get("slots", {}))
+    return evaluations, timing
