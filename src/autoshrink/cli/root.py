@@ -70,9 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verb = next((word for word in words if word in VERBS), "")
     prefix = f"autoshrink {verb}".strip()
     try:
-        autoshrink.main(words, prog_name="autoshrink", standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        # click returns the status of --help and the like, and None from a verb that ended well
+        sys.exit(autoshrink.main(words, prog_name="autoshrink", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(2)
