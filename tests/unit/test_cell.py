@@ -42,7 +42,7 @@ def test_pruning_keeps_exactly_what_node_0_reaches(cell: Cell) -> None:
 
 @given(cells(pruned=True), st.data())
 def test_removing_an_edge_keeps_the_invariants(cell: Cell, data: st.DataObject) -> None:
-    """Removal takes that edge alone; pruning afterwards leaves a smaller cell in which every node but 0 has an input."""
+    """Removal takes that edge alone; after pruning, every node but 0 has an input and the cell is smaller."""
     if not cell.edges:
         return
     edge = data.draw(st.sampled_from(cell.edges))
@@ -102,7 +102,7 @@ def exact_form(size: int, operators: tuple[str, ...], edges: tuple[tuple[int, in
 
 
 def test_keys_are_exact_on_every_cell_of_up_to_5_nodes() -> None:
-    """Of all 16,933 labelled cells of up to 5 nodes and 2 operators, two share a key exactly when they are isomorphic."""
+    """Of all 16,933 labelled cells of up to 5 nodes, 2 operators, two share a key exactly when isomorphic."""
     form_of_key: dict[str, set[object]] = defaultdict(set)
     key_of_form: dict[object, set[str]] = defaultdict(set)
     representatives: dict[str, Cell] = {}
@@ -136,7 +136,7 @@ def test_keys_are_exact_on_every_cell_of_up_to_5_nodes() -> None:
 
 
 def test_golden_keys() -> None:
-    """Keys are part of the evaluations' identity: a change of theirs (or of the labelling library's) must be noticed."""
+    """Keys identify evaluations, so a change of theirs, or of the labelling library, must be noticed."""
     assert Cell((0,), (INPUT,), ()).key == ""
     assert Cell.of(["conv_1x1"], [(0, 1)]).key == "conv_1x1(0)"
     released = Cell.of(["separable_conv_3x3"] * 3 + ["conv_1x1"], [(0, 1), (0, 2), (0, 3), (1, 3), (0, 4), (2, 4)])

@@ -1,7 +1,8 @@
 """From YAML files to one validated ``Parameters``, and errors that name file, key, value and what is accepted."""
 
 import copy
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +48,13 @@ def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]
 
 def validate(values: Mapping[str, Any], origin: str) -> Parameters:
     """Return the typed parameters. Raises ParameterError, one line per mistake, naming ``origin``."""
+    foreign = list(_not_json(values, ()))
+    if foreign:
+        raise ParameterError("\n".join(f"{origin}: {line}" for line in foreign))
     try:
         return Parameters.model_validate_json(artifacts.canonical_json(values))
     except ValidationError as error:
         raise ParameterError("\n".join(_line(origin, item) for item in error.errors())) from None
-    except (TypeError, ValueError) as error:  # a YAML date, a NaN: nothing that JSON knows
-        raise ParameterError(
-            f"{origin}: {error}; accepted: text, numbers, booleans, null, lists and mappings"
-        ) from None
 
 
 def freeze(parameters: Parameters, folder: Path) -> Path:
@@ -105,6 +105,22 @@ def _setting(setting: str) -> dict[str, Any]:
         value = {part: value}
     assert isinstance(value, dict)
     return value
+
+
+def _not_json(value: object, key: tuple[str, ...]) -> Iterator[str]:
+    """Say of each value that JSON does not know (YAML's dates, not-a-number, keys that are no text) where it stands."""
+    accepted = "accepted: text, numbers, booleans, null, lists and mappings"
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if isinstance(name, str):
+                yield from _not_json(item, (*key, name))
+            else:
+                yield f"{'.'.join(key) or 'the file'}: the key {name!r} is {type(name).__name__}; accepted: text"
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _not_json(item, (*key, str(index)))
+    elif not (value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))):
+        yield f"{'.'.join(key)} = {value}: is {type(value).__name__}, which no key takes; {accepted}"
 
 
 _ACCEPTED = {

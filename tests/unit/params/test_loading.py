@@ -1,0 +1,163 @@
+"""params.yaml: overlays, settings, and errors that name file, key, value and what is accepted."""
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from autoshrink.errors import ParameterError
+from autoshrink.params import Parameters, freeze, json_schema, load
+from autoshrink.params.loading import merge
+
+BASE = {"datasets": {"mnist5k": {"source": "mnist5k"}, "sotu": {"source": "sotu"}}}
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """Return a smallest params.yaml."""
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(BASE))
+    return path
+
+
+def test_the_least_file_is_filled_with_defaults(base: Path) -> None:
+    """Only data sets are required; everything else has its embedded default."""
+    parameters = load([base])
+    assert parameters.seed == 2020
+    assert parameters.used_datasets == ["mnist5k", "sotu"]
+    assert parameters.search.cnn.k >= 1
+
+
+def test_overlays_are_merged_deeply_and_the_last_wins(base: Path, tmp_path: Path) -> None:
+    """An overlay changes its own keys alone; --set is the strongest."""
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    one.write_text("search: {cnn: {k: 7, nodes: 6}, seeds: [1, 2]}\n")
+    two.write_text("search: {cnn: {k: 8}, seeds: [3]}\n")
+    parameters = load([base, one, two], ["search.rnn.k=9", "proxy.cnn.training.learning_rate=1.0e-3"])
+    assert (parameters.search.cnn.k, parameters.search.cnn.nodes, parameters.search.rnn.k) == (8, 6, 9)
+    assert parameters.search.seeds == [3]
+    assert parameters.proxy.cnn.training.learning_rate == 0.001
+
+
+def test_merge_touches_neither_of_its_arguments() -> None:
+    """Merging copies: the result shares nothing with base or overlay."""
+    base, overlay = {"a": {"b": [1]}}, {"a": {"c": [2]}}
+    result = merge(base, overlay)
+    result["a"]["b"].append(3)
+    result["a"]["c"].append(3)
+    assert (base, overlay) == ({"a": {"b": [1]}}, {"a": {"c": [2]}})
+
+
+def test_a_data_set_of_another_source_replaces_the_old_one() -> None:
+    """Keys of one source mean nothing to another, so they go; keys of the same source stay."""
+    base = {"datasets": {"x": {"source": "digits", "test_per_class": 5}}}
+    assert merge(base, {"datasets": {"x": {"source": "cifar10"}}})["datasets"]["x"] == {"source": "cifar10"}
+    assert merge(base, {"datasets": {"x": {"source": "digits"}}})["datasets"]["x"]["test_per_class"] == 5
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("serach.cnn.k=3", ["serach", "not known"]),
+        ("search.cnn.kk=3", ["search.cnn.kk", "= 3", "not known"]),
+        ("search.cnn.k=0", ["search.cnn.k = 0", "greater than or equal to 1"]),
+        ("search.cnn.k=three", ["search.cnn.k = 'three'", "valid integer"]),
+        ("search.cnn.k=2.5", ["search.cnn.k = 2.5", "valid integer"]),
+        ("search.cnn.k=true", ["search.cnn.k = True", "valid integer"]),
+        ("search.cnn.k='4'", ["search.cnn.k = '4'", "valid integer"]),
+        ("search.cnn.nodes=1", ["search.cnn.nodes = 1", "greater than or equal to 2"]),
+        ("search.cnn.keep_fraction=1.5", ["search.cnn.keep_fraction = 1.5", "less than 1"]),
+        ("search.cnn.keep_fraction=0.99", ["search.cnn", "keep_fraction 0.99 keeps 10 of 10", "accepted: below 0.95"]),
+        ("search.cnn.operators=[conv]", ["search.cnn.operators.0 = 'conv'", "'separable_conv_3x3'", "'conv_1x1'"]),
+        ("search.cnn.operators=[]", ["search.cnn.operators", "at least 1 item"]),
+        ("search.cnn.operator_sampling=fair", ["'fair'", "'balanced' or 'uniform'"]),
+        ("search.seeds=[1, 1]", ["search", "seeds must differ", "[1, 1]"]),
+        ("search.seeds=[-1]", ["search.seeds.0 = -1", "greater than or equal to 0"]),
+        ("seed=-1", ["seed = -1", "greater than or equal to 0"]),
+        ("tasks=[gnn]", ["tasks.0 = 'gnn'", "'cnn' or 'rnn'"]),
+        ("tasks=[]", ["tasks", "at least 1 item"]),
+        ("proxy.cnn.dataset=cifar", ["proxy.cnn.dataset", "'cifar' is not an entry of datasets", "accepted: mnist5k"]),
+        ("proxy.cnn.dataset=sotu", ["proxy.cnn.dataset", "'sotu' is of the other task", "accepted: mnist5k"]),
+        ("datasets.x.source=imagenet", ["datasets.x", "imagenet", "'imagefolder'"]),
+        ("datasets.mnist5k.test_per_class=1000", ["datasets.mnist5k.test_per_class = 1000", "less than or equal"]),
+        ("datasets.mnist5k.folder=/data", ["datasets.mnist5k.folder", "not known"]),
+        ("proxy.rnn.network.hidden=32", ["proxy.rnn.network", "tied embeddings need embedding == hidden", "32"]),
+        ("proxy.cnn.network.stage_cells=[1]", ["proxy.cnn.network", "one entry per stage"]),
+        ("training.cnn.learning_rate=0", ["training.cnn.learning_rate = 0", "greater than 0"]),
+        ("training.cnn.warmup_epochs=500", ["training.cnn", "warmup_epochs 500", "less than epochs"]),
+        ("compute.device=tpu", ["compute.device = 'tpu'", "'auto', 'cpu' or 'cuda'"]),
+        ("seed=2020-01-01", ["seed = 2020-01-01", "date", "accepted: text, numbers"]),
+        (
+            "proxy.cnn.training.learning_rate=.nan",
+            ["proxy.cnn.training.learning_rate = nan", "accepted: text, numbers"],
+        ),
+        ("paths={1: x}", ["paths: the key 1 is int", "accepted: text"]),
+        ("search", ["--set search: expected key.path=value"]),
+        ("search.cnn.k=[", ["--set search.cnn.k=[: the value is not valid YAML"]),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_all(base: Path, setting: str, expected: list[str]) -> None:
+    """The error of each mistake is one line naming the key, what was found and what is accepted."""
+    with pytest.raises(ParameterError) as caught:
+        load([base], [setting])
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in expected:
+        assert part in message
+    assert message.startswith((f"{base}: ", "--set "))
+
+
+def test_every_mistake_is_told_at_once(base: Path) -> None:
+    """Three mistakes are three lines."""
+    with pytest.raises(ParameterError) as caught:
+        load([base], ["search.cnn.k=0", "seed=x", "paths.results=3"])
+    assert len(str(caught.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "there is no such file"),
+        (b"search: [", "not valid YAML"),
+        (b"- 1", "expected keys and values, found list"),
+        (b"seed: \xff", "cannot be read as UTF-8"),
+        (b"", "datasets: this key is required"),
+    ],
+)
+def test_a_bad_file_is_one_line(tmp_path: Path, content: bytes | None, message: str) -> None:
+    """A missing, damaged or empty file is an error of one line that names it."""
+    path = tmp_path / "params.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ParameterError, match=message) as caught:
+        load([path])
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_frozen_parameters_read_back_equal_under_their_digest(base: Path, tmp_path: Path) -> None:
+    """The snapshot validates to the same parameters, is written once, and another one gets another name."""
+    parameters = load([base])
+    path = freeze(parameters, tmp_path / "frozen")
+    assert load([path]) == parameters
+    before = path.stat().st_mtime_ns
+    assert freeze(parameters, tmp_path / "frozen") == path
+    assert path.stat().st_mtime_ns == before
+    assert freeze(load([base], ["seed=3"]), tmp_path / "frozen") != path
+
+
+def test_parameters_cannot_be_changed(base: Path) -> None:
+    """Parameters are a value: assignment fails."""
+    with pytest.raises(ValueError, match="frozen"):
+        load([base]).seed = 3  # type: ignore[misc]
+
+
+def test_the_schema_accepts_what_loads_and_refuses_what_does_not(base: Path) -> None:
+    """The JSON schema is valid, accepts defaults, and refuses unknown keys and values out of bounds."""
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    assert validator.is_valid(Parameters.model_validate(BASE).model_dump(mode="json"))
+    assert not validator.is_valid({**BASE, "search": {"cnn": {"k": 0}}})
+    assert not validator.is_valid({**BASE, "serach": {}})
