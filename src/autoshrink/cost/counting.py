@@ -2,8 +2,8 @@
 executed.
 
 The paper counts convolutions and matrix products without batch norm; we state both. Batch norm costs one MAC per
-element (its scale and shift once folded). Biases of a matrix product count one each; activations, pooling and additions are
-free.
+element (its scale and shift once folded). Biases of a matrix product count one each; activations, pooling and
+additions are free.
 """
 
 import copy
@@ -35,7 +35,7 @@ def measure(module: nn.Module, example_inputs: Sequence[Tensor]) -> dict[str, in
 
 
 def measure_parts(module: nn.Module, example_inputs: Sequence[Tensor]) -> dict[str, dict[str, int]]:
-    """Return the same counts for each direct child of ``module``, by its name; children that cost nothing are left out."""
+    """Return the same counts for each direct child of ``module``, by its name, less those that cost nothing."""
     parts = _measure(module, example_inputs)
     return {name: counts for name, counts in parts.items() if name != "Global" and any(counts.values())}
 
@@ -43,7 +43,7 @@ def measure_parts(module: nn.Module, example_inputs: Sequence[Tensor]) -> dict[s
 def _measure(module: nn.Module, example_inputs: Sequence[Tensor]) -> dict[str, dict[str, int]]:
     # a copy on the meta device: the counter leaves hooks behind, and shapes are all it needs
     module = copy.deepcopy(module).to("meta").eval()
-    hooks = {operation: _elements for operation in _NORM_OPERATIONS}
+    hooks = dict.fromkeys(_NORM_OPERATIONS, _elements)
     counter = FlopCounterMode(module, custom_hooks=hooks)
     with torch.no_grad(), counter:
         module(*(example.to("meta") for example in example_inputs))

@@ -97,9 +97,10 @@ def prepare(name: str, entry: ImageDataset, folder: Path, downloads: Path, seed:
         empty = sorted(set(range(len(raw.classes))) - set(labels_N.tolist()))
         if empty:
             raise DataError(
-                f"datasets.{name}: class {raw.classes[empty[0]]!r} has no image in the {split} split; every class needs one"
+                f"datasets.{name}: class {raw.classes[empty[0]]!r} has no image in the {split} split; "
+                "every class needs one"
             )
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "train_images.npy": raw.train_images_NHWC,
         "train_labels.npy": raw.train_labels_N,
         "test_images.npy": raw.test_images_NHWC,

@@ -141,7 +141,8 @@ def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, objec
     """Return optimizer groups: weight decay on convolutions and the classifier, none on depthwise weights, batch norm
     and biases (paper, section 5.1).
     """
-    decayed, free = [], []
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
     for layer in module.modules():
         for parameter in layer.parameters(recurse=False):
             (free if parameter.ndim < 2 or is_depthwise(layer) else decayed).append(parameter)

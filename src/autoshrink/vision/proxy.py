@@ -93,8 +93,9 @@ def draw(data: PreparedImages, proxy: ImageProxy, seed: int, paper_defects: Pape
         training = [index for index in order if index not in used][: proxy.train_per_class]
         if len(training) < proxy.train_per_class or len(validation) < proxy.validation_per_class:
             raise DataError(
-                f"proxy.cnn: class {name!r} of data set {data.name!r} has {len(order)} training images, but train_per_class "
-                f"{proxy.train_per_class} + validation_per_class {proxy.validation_per_class} are wanted; ask for fewer"
+                f"proxy.cnn: class {name!r} of data set {data.name!r} has {len(order)} training images, but "
+                f"train_per_class {proxy.train_per_class} + "
+                f"validation_per_class {proxy.validation_per_class} are wanted; ask for fewer"
             )
         train_indices += training
         validation_indices += validation

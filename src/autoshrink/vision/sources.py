@@ -6,6 +6,7 @@ Shapes: N images, H height, W width, C channels. Libraries that bring data are i
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,9 +66,9 @@ def _absent(source: str, package: str) -> DataError:
     )
 
 
-def _held_out(images_NHWC: Images, labels_N: NDArray[np.integer], per_class: int, version: str, seed: int) -> RawImages:
+def _held_out(images_NHWC: Images, source_labels_N: NDArray[Any], per_class: int, version: str, seed: int) -> RawImages:
     """Hold ``per_class`` images of each class out as the test split, drawn by name."""
-    labels_N = labels_N.astype(np.int64)
+    labels_N: Labels = source_labels_N.astype(np.int64)
     test: list[int] = []
     for label in range(int(labels_N.max()) + 1):
         members = np.flatnonzero(labels_N == label).tolist()

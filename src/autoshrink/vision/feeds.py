@@ -1,0 +1,144 @@
+"""What feeds a network: batches for one process's share of the work, the same whenever a training is resumed.
+
+Shapes: B batch, N images, H height, W width, C channels.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from autoshrink import seeds
+from autoshrink.errors import DataError
+from autoshrink.params.vision import ImageTraining
+from autoshrink.vision import augmentation
+from autoshrink.vision.data import PreparedImages, Split
+from autoshrink.vision.images import Normalise
+from autoshrink.vision.sources import Labels
+
+Batch = tuple[Tensor, Tensor]
+"""Normalised images (B, C, H, W) and labels (B,), on the training's device."""
+
+EVALUATION_BATCH = 250
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which of ``world`` processes this one is."""
+
+    rank: int = 0
+    world: int = 1
+
+
+class Feed(Protocol):
+    """One split of a data set, as batches."""
+
+    count: int
+
+    def training_batches(self, recipe: ImageTraining, seed: int, epoch: int, first_step: int) -> Iterator[Batch]:
+        """Yield this process's share of each optimizer step of ``epoch``, augmented, from ``first_step`` on."""
+        ...
+
+    def evaluation_batches(self) -> Iterator[Batch]:
+        """Yield this process's share of all images, each exactly once over all processes."""
+        ...
+
+
+class ArrayFeed:
+    """A split that lies in the device's memory as bytes."""
+
+    def __init__(self, split: Split, normalise: Normalise, share: Share, device: torch.device) -> None:
+        self.count = len(split.labels_N)
+        self._images_NHWC = torch.from_numpy(split.images_NHWC).to(device)
+        self._labels_N = torch.from_numpy(split.labels_N).to(device)
+        self._normalise = normalise.to(device)
+        self._share, self._device = share, device
+
+    def training_batches(self, recipe: ImageTraining, seed: int, epoch: int, first_step: int) -> Iterator[Batch]:
+        """Yield as ``Feed`` says."""
+        order_N = epoch_order(seed, epoch, self.count).to(self._device)
+        draws_ND = augmentation.draws(seed, epoch, self.count).to(self._device)
+        for positions in step_positions(self.count, recipe.batch_size, self._share, first_step):
+            chosen_B, draws_BD = order_N[positions], draws_ND[positions]
+            images_BHWC = augmentation.move(self._images_NHWC[chosen_B], draws_BD, recipe.augmentation)
+            x_BCHW = self._normalise(images_BHWC)
+            yield augmentation.erase(x_BCHW, draws_BD, recipe.augmentation), self._labels_N[chosen_B]
+
+    def evaluation_batches(self) -> Iterator[Batch]:
+        """Yield as ``Feed`` says."""
+        for part in evaluation_slices(self.count, EVALUATION_BATCH, self._share):
+            yield self._normalise(self._images_NHWC[part]), self._labels_N[part]
+
+
+def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
+    """Return the order (N,) in which an epoch visits the training images."""
+    return torch.randperm(count, generator=seeds.torch_generator(seed, f"epoch/{epoch}/order"))
+
+
+def step_positions(count: int, batch_size: int, share: Share, first_step: int) -> Iterator[slice]:
+    """Yield, step by step, which positions of the epoch's order this process takes; a last partial batch is dropped."""
+    own = batch_size // share.world
+    for step in range(first_step, count // batch_size):
+        start = step * batch_size + share.rank * own
+        yield slice(start, start + own)
+
+
+def evaluation_slices(count: int, batch_size: int, share: Share) -> Iterator[slice]:
+    """Yield the slices of 0..count that this process evaluates."""
+    for start in range(share.rank * batch_size, count, share.world * batch_size):
+        yield slice(start, min(start + batch_size, count))
+
+
+def normalisation(data: PreparedImages, recipe: ImageTraining) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and deviation per channel: the training split's, or those that scale pixels to [-1, 1]."""
+    if recipe.pixel_scaling == "standardise":
+        return data.mean, data.deviation
+    return (0.5,) * data.channels, (0.5,) * data.channels
+
+
+def image_size(data: PreparedImages, recipe: ImageTraining) -> tuple[int, int]:
+    """Return height and width of what the network is trained on, pixels."""
+    height, width, _ = data.manifest["shape"]
+    return height, width
+
+
+def training_feeds(
+    data: PreparedImages, recipe: ImageTraining, seed: int, share: Share, device: torch.device
+) -> tuple[Feed, Feed | None]:
+    """Return the training split's feeds: what is trained on, and what is held out to choose the best epoch by, if any.
+
+    Raises DataError where a class has too few images to hold ``validation_per_class`` out and still train.
+    """
+    split = data.split("train")
+    held_out_N = held_out(data, split.labels_N, recipe, seed)
+    normalise = Normalise(*normalisation(data, recipe))
+
+    def feed(chosen_N: NDArray[np.bool_]) -> Feed:
+        part = Split(split.images_NHWC[chosen_N], split.labels_N[chosen_N])
+        return ArrayFeed(part, normalise, share, device)
+
+    return feed(~held_out_N), feed(held_out_N) if recipe.validation_per_class else None
+
+
+def held_out(data: PreparedImages, labels_N: Labels, recipe: ImageTraining, seed: int) -> NDArray[np.bool_]:
+    """Return which training images (N,) are held out, drawn by class and name."""
+    chosen_N = np.zeros(len(labels_N), bool)
+    for label, name in enumerate(data.classes):
+        members = np.flatnonzero(labels_N == label).tolist()
+        if len(members) <= recipe.validation_per_class:
+            raise DataError(
+                f"training.cnn.validation_per_class = {recipe.validation_per_class}: class {name!r} of data set "
+                f"{data.name!r} has only {len(members)} training images; accepted: fewer than that"
+            )
+        drawn = seeds.sample(seed, f"validation/class-{label}", members, recipe.validation_per_class)
+        chosen_N[drawn] = True
+    return chosen_N
+
+
+def test_feed(data: PreparedImages, normalise: Normalise, device: torch.device) -> Feed:
+    """Return the feed of the test split."""
+    return ArrayFeed(data.split("test"), normalise, Share(), device)

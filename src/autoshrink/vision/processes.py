@@ -1,0 +1,62 @@
+"""Several processes training one model under ``torchrun``: joining, sharing, waiting; for one process, no-ops."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, distributed, nn
+
+from autoshrink.vision.feeds import Share
+
+
+@contextlib.contextmanager
+def joined(device: torch.device) -> Iterator[Share]:
+    """Join the processes that ``torchrun`` started (NCCL on CUDA, gloo on CPUs), and leave them at the end."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Share()
+        return
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Share(distributed.get_rank(), distributed.get_world_size())
+    finally:
+        distributed.destroy_process_group()
+
+
+def wait() -> None:
+    """Wait until every process is here."""
+    if distributed.is_initialized():
+        distributed.barrier()
+
+
+@contextlib.contextmanager
+def first_goes_first(share: Share) -> Iterator[None]:
+    """Run the block in the first process, then in all others."""
+    if share.rank:
+        wait()
+    yield
+    if not share.rank:
+        wait()
+
+
+def summing_gradients(module: nn.Module, last: bool) -> AbstractContextManager[None]:
+    """Exchange gradients in the block only when it holds a step's ``last`` backward pass."""
+    if last or not isinstance(module, nn.parallel.DistributedDataParallel):
+        return nullcontext()
+    return module.no_sync()
+
+
+def from_first(tensor: Tensor) -> Tensor:
+    """Return the first process's ``tensor``, in every process."""
+    copy = tensor.clone()
+    if distributed.is_initialized():
+        distributed.broadcast(copy, 0)
+    return copy
+
+
+def share_statistics(module: nn.Module) -> None:
+    """Give every process the first one's batch-norm statistics, so that all evaluate the same network."""
+    if distributed.is_initialized():
+        for buffer in module.buffers():
+            distributed.broadcast(buffer, 0)

@@ -1,0 +1,30 @@
+"""The final test: the one reader of a data set's test split."""
+
+from pathlib import Path
+
+import torch
+
+from autoshrink import devices
+from autoshrink.errors import DataError
+from autoshrink.params.root import Compute
+from autoshrink.vision import feeds, loading, scoring
+from autoshrink.vision.data import PreparedImages
+from autoshrink.vision.images import Normalise
+
+
+def test(folder: Path, data: PreparedImages, compute: Compute) -> dict[str, float]:
+    """Return ``accuracy_top1``, ``accuracy_top5`` and ``loss`` (nats) of the model in ``folder`` on the test split.
+
+    Raises DataError where the model was trained for other classes.
+    """
+    device = devices.pick(compute)
+    description = loading.read_description(folder)
+    if description.classes != data.classes:
+        raise DataError(
+            f"{folder}: the model knows {len(description.classes)} classes that are not data set {data.name!r}'s "
+            f"{len(data.classes)}; test it on the data set it was trained on ({description.origin['dataset']!r})"
+        )
+    module = loading.load_model(folder).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    feed = feeds.test_feed(data, Normalise(description.mean, description.deviation), device)
+    autocast = torch.autocast(device.type, enabled=False)
+    return scoring.score(module, feed.evaluation_batches(), int(description.network.background_class), autocast)
