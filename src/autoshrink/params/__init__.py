@@ -4,7 +4,7 @@ One section per file; ``Parameters`` joins them. The JSON schema and the referen
 Knows nothing of torch, so that every verb can load it in no time.
 """
 
-from autoshrink.params.loading import freeze, json_schema, load
+from autoshrink.params.loading import freeze, frozen_path, json_schema, load
 from autoshrink.params.root import Parameters
 
-__all__ = ["Parameters", "freeze", "json_schema", "load"]
+__all__ = ["Parameters", "freeze", "frozen_path", "json_schema", "load"]

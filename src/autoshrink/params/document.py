@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from autoshrink import artifacts
 from autoshrink.params.base import Section
 from autoshrink.params.data import (
+    AnyDataset,
     Cifar10,
     Digits,
     FashionMnist,
@@ -34,7 +35,7 @@ from autoshrink.params.root import Parameters
 WIDTH = 120
 
 # the data sets that params.yaml offers, and those of a user's own that it shows how to add
-OFFERED = {
+OFFERED: dict[str, AnyDataset] = {
     "mnist5k": Mnist5k(source="mnist5k"),
     "digits": Digits(source="digits"),
     "fashion-mnist": FashionMnist(source="fashion-mnist"),
@@ -42,7 +43,7 @@ OFFERED = {
     "sotu": Sotu(source="sotu"),
     "ptb": PennTreebank(source="ptb"),
 }
-EXAMPLES = {
+EXAMPLES: dict[str, AnyDataset] = {
     "my-photographs": ImageFolder(source="imagefolder", folder="path/to/photographs"),
     "my-text": OwnText(source="text", train="path/train.txt", validation="path/valid.txt", test="path/test.txt"),
 }
@@ -51,13 +52,13 @@ HEAD = """\
 Every parameter of AutoShrink, with its default. Change values here, or put only what differs into an overlay:
     snakemake --cores all --configfile workflow/presets/paper.yaml
 An unknown key, a wrong type or a value out of range stops the run before any job, in one line.
-Generated from the types in src/autoshrink/params; to change a default for good, change it there and run `make generated`.
+Generated from the types in src/autoshrink/params: to change a default for good, change it there and `make generated`.
 """
 
 
 def defaults() -> Parameters:
     """Return the parameters that params.yaml stands for."""
-    return Parameters(datasets=dict(OFFERED))
+    return Parameters(datasets=OFFERED)
 
 
 def render() -> str:

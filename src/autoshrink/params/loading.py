@@ -57,15 +57,20 @@ def validate(values: Mapping[str, Any], origin: str) -> Parameters:
         raise ParameterError("\n".join(_line(origin, item) for item in error.errors())) from None
 
 
+def frozen_path(parameters: Parameters, folder: Path) -> Path:
+    """Return where ``freeze`` keeps these parameters: a name made of their digest."""
+    return folder / f"params-{artifacts.digest_of(parameters.model_dump(mode='json'))[:16]}.yaml"
+
+
 def freeze(parameters: Parameters, folder: Path) -> Path:
-    """Write the parameters to ``folder`` under their own digest, once, and return the file.
+    """Write the parameters to ``folder`` under their own digest and return the file.
 
     Jobs read this file, so that editing params.yaml during a run changes nothing that is under way.
     """
-    values = parameters.model_dump(mode="json")
-    path = folder / f"params-{artifacts.digest_of(values)[:16]}.yaml"
-    if not path.exists():
-        artifacts.write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    path = frozen_path(parameters, folder)
+    text = yaml.safe_dump(parameters.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    if not path.exists() or path.read_bytes() != text.encode():
+        artifacts.write_text(path, text)
     return path
 
 

@@ -1,0 +1,31 @@
+"""Raw data to one prepared, checksummed form per data set.
+
+in:   folders, packages or downloads, as params.yaml's `datasets` say
+out:  DATA/{dataset}/manifest.json, and beside it the arrays whose digests it holds
+"""
+
+
+rule prepare:
+    """Read, check, split and write a data set."""
+    output:
+        MANIFEST,
+    log:
+        f"{LOGS}/prepare-{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/prepare-{{dataset}}.tsv"
+    conda:
+        "../envs/autoshrink.yaml"
+    threads: 1
+    resources:
+        runtime=resource("runtime", "prepare"),
+        mem_mb=resource("mem_mb", "prepare"),
+    params:
+        slice=lambda wildcards: slice_of(
+            PARAMETERS, "prepare", dataset=wildcards.dataset
+        ),
+        folder=subpath(output[0], parent=True),
+    message:
+        "preparing the data set {wildcards.dataset}"
+    shell:
+        "autoshrink prepare {wildcards.dataset} --params {PARAMS} --out {params.folder} "
+        + LOGGED

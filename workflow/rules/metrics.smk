@@ -1,0 +1,38 @@
+"""What the final model is worth: the only step that reads a test split.
+
+in:   RESULTS/{task}/{search}/{best.json,round-00/round.json,model/}, DATA/{dataset}/manifest.json
+out:  RESULTS/{task}/{search}/metrics.json
+"""
+
+
+rule test:
+    """Measure the final model on the test split, and its cost beside the complete cell's."""
+    input:
+        best=f"{SEARCH}/best.json",
+        start=f"{SEARCH}/round-00/round.json",
+        data=manifest_of("training"),
+        model=f"{SEARCH}/model/model.json",
+        weights=f"{SEARCH}/model/model.safetensors",
+    output:
+        f"{SEARCH}/metrics.json",
+    log:
+        f"{LOGS}/{{task}}/{{search}}/test.log",
+    benchmark:
+        f"{BENCHMARKS}/{{task}}/{{search}}/test.tsv"
+    conda:
+        "../envs/autoshrink.yaml"
+    threads: PARAMETERS.compute.threads
+    resources:
+        runtime=resource("runtime", "test"),
+        mem_mb=resource("mem_mb", "test"),
+        gpu=resource("gpu", "test"),
+    params:
+        slice=trigger("test"),
+        data=subpath(input.data, parent=True),
+        model=subpath(input.model, parent=True),
+    message:
+        "{wildcards.task} {wildcards.search}: measuring the final model on the test split"
+    shell:
+        "autoshrink test --params {PARAMS} --task {wildcards.task} --search {wildcards.search} --best {input.best} "
+        "--start {input.start} --data {params.data} --model {params.model} --out {output} "
+        + LOGGED

@@ -1,0 +1,115 @@
+"""A search, round by round: start, then propose, evaluate and select for every round, then the best of all.
+
+in:   DATA/{dataset}/manifest.json
+out:  RESULTS/{task}/{search}/round-00/round.json                                     the complete cell
+      RESULTS/{task}/{search}/round-NN/{proposal,evaluations-J,round}.json            NN = 01, 02, ...; J = one per job
+      RESULTS/{task}/{search}/best.json                                               the answer
+      STORE/evaluations/                                                              shared by all runs
+
+Evaluations are taken from the store where it has them: the store is a cache and no output, so nothing here waits for it.
+"""
+
+
+rule start:
+    """Write round 0: the state that the search starts from."""
+    output:
+        f"{SEARCH}/round-00/round.json",
+    log:
+        f"{LOGS}/{{task}}/{{search}}/start.log",
+    conda:
+        "../envs/autoshrink.yaml"
+    params:
+        slice=trigger("start"),
+    message:
+        "{wildcards.task} {wildcards.search}: starting"
+    shell:
+        "autoshrink start --params {PARAMS} --task {wildcards.task} --search {wildcards.search} --out {output} "
+        + LOGGED
+
+
+rule propose:
+    """Draw the candidates of a round."""
+    input:
+        previous_round,
+    output:
+        f"{ROUND}/proposal.json",
+    log:
+        f"{LOGS}/{{task}}/{{search}}/round-{{round}}/propose.log",
+    conda:
+        "../envs/autoshrink.yaml"
+    params:
+        slice=trigger("propose"),
+    message:
+        "{wildcards.task} {wildcards.search}: proposing round {wildcards.round}"
+    shell:
+        "autoshrink propose --params {PARAMS} --task {wildcards.task} --search {wildcards.search} "
+        "--previous {input} --out {output} " + LOGGED
+
+
+rule evaluate:
+    """Train some of a round's candidates on the proxy; those that the store has are taken from it."""
+    input:
+        proposal=f"{ROUND}/proposal.json",
+        data=manifest_of("proxy"),
+    output:
+        f"{ROUND}/evaluations-{{job}}.json",
+    log:
+        f"{LOGS}/{{task}}/{{search}}/round-{{round}}/evaluate-{{job}}.log",
+    benchmark:
+        f"{BENCHMARKS}/{{task}}/{{search}}/round-{{round}}/evaluate-{{job}}.tsv"
+    conda:
+        "../envs/autoshrink.yaml"
+    threads: PARAMETERS.compute.threads
+    resources:
+        runtime=resource("runtime", "evaluate"),
+        mem_mb=resource("mem_mb", "evaluate"),
+        gpu=resource("gpu", "evaluate"),
+    params:
+        slice=trigger("evaluate"),
+        slots=slots,
+        data=subpath(input.data, parent=True),
+    message:
+        "{wildcards.task} {wildcards.search}: training candidates {params.slots} of round {wildcards.round}"
+    shell:
+        "autoshrink evaluate --params {PARAMS} --task {wildcards.task} --proposal {input.proposal} "
+        "--slots {params.slots} --data {params.data} --store {STORE} --out {output} "
+        + LOGGED
+
+
+rule select:
+    """Score a round's candidates and keep the best one's cell."""
+    input:
+        previous=previous_round,
+        proposal=f"{ROUND}/proposal.json",
+        evaluations=evaluations,
+    output:
+        f"{ROUND}/round.json",
+    log:
+        f"{LOGS}/{{task}}/{{search}}/round-{{round}}/select.log",
+    conda:
+        "../envs/autoshrink.yaml"
+    params:
+        slice=trigger("select"),
+    message:
+        "{wildcards.task} {wildcards.search}: selecting in round {wildcards.round}"
+    shell:
+        "autoshrink select --params {PARAMS} --task {wildcards.task} --search {wildcards.search} "
+        "--previous {input.previous} --proposal {input.proposal} --out {output} {input.evaluations} "
+        + LOGGED
+
+
+rule best:
+    """Write the search's answer: the best cell of all rounds."""
+    input:
+        all_rounds,
+    output:
+        f"{SEARCH}/best.json",
+    log:
+        f"{LOGS}/{{task}}/{{search}}/best.log",
+    conda:
+        "../envs/autoshrink.yaml"
+    message:
+        "{wildcards.task} {wildcards.search}: the best cell"
+    shell:
+        "autoshrink best --task {wildcards.task} --search {wildcards.search} --out {output} {input} "
+        + LOGGED
