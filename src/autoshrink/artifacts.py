@@ -16,6 +16,7 @@ from typing import IO, Any
 from autoshrink.errors import ArtifactError
 
 SEAL = "sha256"
+TIMING, TIMING_VERSION = "timing", 1
 
 
 def canonical_json(value: object) -> str:
@@ -149,14 +150,13 @@ def timing_path(path: Path) -> Path:
 
 
 def write_timing(path: Path, timing: Mapping[str, Any]) -> None:
-    """Write the timing of the artifact ``path`` beside it."""
-    write_text(timing_path(path), json.dumps(timing, indent=1, sort_keys=True) + "\n")
+    """Write the timing of the artifact ``path`` beside it, sealed, so that a damaged one is found out."""
+    write_sealed(timing_path(path), TIMING, TIMING_VERSION, dict(timing))
 
 
 def read_timing(path: Path) -> dict[str, Any]:
-    """Return ``path``'s timing; empty where it is missing or unreadable, for no result depends on it."""
+    """Return ``path``'s timing; empty where it is missing or damaged, for no result depends on it."""
     try:
-        value = json.loads(timing_path(path).read_bytes())
-    except (OSError, ValueError):
+        return read_sealed(timing_path(path), TIMING, TIMING_VERSION)
+    except ArtifactError:
         return {}
-    return value if isinstance(value, dict) else {}

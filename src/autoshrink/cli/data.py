@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from autoshrink.cli import options
-from autoshrink.cli.step import timed
+from autoshrink.cli.step import step
 from autoshrink.errors import UserError
 from autoshrink.params.base import Task
 
@@ -44,6 +44,8 @@ def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: 
     if entry is None:
         raise UserError(f"{name!r} is not an entry of datasets; accepted: {', '.join(sorted(parameters.datasets))}")
     room = importlib.import_module("autoshrink.vision.data" if entry.task is Task.CNN else "autoshrink.language.data")
-    with timed(out / "manifest.json"):
+    manifest = out / "manifest.json"
+    with step("prepare", manifest, parameters=parameters, dataset=name, draws=["test-split", f"data/{name}"]) as doing:
         room.prepare(name, entry, out, Path(parameters.paths.data) / "downloads", parameters.seed)
+        doing.outputs += [manifest, *(out / file for file in room.load(out).manifest["files"])]
     click.echo(f"{name}: prepared in {out}")

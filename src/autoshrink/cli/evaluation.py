@@ -1,12 +1,13 @@
 """The verb that trains candidates on the proxy."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from autoshrink.cli import options
 from autoshrink.cli.progress import Lines
-from autoshrink.cli.step import timed
+from autoshrink.cli.step import made_by, step
 from autoshrink.errors import UserError
 from autoshrink.params.base import Task
 
@@ -50,8 +51,12 @@ def evaluate(
         else:
             lines.say(f"slot {event.slot}: epoch {event.epochs} of at most {event.limit}", values)
 
-    with timed(out) as facts:
-        parameters = options.load(files, settings)
-        reused, count, timing = engine.evaluate(parameters, Task(task), proposal, wanted, data, Store(store), out, tell)
-        facts.update(timing, reused=reused, evaluations=count)
+    parameters, of = options.load(files, settings), Task(task)
+    kept = Store(store, lambda: made_by(parameters, of))
+    manifest = data / "manifest.json"
+    draws = ["proxy", f"evaluation/{task}"]
+    about: Any = {"parameters": parameters, "task": of, "subject": {"slots": slots}, "draws": draws, "store": store}
+    with step("evaluate", out, inputs=[proposal, manifest], **about) as doing:
+        reused, count, timing = engine.evaluate(parameters, of, proposal, wanted, data, kept, out, tell)
+        doing.timing.update(timing, reused=reused, evaluations=count)
     click.echo(f"re-used {reused} of {count} evaluations")

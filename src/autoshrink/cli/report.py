@@ -5,6 +5,8 @@ from pathlib import Path
 import click
 
 from autoshrink.cli import options
+from autoshrink.cli.step import step
+from autoshrink.lineage import records
 
 
 @click.command(short_help="Make the tables, figures and the page of a run.")
@@ -18,5 +20,11 @@ def report(files: tuple[Path, ...], settings: tuple[str, ...], results: Path, ou
     """
     from autoshrink import report as room
 
-    for path in room.build(results, out, options.load(files, settings)):
+    parameters = options.load(files, settings)
+    # the finished searches' files; what stands in the report's own folder is none of them
+    found = (path for task in parameters.tasks for path in sorted((results / task).rglob("*.json")))
+    inputs = [path for path in found if not records.is_beside(path) and path.parent.name != "checkpoints"]
+    with step("report", out / "report", inputs=inputs, parameters=parameters) as doing:
+        doing.outputs += room.build(results, out, parameters)
+    for path in doing.outputs:
         click.echo(path)

@@ -1,11 +1,12 @@
 """The verbs of the search that need no torch: start, propose, select, best."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from autoshrink.cli import options
-from autoshrink.cli.step import timed
+from autoshrink.cli.step import step
 
 
 @click.command(short_help="Write round 0: the complete cell, its operators drawn.")
@@ -20,8 +21,9 @@ def start(files: tuple[Path, ...], settings: tuple[str, ...], task: str, search:
     """
     from autoshrink.search import rounds
 
-    with timed(out):
-        rounds.start(options.load(files, settings), rounds.SearchName.parse(task, search), out)
+    parameters, name = options.load(files, settings), rounds.SearchName.parse(task, search)
+    with step("start", out, parameters=parameters, task=name.task, subject=name.to_json(), draws=[name.prefix]):
+        rounds.start(parameters, name, out)
 
 
 @click.command(short_help="Draw a round's candidates from the shrink space.")
@@ -39,9 +41,10 @@ def propose(
     """
     from autoshrink.search import rounds
 
-    with timed(out):
-        name = rounds.SearchName.parse(task, search)
-        count = rounds.propose(options.load(files, settings), name, previous, out)
+    parameters, name = options.load(files, settings), rounds.SearchName.parse(task, search)
+    about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json(), "draws": [name.prefix]}
+    with step("propose", out, inputs=[previous], **about):
+        count = rounds.propose(parameters, name, previous, out)
     click.echo(f"{name.task}/{name}: {count} candidates proposed")
 
 
@@ -71,9 +74,10 @@ def select(
     from autoshrink.evaluation import chunks
     from autoshrink.search import rounds
 
-    with timed(out):
-        name = rounds.SearchName.parse(task, search)
-        rounds.select(options.load(files, settings), name, previous, proposal, chunks.read(evaluations), out)
+    parameters, name = options.load(files, settings), rounds.SearchName.parse(task, search)
+    about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json(), "draws": [name.prefix]}
+    with step("select", out, inputs=[previous, proposal, *evaluations], **about):
+        rounds.select(parameters, name, previous, proposal, chunks.read(evaluations), out)
     content = rounds.read_round(out)
     if content["selected"] is None:
         click.echo(f"{name.task}/{name} round {content['round']}: nothing selected, {content['state']['stopped']}")
@@ -92,8 +96,8 @@ def best(task: str, search: str, out: Path, rounds: tuple[Path, ...]) -> None:
     """Write the search's answer: of the cells that ROUNDS kept, the one with the best score."""
     from autoshrink.search import rounds as room
 
-    with timed(out):
-        name = room.SearchName.parse(task, search)
+    name = room.SearchName.parse(task, search)
+    with step("best", out, inputs=rounds, task=name.task, subject=name.to_json()):
         room.best(name, rounds, out)
     _, content = room.read_best(out)
     click.echo(f"{name.task}/{name}: the best cell is round {content['round']}'s, score {content['score']:.4f}")

@@ -1,23 +1,87 @@
-"""What every step that makes an artifact does around its work: time it, and keep the timing beside the artifact."""
+"""What every step that makes an artifact does around its work: keep beside it what it was made of, and its timing."""
 
 import contextlib
 import datetime
-import platform
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from autoshrink import artifacts
+from autoshrink.lineage import environment, records
+from autoshrink.params import Parameters
+from autoshrink.params.base import Task
+from autoshrink.params.slices import slice_of
+
+
+@dataclass
+class Step:
+    """A step under way. The block that does the work may add to both.
+
+    ``timing`` is what differs from run to run and no digest covers; ``outputs`` the files that were made, where they
+    are more than the artifact itself.
+    """
+
+    timing: dict[str, Any] = field(default_factory=dict)
+    outputs: list[Path] = field(default_factory=list)
 
 
 @contextlib.contextmanager
-def timed(out: Path) -> Iterator[dict[str, Any]]:
-    """Write ``out``'s timing when the block ends well; the block may add facts of its own to the yielded dict."""
-    facts: dict[str, Any] = {"started": _now(), "host": platform.node()}
+def step(
+    verb: str,
+    out: Path,
+    *,
+    inputs: Iterable[Path] = (),
+    parameters: Parameters | None = None,
+    task: Task | None = None,
+    dataset: str | None = None,
+    subject: Mapping[str, Any] | None = None,
+    draws: Iterable[str] = (),
+    computes: bool = False,
+    store: Path | None = None,
+) -> Iterator[Step]:
+    """Write the lineage record and the timing of the artifact ``out`` when the block ends well.
+
+    ``inputs`` are the files read; ``task`` and ``dataset`` choose the slice of ``parameters`` that matters; ``subject``
+    says in JSON what the step was about; ``draws`` names its random draws under the root seed; ``computes`` says that
+    it computes with torch, so that the device matters; ``store`` is the evaluations' store it used.
+    """
+    doing = Step({"started": _now(), **environment.machine()})
     start = time.perf_counter()
-    yield facts
-    artifacts.write_timing(out, {**facts, "ended": _now(), "seconds": round(time.perf_counter() - start, 3)})
+    read = records.digests(inputs)  # before the work, for this is what the work reads
+    yield doing
+    if os.environ.get("RANK", "0") != "0":
+        return  # under torchrun the first process speaks for all
+    facts: dict[str, Any] = {"verb": verb, "code": environment.code(), "environment": environment.libraries()}
+    if task is not None:
+        facts["task"] = str(task)
+    if subject:
+        facts["subject"] = dict(subject)
+    if parameters is not None:
+        facts["parameters"] = slice_of(parameters, verb, task, dataset)
+        names = sorted(draws)
+        if names:
+            facts["seeds"] = {"root": parameters.seed, "draws": names}
+        if computes:
+            facts["compute"] = environment.device(parameters.compute)
+    if store is not None:
+        facts["store"] = records.relative(store, out.parent)
+    records.write(out, read, records.digests(doing.outputs or [out]), facts)
+    seconds = round(time.perf_counter() - start, 3)
+    artifacts.write_timing(out, {**doing.timing, "ended": _now(), "seconds": seconds})
+
+
+def made_by(parameters: Parameters, task: Task) -> dict[str, Any]:
+    """Return the facts of the record of an evaluation that this process has just trained."""
+    return {
+        "verb": "evaluate",
+        "task": str(task),
+        "code": environment.code(),
+        "environment": environment.libraries(),
+        "compute": environment.device(parameters.compute),
+    }
 
 
 def _now() -> str:

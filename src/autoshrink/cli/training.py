@@ -11,7 +11,7 @@ from autoshrink import artifacts
 from autoshrink.cell import Cell
 from autoshrink.cli import options
 from autoshrink.cli.progress import Lines
-from autoshrink.cli.step import timed
+from autoshrink.cli.step import step
 from autoshrink.params.base import Task
 
 METRICS, VERSION = "metrics", 1
@@ -43,10 +43,14 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
         values = {key: value for key, value in entry.items() if isinstance(value, float) and key != "progress"}
         lines.say(f"epoch {entry['epoch'] + 1} of {recipe.epochs}, about {left:.0f} s left", values)
 
-    with timed(out / "model.json"):
+    inputs = [Path(cell), data / "manifest.json"]  # a released cell's name is no file, and part of the code
+    about: Any = {"parameters": parameters, "task": Task(task), "subject": {"cell": chosen.key}}
+    draws = ["epoch", "init", "step", "validation"] if task == Task.CNN else ["init", "train"]
+    with step("train", out / "model.json", inputs=inputs, draws=draws, computes=True, **about) as doing:
         training.train(
             chosen.canonical(), recipe, data_room.load(data), out, parameters.seed, parameters.compute, progress
         )
+        doing.outputs += [out / "model.json", out / "model.safetensors", out / "history.json"]
     click.echo(f"{task}: trained, in {out}")
 
 
@@ -78,8 +82,10 @@ def test(
     testing = importlib.import_module(f"{room}.testing")
     data_room = importlib.import_module(f"{room}.data")
     recipe = parameters.training.cnn if task == Task.CNN else parameters.training.rnn
-    with timed(out):
-        name = rounds.SearchName.parse(task, search)
+    name = rounds.SearchName.parse(task, search)
+    inputs = [start, best, data / "manifest.json", model / "model.json", model / "model.safetensors"]
+    about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json()}
+    with step("test", out, inputs=inputs, computes=True, **about):
         cell, chosen = rounds.read_best(best)
         complete = Cell.from_json(rounds.read_round(start)["state"]["cell"])
         prepared = data_room.load(data)

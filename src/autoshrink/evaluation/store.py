@@ -6,14 +6,16 @@ strategy re-uses every training already paid for, across rounds, runs and strate
 that train the same candidate at once write the same bytes under the same name.
 """
 
+import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autoshrink import artifacts, seeds
 from autoshrink.errors import ArtifactError
+from autoshrink.lineage import records
 from autoshrink.params.base import Task
 from autoshrink.params.language import LanguageProxy
 from autoshrink.params.root import PaperDefects
@@ -63,10 +65,14 @@ class Identity:
 
 
 class Store:
-    """A folder of evaluations, one sealed file each, shared by any number of runs and processes."""
+    """A folder of evaluations, one sealed file each, shared by any number of runs and processes.
 
-    def __init__(self, folder: Path) -> None:
+    ``made_by`` gives the facts of the lineage record that a new evaluation gets; None: it gets none.
+    """
+
+    def __init__(self, folder: Path, made_by: Callable[[], Mapping[str, Any]] | None = None) -> None:
         self.folder = folder / "evaluations"
+        self.made_by = made_by
 
     def path(self, key: str) -> Path:
         """Return where the evaluation of this key is kept."""
@@ -90,7 +96,12 @@ class Store:
     def put(self, identity: Identity, result: Mapping[str, Any]) -> dict[str, Any]:
         """Keep a result and return the evaluation's content."""
         content = {"key": identity.key, "identity": identity.to_json(), "seed": identity.candidate_seed, **result}
-        artifacts.write_sealed(self.path(identity.key), KIND, VERSION, content)
+        path = self.path(identity.key)
+        if self.made_by is not None:
+            # the record first: whatever happens in between, no evaluation stands without its origin
+            digest = hashlib.sha256(artifacts.sealed_bytes(KIND, VERSION, content)).hexdigest()
+            records.write(path, {}, {path: digest}, self.made_by())
+        artifacts.write_sealed(path, KIND, VERSION, content)
         return content
 
     def put_timing(self, identity: Identity, timing: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ _SECTIONS = {
 def slice_of(parameters: Parameters, verb: str, task: Task | None = None, dataset: str | None = None) -> dict[str, Any]:
     """Return the parameters that the step ``verb`` depends on, as nested JSON values.
 
-    ``task`` is the step's task, ``dataset`` the name that ``prepare`` prepares. What a step merely runs on (``compute``)
+    ``task`` is the step's task, ``dataset`` the name that ``prepare`` prepares. What a step runs on (``compute``)
     and where files are (``paths``) are no part of it; nor is what reaches it through its input files.
     """
     values = parameters.model_dump(mode="json")

@@ -40,9 +40,14 @@ class SearchName:
         """Return ``shrink-0``, the name of the search's folder."""
         return f"{self.strategy}-{self.seed}"
 
+    @property
+    def prefix(self) -> str:
+        """The name under which all of the search's random draws are made."""
+        return f"{self.task}/{self}"
+
     def draws(self, root: int) -> Draws:
         """Return this search's draws under the root seed."""
-        return Draws(root, f"{self.task}/{self}")
+        return Draws(root, self.prefix)
 
     def to_json(self) -> dict[str, Any]:
         """Return the name as JSON values."""

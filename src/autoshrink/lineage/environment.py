@@ -1,0 +1,131 @@
+"""What a step runs with: the code's version, the libraries', the device. What is not known is left out, not guessed."""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import autoshrink
+from autoshrink import artifacts
+from autoshrink.params.root import Compute
+
+PACKAGE = Path(autoshrink.__file__).parent
+# Those whose version can change a number.
+LIBRARIES = ("torch", "torchvision", "timm", "numpy", "igraph", "safetensors")
+
+
+@lru_cache(maxsize=1)
+def code() -> dict[str, Any]:
+    """Return the code's version: the package's, the sha256 of its sources and, in a git checkout, commit and dirtiness.
+
+    ``dirty`` says whether anything under the package's folder, the lock or pyproject.toml differs from the commit.
+    """
+    return {"version": autoshrink.__version__, "sources": _sources(PACKAGE), **_commit()}
+
+
+@lru_cache(maxsize=1)
+def libraries() -> dict[str, Any]:
+    """Return Python's version, the libraries', the kind of machine and, where it is known, the lock's sha256."""
+    found: dict[str, Any] = {
+        "python": platform.python_version(),
+        "system": sys.platform,
+        "machine": platform.machine(),
+    }
+    for name in LIBRARIES:
+        version = _version(name)
+        if version:
+            found[name] = version
+    lock = _lock()
+    if lock:
+        found["lock"] = lock
+    return found
+
+
+def device(compute: Compute) -> dict[str, Any]:
+    """Return what a step that has computed with torch did so on: the device's kind, CPU threads, deterministic kernels.
+
+    Asks the torch that the step has imported; where it has imported none, only what was asked for is known.
+    """
+    found: dict[str, Any] = {"threads": compute.threads, "deterministic": compute.deterministic}
+    torch = sys.modules.get("torch")
+    if compute.device == "cpu":
+        found["device"] = "cpu"
+    elif torch is not None:
+        found["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return found
+
+
+def _sources(package: Path) -> str:
+    """Digest the package's files, Python's caches left out, by relative path and content."""
+    files = {
+        str(path.relative_to(package)): artifacts.digest_of_file(path)
+        for path in _files(package)
+        if path.suffix not in (".pyc", ".pyo")
+    }
+    return artifacts.digest_of(files)
+
+
+def _files(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    for entry in os.scandir(folder):
+        if entry.is_dir():
+            found += [] if entry.name == "__pycache__" else _files(Path(entry.path))
+        else:
+            found.append(Path(entry.path))
+    return found
+
+
+def _commit() -> dict[str, Any]:
+    root = _checkout()
+    git = shutil.which("git")
+    if root is None or git is None:
+        return {}
+    # one call for both facts; without optional locks, so that it never disturbs a git command of the user's
+    command = [git, "-C", str(root), "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--"]
+    try:
+        result = subprocess.run(
+            [*command, str(PACKAGE), "requirements.lock", "pyproject.toml"], capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    commit = next((line.split()[2] for line in result.stdout.splitlines() if line.startswith("# branch.oid ")), None)
+    if result.returncode or commit is None or commit == "(initial)":
+        return {}
+    return {"commit": commit, "dirty": any(not line.startswith("#") for line in result.stdout.splitlines())}
+
+
+def _checkout() -> Path | None:
+    """Return the folder of the git checkout whose ``src/`` this package is, if it is one."""
+    root = PACKAGE.parent.parent
+    is_ours = PACKAGE.parent.name == "src" and (root / "pyproject.toml").is_file() and (root / ".git").exists()
+    return root if is_ours else None
+
+
+def _version(name: str) -> str | None:
+    """Return an installed library's version from its metadata folder's name; importlib.metadata takes 50 ms longer."""
+    for entry in sys.path:
+        for path in Path(entry or ".").glob(f"{name}-*.dist-info"):
+            return path.name[len(name) + 1 : -len(".dist-info")]
+    return None
+
+
+def _lock() -> str | None:
+    """Return the lock's sha256 where the set-up has vouched that this environment was made from it (its stamp)."""
+    root = PACKAGE.parent.parent
+    parts = [root / "requirements.lock", root / "pyproject.toml", root / "tools" / "set_up.py"]
+    stamp = Path(sys.prefix) / "set-up.sha256"
+    if not stamp.is_file() or not all(part.is_file() for part in parts):
+        return None
+    expected = hashlib.sha256(b"\0".join(part.read_bytes() for part in parts)).hexdigest()
+    return artifacts.digest_of_file(parts[0]) if stamp.read_text() == expected else None
+
+
+def machine() -> Mapping[str, Any]:
+    """Return which machine this is: of interest beside a timing, and never part of what a digest covers."""
+    return {"host": platform.node(), "cpus": os.cpu_count(), "platform": platform.platform()}

@@ -1,0 +1,98 @@
+"""The record beside every artifact: what made it, from what, with which parameters, seeds, code and libraries.
+
+``round.json`` has ``round.lineage.json``, sealed. Its paths are relative to its own folder, so that a run can be
+moved or copied whole; it holds nothing that differs between two runs from scratch: that is the timing's.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autoshrink import artifacts
+from autoshrink.errors import ArtifactError
+
+KIND, VERSION = "lineage", 1
+SUFFIX = ".lineage.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What made an artifact.
+
+    ``path`` is the record's own file; ``inputs`` and ``outputs`` map absolute, normalised paths to sha256 digests.
+    ``facts`` holds the rest: ``verb``, ``parameters``, ``seeds``, ``code``, ``environment`` and, where they apply,
+    ``subject``, ``compute``, ``store``.
+    """
+
+    path: Path
+    inputs: Mapping[Path, str]
+    outputs: Mapping[Path, str]
+    facts: Mapping[str, Any]
+
+    @property
+    def verb(self) -> str:
+        """The step that made it."""
+        return str(self.facts["verb"])
+
+    @property
+    def artifact(self) -> Path:
+        """The artifact that names the record: ``round.json`` of ``round.lineage.json``; it need not be a file."""
+        return self.path.with_name(self.path.name.removesuffix(SUFFIX) + ".json")
+
+    @property
+    def store(self) -> Path | None:
+        """The evaluations' store that the step used, if it used one."""
+        found = self.facts.get("store")
+        return None if found is None else absolute(self.path.parent / found)
+
+
+def path_of(artifact: Path) -> Path:
+    """Return where the record of ``artifact`` is kept."""
+    return artifact.with_name(artifact.name.removesuffix(".json") + SUFFIX)
+
+
+def absolute(path: Path) -> Path:
+    """Return ``path`` absolute and without ``..``, symbolic links left as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow links, and absolute keeps ".."
+
+
+def digests(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return the sha256 of each of these files that is there."""
+    return {path: artifacts.digest_of_file(path) for path in paths if path.is_file()}
+
+
+def relative(path: Path, folder: Path) -> str:
+    """Return ``path`` as a record in ``folder`` names it."""
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def write(artifact: Path, inputs: Mapping[Path, str], outputs: Mapping[Path, str], facts: Mapping[str, Any]) -> Path:
+    """Write the record of ``artifact`` and return its path."""
+    path = path_of(artifact)
+    files = {
+        name: {relative(file, path.parent): digest for file, digest in listed.items()}
+        for name, listed in (("inputs", inputs), ("outputs", outputs))
+    }
+    artifacts.write_sealed(path, KIND, VERSION, {**facts, **files})
+    return path
+
+
+def read(path: Path) -> Record:
+    """Read a record file. Raises ArtifactError when it is damaged."""
+    facts = artifacts.read_sealed(path, KIND, VERSION)
+    try:
+        inputs, outputs = (
+            {absolute(path.parent / file): digest for file, digest in facts.pop(key).items()}
+            for key in ("inputs", "outputs")
+        )
+        assert isinstance(facts["verb"], str)
+    except (AssertionError, AttributeError, KeyError):
+        raise ArtifactError(f"{path}: is no lineage record: it lacks its verb, inputs or outputs") from None
+    return Record(absolute(path), inputs, outputs, facts)
+
+
+def is_beside(path: Path) -> bool:
+    """Return whether a file stands beside an artifact rather than being one: a record or a timing."""
+    return path.name.endswith((SUFFIX, ".timing.json"))
