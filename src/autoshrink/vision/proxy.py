@@ -143,13 +143,18 @@ class Candidate:
         self._moving_loss = early_stop.MovingAverage(momentum)
         self._moving_accuracy = early_stop.MovingAverage(momentum)
 
+    @property
+    def done(self) -> bool:
+        """Whether all epochs were run, or training was stopped early (``stopped`` says why)."""
+        return self.stopped is not None or len(self._history) == self._proxy.training.epochs
+
     def run_epoch(self) -> dict[str, Any]:
-        """Train one epoch, validate, and return the epoch's record; sets ``stopped`` when it was the last one.
+        """Train one epoch, validate, and return the epoch's record.
 
         Keys: ``epoch`` (from 0), ``steps``, ``train_loss`` and ``train_accuracy`` (moving averages at the epoch's end),
         ``validation_loss`` (nats) and ``validation_accuracy`` (share in [0, 1]); a loss that is not finite is None.
         """
-        assert self.stopped is None, "this candidate has stopped"
+        assert not self.done, "this candidate has stopped"
         epoch = len(self._history)
         with _kernels(self._device, self._deterministic):
             steps = self._train(epoch)
@@ -165,8 +170,6 @@ class Candidate:
         }
         self._history.append(record)
         self.stopped = early_stop.reason(self._history, self._proxy.early_stop)
-        if self.stopped is None and len(self._history) == self._proxy.training.epochs:
-            self.stopped = "epochs"
         return record
 
     def result(self) -> dict[str, Any]:
