@@ -1,0 +1,99 @@
+"""Finding a trained model by what a person has: a run's results, one search's folder, or the model's own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autoshrink import artifacts
+from autoshrink.errors import ArtifactError, UserError
+from autoshrink.params.base import Task
+from autoshrink.search.rounds import SearchName
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MODEL = "model.json"
+KIND, VERSION = "model", 1
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model: its folder, its task, its description (``model.json``) and the search that found its cell."""
+
+    folder: Path
+    task: Task
+    description: dict[str, Any]
+    search: Path | None
+    """The search's folder (``best.json``, ``metrics.json``); None for a model that lies by itself."""
+
+    @property
+    def name(self) -> str:
+        """A name for people and files: ``cnn-shrink-0``, or the task and the folder's name."""
+        return f"{self.task}-{self.search.name if self.search else self.folder.name}"
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set it was trained on."""
+        return str(self.description["origin"]["dataset"])
+
+
+def find(folder: Path, task: Task | None = None, search: str | None = None) -> Trained:
+    """Return the trained model in ``folder``: a run's results, one search's folder or the model's own.
+
+    In a run, ``task`` and ``search`` choose; left out, the first one is taken (cnn before rnn, then by name). Raises
+    UserError where there is none, ArtifactError where its description is damaged.
+    """
+    if (folder / MODEL).is_file():
+        return _trained(folder, task)
+    if (folder / "model" / MODEL).is_file():
+        return _trained(folder / "model", task)
+    tasks = [task] if task else list(Task)
+    found = [
+        path.parent
+        for item in tasks
+        for path in sorted((folder / item).glob(f"{search or '*'}/model/{MODEL}"), key=lambda path: _order(path))
+    ]
+    if not found:
+        wanted = f"{task or 'TASK'}/{search or 'SEARCH'}/model/{MODEL}"
+        raise UserError(f"{folder}: holds no trained model ({wanted}); give the results of a finished run, or a model")
+    return _trained(found[0], task)
+
+
+def load_model(folder: str | Path) -> "nn.Module":
+    """Return a trained model as a module in evaluation mode, on the CPU.
+
+    ``folder`` is a model's own folder, a search's or a run's (then the first model is taken). An image model maps
+    normalised images (B, C, H, W) to logits (B, N); a language model maps tokens (T, B) and a state (B, N), at first
+    ``model.initial_state(B)``, to logits (T, B, V) and the next state. Raises UserError or ArtifactError, in one line.
+    """
+    trained = find(Path(folder))
+    if trained.task is Task.CNN:
+        from autoshrink.vision import loading as images
+
+        return images.load_model(trained.folder)
+    from autoshrink.language import loading as texts
+
+    return texts.load_model(trained.folder)
+
+
+def _trained(folder: Path, task: Task | None) -> Trained:
+    path = folder / MODEL
+    description = artifacts.read_sealed(path, KIND, VERSION)
+    try:
+        own = Task(description["task"])
+    except (KeyError, ValueError):
+        raise ArtifactError(f"{path}: names no task that is known here") from None
+    if task not in (None, own):
+        raise UserError(f"{path}: is a model of the task {own}, not {task}")
+    search = folder.parent
+    return Trained(folder, own, description, search if (search / "best.json").is_file() else None)
+
+
+def _order(path: Path) -> tuple[str, int, str]:
+    """Sort searches by strategy, then by the seed's number."""
+    name = path.parent.parent.name
+    try:
+        parsed = SearchName.parse(Task.CNN, name)
+    except UserError:
+        return name, 0, name
+    return parsed.strategy, parsed.seed, name

@@ -1,0 +1,26 @@
+"""Models leave as they are: every format gives what PyTorch gives, for found and for released cells."""
+
+import json
+from pathlib import Path
+
+import onnxruntime
+import pytest
+import torch
+
+from autoshrink.export import formats, runs
+from autoshrink.params.base import Task
+
+
+def inputs(task: Task, sizes: tuple[int, ...] = (4, 1, 3)) -> list[formats.Inputs]:
+    if task is Task.CNN:
+        return [(torch.rand(size, 1, 8, 8),) for size in sizes]
+    return [(torch.randint(0, 12, (5 + size, size)), 0.1 * torch.randn(size, 16)) for size in sizes]
+
+
+@pytest.mark.parametrize("format", formats.FILES)
+@pytest.mark.parametrize("task", list(Task))
+def test_format_equals_pytorch(task: Task, format: str, run: Path, tmp_path: Path) -> None:
+    """Each format of each task is written and gives PyTorch's outputs for several batch sizes and lengths."""
+    written = formats.write(runs.find(run / "results", task), format, inputs(task), tmp_path)
+    assert written.path.is_file()
+    assert written.difference <= formats.TOLERANCE
