@@ -103,6 +103,7 @@ class _Trainer:
             {
                 "dataset": data.name,
                 "dataset_digest": data.digest,
+                "source": data.manifest["source"],
                 "seed": seed,
                 "recipe": recipe.model_dump(mode="json", exclude=_UNTRACED),
             },
