@@ -1,0 +1,53 @@
+"""Variational dropout (Gal and Ghahramani 2016): masks drawn by name, one per sequence, shared by its time steps.
+
+Shapes: B batch, E embedding width, N hidden width, V vocabulary.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from autoshrink import seeds
+from autoshrink.params.language import Dropouts, LanguageNetwork
+
+
+@dataclass(frozen=True)
+class Masks:
+    """What the activations of one sequence are multiplied by, already scaled by 1 / (1 - p); None where p is 0."""
+
+    words_V1: Tensor | None = None
+    embedding_BE: Tensor | None = None
+    input_BE: Tensor | None = None
+    hidden_BN: Tensor | None = None
+    output_BN: Tensor | None = None
+
+
+NONE = Masks()
+
+
+def draw(
+    dropouts: Dropouts,
+    network: LanguageNetwork,
+    vocabulary: int,
+    batch: int,
+    seed: int,
+    name: str,
+    device: torch.device,
+) -> Masks:
+    """Return the masks of the sequence called ``name``; each depends on the seed and its own name alone."""
+
+    def mask(kind: str, probability: float, *shape: int) -> Tensor | None:
+        if not probability:
+            return None
+        generator = seeds.torch_generator(seed, f"{name}/dropout/{kind}")
+        kept = torch.rand(shape, generator=generator) >= probability
+        return (kept.float() / (1.0 - probability)).to(device)
+
+    return Masks(
+        words_V1=mask("words", dropouts.words, vocabulary, 1),
+        embedding_BE=mask("embedding", dropouts.embedding, batch, network.embedding),
+        input_BE=mask("input", dropouts.input, batch, network.embedding),
+        hidden_BN=mask("hidden", dropouts.hidden, batch, network.hidden),
+        output_BN=mask("output", dropouts.output, batch, network.hidden),
+    )

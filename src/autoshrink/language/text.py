@@ -1,0 +1,66 @@
+"""From files and running text to lines of words, with one-line errors for what is no text."""
+
+import re
+import unicodedata
+from pathlib import Path
+
+from autoshrink.errors import DataError
+
+Line = list[str]
+
+END_OF_LINE = "<eos>"
+UNKNOWN = "<unk>"
+NUMBER = "N"
+
+# A sentence ends at . ? or !, with the quotes and brackets that close there, before blank space and a capital, a
+# digit or an opening quote; not after a title or a single capital (Mr. Monroe, U.S. Army).
+_SENTENCE_END = re.compile(
+    r"""(?<!\b[A-Z])(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bNo)([.?!]["')\]]*)\s+(?=["'(\[$]*[A-Z0-9])"""
+)
+# A number with its separators (also 4th, 1850s), a word with inner apostrophes (don't, nation's), or any other sign.
+_TOKEN = re.compile(r"\d+(?:[.,:]\d+)*(?:st|nd|rd|th|s)?|[^\W\d_]+(?:'[^\W\d_]+)*|[^\w\s]")
+_TYPOGRAPHY = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"})
+
+
+def tokenise(sentence: str) -> Line:
+    """Return a sentence's tokens: lowercase words, single signs, and ``N`` for every number (as Mikolov's PTB)."""
+    plain = unicodedata.normalize("NFKC", sentence).translate(_TYPOGRAPHY)
+    return [NUMBER if token[0].isdigit() else token.lower() for token in _TOKEN.findall(plain)]
+
+
+def sentences(text: str) -> list[Line]:
+    """Return the tokenised sentences of a running text, in order; line breaks end sentences too."""
+    pieces = _SENTENCE_END.sub(r"\1\n", text.translate(_TYPOGRAPHY)).splitlines()
+    return [tokens for piece in pieces if (tokens := tokenise(piece))]
+
+
+def read_lines(path: Path, encoding: str = "utf-8", lowercase: bool = False) -> list[Line]:
+    """Read a text file whose words are separated by blanks; lines without a word are left out.
+
+    Raises DataError: no such file, wrong encoding, not a text, empty, or it holds the reserved word ``<eos>``.
+    """
+    try:
+        content = path.read_bytes().decode(encoding)
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file; give the path of a text file") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    except LookupError:
+        raise DataError(
+            f"{path}: encoding {encoding!r} is not known; accepted: a Python encoding such as utf-8"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: not {encoding} text (byte {error.start} is {error.object[error.start]:#04x}); "
+            "set encoding to the file's own, such as latin-1, or convert the file"
+        ) from None
+    if "\0" in content:
+        raise DataError(f"{path}: holds NUL characters, so it is no {encoding} text; set encoding to the file's own")
+    if lowercase:
+        content = content.lower()
+    lines = [words for line in content.split("\n") if (words := line.split())]
+    if not lines:
+        raise DataError(f"{path}: holds no word; give a text file with one sentence per line")
+    if any(END_OF_LINE in words for words in lines):
+        raise DataError(f"{path}: holds the word {END_OF_LINE}, which marks the ends of lines; remove it")
+    return lines
