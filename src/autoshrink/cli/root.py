@@ -23,6 +23,9 @@ VERBS = {
     "train": ("autoshrink.cli.training", "Steps of the pipeline, in order"),
     "test": ("autoshrink.cli.training", "Steps of the pipeline, in order"),
     "report": ("autoshrink.cli.report", "Steps of the pipeline, in order"),
+    "export": ("autoshrink.cli.export", "Taking a model along"),
+    "predict": ("autoshrink.cli.predict", "Taking a model along"),
+    "lineage": ("autoshrink.cli.lineage", "After a run"),
 }
 
 

@@ -17,7 +17,7 @@ from autoshrink.params.root import Compute
 
 PACKAGE = Path(autoshrink.__file__).parent
 # Those whose version can change a number.
-LIBRARIES = ("torch", "torchvision", "timm", "numpy", "igraph", "safetensors")
+LIBRARIES = ("torch", "torchvision", "timm", "numpy", "safetensors")
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,122 @@
+"""A run's records read back as a graph: which artifact was made from which, back to the raw data."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from autoshrink.errors import ArtifactError
+from autoshrink.lineage import records
+from autoshrink.lineage.records import Record
+
+# Kept beside results by the workflow, and no artifacts: nothing depends on them.
+UNTRACED = ("logs", "benchmarks", ".snakemake")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A results folder, and the data and store folders that its records lead to.
+
+    ``folders`` holds all of them, results first; ``records`` the intact records by their own path, and ``damaged`` why
+    the others cannot be read.
+    """
+
+    results: Path
+    folders: tuple[Path, ...]
+    records: Mapping[Path, Record]
+    damaged: Mapping[Path, str]
+
+    @cached_property
+    def producers(self) -> dict[Path, Record]:
+        """The record of each recorded file."""
+        return {path: record for record in self.records.values() for path in record.outputs}
+
+    def ancestors(self, record: Record) -> list[Record]:
+        """Return the records that ``record`` depends on, itself last, each after all that it depends on."""
+        order: dict[Path, Record] = {}
+        waiting: list[tuple[Record, bool]] = [(record, False)]
+        while waiting:  # no recursion: a search of many rounds is a long chain
+            current, is_complete = waiting.pop()
+            if current.path in order:
+                continue
+            if is_complete:
+                order[current.path] = current
+                continue
+            waiting.append((current, True))
+            waiting += [(before, False) for before in reversed(self.parents(current)) if before.path not in order]
+        return list(order.values())
+
+    def parents(self, record: Record) -> list[Record]:
+        """Return the records of a record's inputs, each once, in the order of the inputs' names."""
+        found = (self.producers.get(path) for path in sorted(record.inputs))
+        return list({item.path: item for item in found if item is not None and item is not record}.values())
+
+    def of(self, artifact: Path) -> Record:
+        """Return the record of an artifact: a file, a folder such as ``model/`` or a record itself.
+
+        Raises ArtifactError when there is none.
+        """
+        path = records.absolute(artifact)
+        candidates = [path, *(path / name for name in ("model.json", "manifest.json"))]
+        for candidate in candidates:
+            if candidate in self.producers:
+                return self.producers[candidate]
+        for beside in (path, records.path_of(path), *(path.parent.glob(f"{path.name}/*{records.SUFFIX}"))):
+            if beside in self.records:
+                return self.records[beside]
+        raise ArtifactError(f"{artifact}: no lineage record says how it was made; expected an artifact of a run")
+
+
+def read(results: Path) -> Run:
+    """Read all records of the run in ``results``, and those of the data and the store that it used.
+
+    Raises ArtifactError when there is no run; damaged records are kept apart, with what is wrong.
+    """
+    root = records.absolute(results)
+    if not root.is_dir():
+        raise ArtifactError(f"{results}: there is no such folder; give a run's results folder")
+    found: dict[Path, Record] = {}
+    damaged: dict[Path, str] = {}
+    folders = [root]
+    for folder in folders:  # grows while records lead further
+        for path in walk(folder):
+            if path.name.endswith(records.SUFFIX):
+                try:
+                    found[path] = records.read(path)
+                except ArtifactError as error:
+                    damaged[path] = str(error)
+                else:
+                    folders += [other for other in _leads(found[path]) if not _is_within(other, folders)]
+    return Run(root, tuple(folders), found, damaged)
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """Yield the files under ``folder`` in order of name, less what is no artifact."""
+    for root, names, files in os.walk(folder):
+        names[:] = sorted(name for name in names if name not in UNTRACED)
+        for name in sorted(files):
+            yield Path(root, name)
+
+
+def run_of(artifact: Path) -> Path:
+    """Return the results folder that an artifact belongs to: the folder above its task's, or its own.
+
+    ``results/cnn/shrink-0/best.json`` belongs to ``results``; data and evaluations belong to their own folder.
+    """
+    path = records.absolute(artifact)
+    for parent in path.parents:
+        if parent.name in ("cnn", "rnn", "report"):
+            return parent.parent
+    return path if path.is_dir() else path.parent
+
+
+def _leads(record: Record) -> list[Path]:
+    folders = [path.parent for path in record.inputs if path.name == "manifest.json" and path.parent.is_dir()]
+    if record.store is not None and record.store.is_dir():
+        folders.append(record.store / "evaluations")
+    return list(dict.fromkeys(folders))
+
+
+def _is_within(folder: Path, others: Iterable[Path]) -> bool:
+    return any(folder.is_relative_to(other) for other in others)

@@ -1,0 +1,83 @@
+"""Putting damaged artifacts out of the way, under a name that tells, so that the workflow makes them again.
+
+Nothing is deleted but what a killed process left half-written.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from autoshrink import artifacts
+from autoshrink.lineage import records, verify
+from autoshrink.lineage.graph import Run
+from autoshrink.lineage.records import Record
+from autoshrink.lineage.verify import Finding, Verdict
+
+
+def repair(run: Run, verdict: Verdict) -> list[str]:
+    """Set aside what a verification found wrong; return one line per file, saying where it went and why.
+
+    A damaged file becomes ``NAME.damaged-N``. What stands or falls with it, or was made from something that has changed
+    since, becomes ``.incomplete-N`` or ``.outdated-N``; what no record explains ``.orphaned-N``, if it lies where the
+    pipeline writes. Leftovers of processes that no longer run are removed.
+    """
+    lines: list[str] = []
+    for finding in verdict.findings:
+        lines += _put_away(finding, run)
+    for path in verdict.leftovers:
+        match = verify.LEFTOVER.match(path.name)
+        assert match is not None
+        if not _is_alive(int(match[1])):
+            path.unlink(missing_ok=True)
+    return lines
+
+
+def _put_away(finding: Finding, run: Run) -> list[str]:
+    path, record = finding.path, finding.record
+    why = f"{finding.kind}: {finding.what}"
+    if finding.kind == verify.ALTERED:
+        lines = _move([path], "damaged", why)
+        if record is not None:
+            return lines + _move([record.artifact], "incomplete", f"stands or falls with {path.name}")
+        if path.name.endswith(records.SUFFIX):  # without its record, nobody knows what the artifact is
+            artifact = records.path_of(path).with_name(path.name.removesuffix(records.SUFFIX) + ".json")
+            lines += _move([artifact], "incomplete", f"its record {path.name} was damaged")
+        return lines
+    if finding.kind == verify.MISSING and record is not None:
+        # an output that is gone takes the rest of its step along; an input that is gone, what was made from it
+        is_output = path in record.outputs
+        return _move([record.artifact] if is_output else _all(record), "incomplete" if is_output else "outdated", why)
+    if finding.kind == verify.OUTDATED and record is not None:
+        return _move(_all(record), "outdated", why)
+    if finding.kind == verify.ORPHANED and _is_ours(path, run):
+        return _move([path] if record is None else _all(record), "orphaned", why)
+    return []
+
+
+def _all(record: Record) -> list[Path]:
+    return [*record.outputs, record.path, artifacts.timing_path(record.artifact)]
+
+
+def _is_ours(path: Path, run: Run) -> bool:
+    """Return whether the pipeline writes there; a user's own notes are left alone."""
+    folders = [run.results / name for name in ("cnn", "rnn", "report")]
+    return any(path.is_relative_to(folder) for folder in [*folders, *run.folders[1:]])
+
+
+def _move(paths: Iterable[Path], why: str, reason: str) -> list[str]:
+    lines = []
+    for path in paths:
+        if path.is_file():
+            moved = artifacts.set_aside(path, why)
+            lines.append(f"{records.relative(path, Path.cwd())}: {reason}; set aside as {moved.name}")
+    return lines
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,167 @@
+"""Whether a run is still what it was when it was made: every digest recomputed, and what is not right named."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from autoshrink import artifacts
+from autoshrink.errors import ArtifactError
+from autoshrink.lineage import graph, records
+from autoshrink.lineage.graph import Run
+from autoshrink.lineage.records import Record
+
+ALTERED, MISSING, OUTDATED, ORPHANED = "altered", "missing", "out of date", "orphaned"
+# Files that were set aside already, and what a killed process leaves: told, but no fault of the run.
+SET_ASIDE = re.compile(r"\.(damaged|foreign|incomplete|outdated|orphaned)-\d+$")
+LEFTOVER = re.compile(r"^\..+\.(\d+)-[0-9a-f]{8}\.tmp$")
+_PARAMETERS = re.compile(r"^params-[0-9a-f]+\.yaml$")
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# A file that some tool puts into any folder, and that is nothing of a run's.
+_FOREIGN = {".gitignore", ".DS_Store", "README.md"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong: ``kind`` is one of the four above; ``record`` is that of the artifact, where there is one."""
+
+    kind: str
+    path: Path
+    what: str
+    record: Record | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a verification found.
+
+    ``digest`` covers the records of all artifacts in the results folder but the report: equal for two runs when they
+    are the same in everything that is deterministic.
+    """
+
+    findings: tuple[Finding, ...]
+    artifacts: int
+    set_aside: tuple[Path, ...]
+    leftovers: tuple[Path, ...]
+    digest: str
+
+
+def verify(run: Run) -> Verdict:
+    """Recompute every digest of a run, its data and its store."""
+    files = [path for folder in run.folders for path in graph.walk(folder)]
+    set_aside = tuple(path for path in files if SET_ASIDE.search(path.name))
+    leftovers = tuple(path for path in files if LEFTOVER.match(path.name))
+    rest = [path for path in files if path not in {*set_aside, *leftovers} and path.name not in _FOREIGN]
+    found = {path: artifacts.digest_of_file(path) for path in rest if not records.is_beside(path)}
+
+    findings = [Finding(ALTERED, path, what.partition(": ")[2]) for path, what in run.damaged.items()]
+    wrong: set[Path] = set()
+    for record in run.records.values():
+        for path, digest in record.outputs.items():
+            if path not in found:
+                findings.append(Finding(MISSING, path, f"was made by '{record.verb}' and is gone", record))
+            elif found[path] != digest:
+                what = f"is not what '{record.verb}' wrote (sha256 {found[path][:12]}, recorded {digest[:12]})"
+                findings.append(Finding(ALTERED, path, what, record))
+            else:
+                continue
+            wrong.add(path)
+    for record in run.records.values():
+        findings += _inputs(record, found, wrong, run)
+    findings += [finding for path in rest for finding in _itself(path, run)]
+    findings += _stale(run)
+    # the report shows how long things took, so it differs from run to run
+    covered = {
+        str(path.relative_to(run.results)): artifacts.digest_of_file(path)
+        for path, record in sorted(run.records.items())
+        if path.is_relative_to(run.results) and record.verb != "report"
+    }
+    order = {ALTERED: 0, MISSING: 1, OUTDATED: 2, ORPHANED: 3}
+    findings.sort(key=lambda finding: (order[finding.kind], finding.path))
+    return Verdict(tuple(findings), len(found), set_aside, leftovers, artifacts.digest_of(covered))
+
+
+def _inputs(record: Record, found: Mapping[Path, str], wrong: set[Path], run: Run) -> list[Finding]:
+    """Return the artifact as out of date where an input is no longer what it was made from."""
+    for path, digest in record.inputs.items():
+        if path in wrong:
+            continue  # that is named already, and making it again puts this right
+        now = found.get(path)
+        if now is None and path.is_file():
+            now = artifacts.digest_of_file(path)
+        if now == digest:
+            continue
+        name = records.relative(path, record.path.parent)
+        if now is None:
+            return [Finding(MISSING, path, f"was read to make {record.artifact.name}, and is gone", record)]
+        return [Finding(OUTDATED, _shown(record), f"{name} has changed since this was made from it", record)]
+    return []
+
+
+def _shown(record: Record) -> Path:
+    return record.artifact if record.artifact in record.outputs else record.path
+
+
+def _itself(path: Path, run: Run) -> list[Finding]:
+    """Check what no record covers: timings, frozen parameters, checkpoints; the rest of it is orphaned."""
+    if path in run.producers or path in run.records or path in run.damaged:
+        return []
+    name = path.name
+    try:
+        if name.endswith(".timing.json"):
+            artifacts.read_sealed(path, artifacts.TIMING, artifacts.TIMING_VERSION)
+            return []
+        if _PARAMETERS.match(name):
+            _check_parameters(path)
+            return []
+        if path.parent.name == "checkpoints" and name.endswith(".safetensors") and path.with_suffix(".json").exists():
+            return []  # its JSON vouches for it
+        if path.parent.name == "checkpoints" and name.endswith(".json"):
+            _check_checkpoint(path)
+            return []
+    except ArtifactError as error:
+        return [Finding(ALTERED, path, str(error).removeprefix(f"{path}: "))]
+    if any(path.is_relative_to(record.parent) for record in run.damaged):
+        return []  # its record may be the damaged one, which is named
+    return [Finding(ORPHANED, path, "no record says how it was made")]
+
+
+def _check_parameters(path: Path) -> None:
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = yaml.load(text, _Loader)  # noqa: S506 - a safe loader, the quick one where there is one
+        named = path.name == f"params-{artifacts.digest_of(values)[:16]}.yaml"
+        intact = named and yaml.safe_dump(values, sort_keys=False, allow_unicode=True) == text
+    except (OSError, ValueError, TypeError, yaml.YAMLError):
+        intact = False
+    if not intact:
+        raise ArtifactError(f"{path}: is not the snapshot that its name is the digest of")
+
+
+def _check_checkpoint(path: Path) -> None:
+    kind = artifacts.kind_of(path)
+    content = artifacts.read_sealed(path, kind, 1)
+    tensors = path.with_suffix(".safetensors")
+    if "tensors_sha256" in content and (
+        not tensors.exists() or artifacts.digest_of_file(tensors) != content["tensors_sha256"]
+    ):
+        raise ArtifactError(f"{path}: {tensors.name} is missing or altered (its sha256 is not the one recorded)")
+
+
+def _stale(run: Run) -> list[Finding]:
+    """Return the steps of finished searches that no answer depends on: left by an earlier, longer search."""
+    findings: list[Finding] = []
+    if run.damaged:
+        return []  # the chain may be broken where the damage is
+    answers = [record for record in run.records.values() if record.verb == "best"]
+    for answer in answers:
+        folder = answer.path.parent
+        needed = {record.path for record in run.ancestors(answer)}
+        for record in run.records.values():
+            is_step = record.verb in ("start", "propose", "evaluate", "select")
+            if is_step and record.path.is_relative_to(folder) and record.path not in needed:
+                findings.append(Finding(ORPHANED, _shown(record), "nothing was made from it", record))
+    return findings

@@ -1,0 +1,152 @@
+"""A made run, with every kind of artifact, in a second: the real verbs where they need no torch, made content elsewhere."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from autoshrink import artifacts, params
+from autoshrink.cli import main
+from autoshrink.cli.step import made_by, step
+from autoshrink.evaluation import chunks
+from autoshrink.evaluation.store import Identity, Store
+from autoshrink.params.base import Task
+from autoshrink.search import rounds
+
+SETTINGS: dict[str, Any] = {
+    "tasks": ["cnn"],
+    "datasets": {"digits": {"source": "digits"}},
+    "search": {"slots_per_job": 2, "cnn": {"nodes": 3, "k": 3, "keep_fraction": 0.4}},
+    "proxy": {"cnn": {"dataset": "digits"}},
+    "training": {"cnn": {"dataset": "digits"}},
+}
+SEARCH = Path("results/cnn/shrink-0")
+MANIFEST = Path("data/digits/manifest.json")
+
+
+def run(folder: Path, **changes: Any) -> Path:
+    """Make a run in ``folder``, with ``changes`` to the top level of the parameters, and return its results folder."""
+    before = Path.cwd()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)
+    try:
+        _run({**SETTINGS, **changes})
+    finally:
+        os.chdir(before)
+    return folder / "results"
+
+
+def verb(*words: object) -> None:
+    """Run a verb of the command line in this process."""
+    try:
+        main([str(word) for word in words])
+    except SystemExit as done:
+        assert not done.code, f"autoshrink {words} ended with {done.code}"
+
+
+def _run(settings: dict[str, Any]) -> None:
+    Path("params.yaml").write_text(yaml.safe_dump(settings))
+    parameters = params.load([Path("params.yaml")])
+    params.freeze(parameters, Path("results/params"))
+    _prepare(parameters)
+    name = rounds.SearchName.parse("cnn", "shrink-0")
+    files = [SEARCH / "round-00/round.json"]
+    verb("start", "--task", "cnn", "--search", name, "--out", files[0])
+    for number, jobs in enumerate(rounds.plan(parameters, Task.CNN), start=1):
+        here = SEARCH / f"round-{number:02d}"
+        proposal = here / "proposal.json"
+        shared = ["--task", "cnn", "--search", name, "--previous", files[-1]]
+        verb("propose", *shared, "--out", proposal)
+        made = [
+            _evaluate(parameters, proposal, slots, here / f"evaluations-{job}.json") for job, slots in enumerate(jobs)
+        ]
+        verb("select", *shared, "--proposal", proposal, "--out", here / "round.json", *made)
+        files.append(here / "round.json")
+    verb("best", "--task", "cnn", "--search", name, "--out", SEARCH / "best.json", *files)
+    _train(parameters)
+    _test(parameters, name)
+    _report(parameters)
+
+
+def _prepare(parameters: params.Parameters) -> None:
+    with step("prepare", MANIFEST, parameters=parameters, dataset="digits", draws=["test-split"]) as doing:
+        array = MANIFEST.with_name("train_images.npy")
+        artifacts.write_bytes(array, b"made pixels" * 20)
+        files = {array.name: artifacts.digest_of_file(array)}
+        content = {"name": "digits", "task": "cnn", "source": "digits", "source_version": "made 1", "files": files}
+        artifacts.write_sealed(MANIFEST, "dataset", 1, {**content, "counts": {"train": 20, "test": 10}})
+        doing.outputs += [MANIFEST, array]
+
+
+def _evaluate(parameters: params.Parameters, proposal: Path, slots: range, out: Path) -> Path:
+    """Do what ``autoshrink evaluate`` does, with made results."""
+    store = Store(Path("store"), lambda: made_by(parameters, Task.CNN))
+    about: Any = {"parameters": parameters, "task": Task.CNN, "store": Path("store"), "draws": ["proxy"]}
+    with step("evaluate", out, inputs=[proposal, MANIFEST], **about) as doing:
+        content = artifacts.read_sealed(proposal, rounds.PROPOSAL, rounds.VERSION)
+        evaluations, took = {}, {}
+        for item in content["candidates"]:
+            if item["slot"] in slots:
+                recipe, data = parameters.proxy.cnn, artifacts.digest_of_file(MANIFEST)
+                of = Identity(Task.CNN, item["key"], recipe, data, parameters.seed, parameters.paper_defects)
+                edges = len(item["cell"]["edges"])
+                result = {
+                    "metrics": {"accuracy": 0.5 + edges / 100, "loss": 1.0, "best_epoch": 0},
+                    "history": [{"epoch": 0, "validation_accuracy": 0.5 + edges / 100}],
+                    "stopped": None,
+                    "costs": {"parameters": 100 * edges, "macs": 10_000 * (1 + edges)},
+                }
+                evaluations[item["slot"]] = store.get(of) or store.put(of, result)
+                store.put_timing(of, {"device_seconds": 1.5, "device": "cpu"})
+                took[str(item["slot"])] = {"device_seconds": 1.5, "device": "cpu", "reused": False}
+        chunks.write(out, content, evaluations)
+        doing.timing["slots"] = took
+    return out
+
+
+def _train(parameters: params.Parameters) -> None:
+    model = SEARCH / "model"
+    about: Any = {"parameters": parameters, "task": Task.CNN, "draws": ["init"], "computes": True}
+    with step("train", model / "model.json", inputs=[SEARCH / "best.json", MANIFEST], **about) as doing:
+        weights = model / "model.safetensors"
+        artifacts.write_bytes(model / "checkpoints/step-000000010.safetensors", b"made state" * 30)
+        sealed = {"step": 10, "identity": {}, "state": {}}
+        digest = artifacts.digest_of_file(model / "checkpoints/step-000000010.safetensors")
+        checkpoint = {**sealed, "tensors_sha256": digest}
+        artifacts.write_sealed(model / "checkpoints/step-000000010.json", "checkpoint", 1, checkpoint)
+        artifacts.write_bytes(weights, b"made weights" * 30)
+        artifacts.write_sealed(model / "history.json", "history", 1, {"epochs": [{"epoch": 0, "train_loss": 1.0}]})
+        artifacts.write_sealed(model / "model.json", "model", 1, {"weights": artifacts.digest_of_file(weights)})
+        doing.outputs += [model / "model.json", weights, model / "history.json"]
+
+
+def _test(parameters: params.Parameters, name: rounds.SearchName) -> None:
+    model = SEARCH / "model"
+    inputs = [SEARCH / "round-00/round.json", SEARCH / "best.json", MANIFEST, model / "model.json"]
+    about: Any = {"parameters": parameters, "task": Task.CNN, "computes": True, "subject": name.to_json()}
+    with step("test", SEARCH / "metrics.json", inputs=[*inputs, model / "model.safetensors"], **about):
+        cell, best = rounds.read_best(SEARCH / "best.json")
+        content = {
+            **name.to_json(),
+            "seed": parameters.seed,
+            "seed_name": f"{parameters.seed}/{name.prefix}",
+            "dataset": "digits",
+            "round": best["round"],
+            "cell": cell.to_json(),
+            "key": cell.key,
+            "proxy": {"score": best["score"], "metrics": best["metrics"], "costs": best["costs"]},
+            "metrics": {"accuracy_top1": 0.97, "accuracy_top5": 0.999},
+            "costs": {"parameters": 300, "macs": 30_000},
+            "complete_costs": {"parameters": 900, "macs": 90_000},
+        }
+        artifacts.write_sealed(SEARCH / "metrics.json", "metrics", 1, content)
+
+
+def _report(parameters: params.Parameters) -> None:
+    out = Path("results/report")
+    inputs = [SEARCH / "best.json", SEARCH / "metrics.json"]
+    with step("report", out / "report", inputs=inputs, parameters=parameters) as doing:
+        artifacts.write_text(out / "metrics.md", "| top-1 | 0.97 |\n")
+        artifacts.write_bytes(out / "cnn/trajectory.png", b"\x89PNG made" * 20)
+        doing.outputs += [out / "metrics.md", out / "cnn/trajectory.png"]

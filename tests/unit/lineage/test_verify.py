@@ -1,0 +1,176 @@
+"""An untouched run passes; one flipped byte, one missing or one stray file is named."""
+
+import random
+import shutil
+from pathlib import Path
+
+import made
+import pytest
+
+from autoshrink import artifacts
+from autoshrink.lineage import graph, records
+from autoshrink.lineage.repair import repair
+from autoshrink.lineage.verify import ALTERED, MISSING, ORPHANED, OUTDATED, verify
+
+SEARCH = "results/cnn/shrink-0"
+
+
+@pytest.fixture
+def folder(pristine: Path, tmp_path: Path) -> Path:
+    """Return a copy of the made run that a test may damage."""
+    shutil.copytree(pristine, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def findings(folder: Path) -> list[tuple[str, str]]:
+    """Return what is wrong with the run: kind and path relative to its folder."""
+    found = verify(graph.read(folder / "results")).findings
+    return [(item.kind, str(item.path.relative_to(folder))) for item in found]
+
+
+def kind_of(path: Path) -> str:
+    """Return the kind of a file of a run: its name without what counts and without its directories."""
+    beside = next((suffix for suffix in (".lineage.json", ".timing.json") if path.name.endswith(suffix)), "")
+    stem = path.parent.name if "store" in path.parts else path.stem.split(".")[0].split("-")[0]
+    return ("evaluation" if "store" in path.parts else stem) + (beside or path.suffix)
+
+
+def test_untouched_run_passes(folder: Path) -> None:
+    """Nothing is wrong with a run that nobody touched, and all its artifacts were looked at."""
+    verdict = verify(graph.read(folder / "results"))
+    assert verdict.findings == ()
+    assert verdict.artifacts > 20 and verdict.set_aside == verdict.leftovers == ()
+
+
+def test_moved_run_passes(folder: Path, tmp_path: Path) -> None:
+    """A run that was moved as a whole, data and store with it, still verifies: records name no absolute path."""
+    folder.rename(tmp_path / "elsewhere")
+    assert findings(tmp_path / "elsewhere") == []
+
+
+@pytest.mark.slow
+def test_flipped_byte_is_named(folder: Path) -> None:
+    """One flipped bit of any file of the run is named: every kind of artifact, 220 random flips."""
+    generator = random.Random("flips")
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "params.yaml")
+    by_kind: dict[str, list[Path]] = {}
+    for path in files:
+        by_kind.setdefault(kind_of(path), []).append(path)
+    assert len(by_kind) > 25, sorted(by_kind)
+    kinds = sorted(by_kind)
+    for number in range(220):
+        path = generator.choice(by_kind[kinds[number % len(kinds)]])
+        good = path.read_bytes()
+        position = generator.randrange(len(good))
+        flipped = good[position] ^ (1 << generator.randrange(8))
+        path.write_bytes(good[:position] + bytes([flipped]) + good[position + 1 :])
+        named = {name for _, name in findings(folder)}
+        # a checkpoint's tensors are vouched for by the JSON beside them
+        names = {str(path.relative_to(folder)), str(path.with_suffix(".json").relative_to(folder))}
+        assert named & names, f"{path}: byte {position} flipped, and only {named} named"
+        path.write_bytes(good)
+    assert findings(folder) == []
+
+
+def test_missing_artifact_is_named(folder: Path) -> None:
+    """A file that is gone is named, and no other."""
+    (folder / SEARCH / "round-01/proposal.json").unlink()
+    assert (MISSING, f"{SEARCH}/round-01/proposal.json") in findings(folder)
+
+
+def test_stray_file_is_named(folder: Path) -> None:
+    """A file that no record explains is orphaned."""
+    (folder / SEARCH / "round-07").mkdir()
+    (folder / SEARCH / "round-07/round.json").write_text("{}")
+    assert findings(folder) == [(ORPHANED, f"{SEARCH}/round-07/round.json")]
+
+
+def test_artifact_without_record_is_named(folder: Path) -> None:
+    """An artifact whose record was removed is orphaned, for nobody knows any more how it was made."""
+    records.path_of(folder / SEARCH / "metrics.json").unlink()
+    assert (ORPHANED, f"{SEARCH}/metrics.json") in findings(folder)
+
+
+def test_consistently_changed_input_makes_outdated(folder: Path) -> None:
+    """An artifact made anew, differently, leaves all that was made from the old one out of date."""
+    best = folder / SEARCH / "best.json"
+    content = artifacts.read_sealed(best, "best", 1)
+    artifacts.write_sealed(best, "best", 1, {**content, "score": 0.999})
+    old = records.read(records.path_of(best))
+    facts = {key: value for key, value in old.facts.items()}
+    records.write(best, old.inputs, {best: artifacts.digest_of_file(best)}, facts)
+    outdated = {name for kind, name in findings(folder) if kind == OUTDATED}
+    assert {f"{SEARCH}/metrics.json", f"{SEARCH}/model/model.json"} <= outdated
+
+
+def test_stale_rounds_are_named(folder: Path) -> None:
+    """Rounds that an earlier, longer search has left are orphaned though their records are in order."""
+    here = folder / SEARCH / "round-09"
+    here.mkdir()
+    proposal = folder / SEARCH / "round-01/proposal.json"
+    shutil.copy(proposal, here / "proposal.json")
+    old = records.read(records.path_of(proposal))
+    records.write(here / "proposal.json", old.inputs, records.digests([here / "proposal.json"]), old.facts)
+    assert findings(folder) == [(ORPHANED, f"{SEARCH}/round-09/proposal.json")]
+
+
+def test_leftover_of_killed_process_is_no_fault(folder: Path) -> None:
+    """A temporary file of a killed process is told, but the run is still whole; repair removes it."""
+    leftover = folder / SEARCH / ".best.json.999999999-0123abcd.tmp"
+    leftover.write_text("half")
+    run = graph.read(folder / "results")
+    verdict = verify(run)
+    assert verdict.findings == () and verdict.leftovers == (leftover,)
+    assert repair(run, verdict) == []
+    assert not leftover.exists()
+
+
+def test_digest_of_run_is_its_content(folder: Path, tmp_path: Path) -> None:
+    """Two runs from scratch with the same seed have one digest; another seed has another."""
+    digests = [verify(graph.read(folder / "results")).digest]
+    digests.append(verify(graph.read(made.run(tmp_path / "again"))).digest)
+    digests.append(verify(graph.read(made.run(tmp_path / "other", seed=7))).digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "round-01/round.json",
+        "round-01/evaluations-0.json",
+        "model/model.safetensors",
+        "metrics.json",
+        "best.lineage.json",
+    ],
+)
+def test_repair_sets_damage_aside(folder: Path, name: str) -> None:
+    """What is damaged gets a name that tells, and the artifact is gone so that the workflow makes it again."""
+    path = folder / SEARCH / name
+    damaged = b"?" + path.read_bytes()[1:]
+    path.write_bytes(damaged)
+    run = graph.read(folder / "results")
+    lines = repair(run, verify(run))
+    assert len(lines) >= 1 and str(path.name) in lines[0]
+    assert path.with_name(f"{path.name}.damaged-1").read_bytes() == damaged
+    step_output = path.with_name("best.json") if name == "best.lineage.json" else path
+    assert not step_output.exists()
+    if name.startswith("model/"):
+        assert not path.with_name("model.json").exists()
+
+
+def test_repair_leaves_the_users_files_alone(folder: Path) -> None:
+    """Notes that a user put into the results folder are named by verify, and left alone by repair."""
+    (folder / "results/notes.txt").write_text("mine")
+    run = graph.read(folder / "results")
+    verdict = verify(run)
+    assert [item.kind for item in verdict.findings] == [ORPHANED]
+    assert repair(run, verdict) == []
+    assert (folder / "results/notes.txt").read_text() == "mine"
+
+
+def test_altered_names_both_digests(folder: Path) -> None:
+    """A line about an altered file says what was found and what was recorded."""
+    path = folder / SEARCH / "model/model.safetensors"
+    path.write_bytes(b"foreign")
+    (finding,) = [item for item in verify(graph.read(folder / "results")).findings if item.kind == ALTERED]
+    assert artifacts.digest_of_file(path)[:12] in finding.what and "recorded" in finding.what
