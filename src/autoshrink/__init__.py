@@ -4,4 +4,22 @@ After Zhang et al., "AutoShrink: A Topology-aware NAS for Discovering Efficient 
 AAAI 2020 (arXiv 1911.09251).
 """
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autoshrink.cell import Cell
+    from autoshrink.export.runs import load_model
+
 __version__ = "0.1.0"
+__all__ = ["Cell", "load_model"]
+
+_HOMES = {"Cell": "autoshrink.cell", "load_model": "autoshrink.export.runs"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for only then: ``import autoshrink`` alone brings nothing heavy."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'autoshrink' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,3 +1,3 @@
-"""Models taken elsewhere: written as ONNX, TorchScript or a state dict, each checked against PyTorch, with a model card;
-and used on a person's own images or text.
+"""Models taken elsewhere: as ONNX, TorchScript or a state dict, checked against PyTorch, with a model card; and used on
+a person's own images or text.
 """

@@ -23,7 +23,7 @@ from autoshrink.params.base import Task
 from autoshrink.vision.network import CellNetwork
 
 TOLERANCE = 1e-4
-"""Greatest difference from PyTorch that is accepted, absolute, and relative to the greatest output where that exceeds 1."""
+"""Greatest difference from PyTorch that is accepted, absolute; relative to the greatest output where that exceeds 1."""
 ONNX_OPSET = 20
 
 Inputs = tuple[Tensor, ...]
@@ -57,9 +57,9 @@ _SIGNATURES = {
 def write(trained: Trained, format: str, inputs: Sequence[Inputs], folder: Path) -> Written:
     """Write the model into ``folder`` in ``format`` (a key of ``FILES``) and compare it with PyTorch on all ``inputs``.
 
-    ``inputs`` are real ones of different batch sizes, of an image model (pixels (B, C, H, W) in [0, 1],), of a language
-    model (tokens (T, B), state (B, N)); the first serves as the example that is traced. Raises UserError where the outputs
-    differ by more than ``TOLERANCE``; the file is then not left behind.
+    ``inputs`` are real ones of different batch sizes, of an image model (pixels (B, C, H, W) in [0, 1],), of a
+    language model (tokens (T, B), state (B, N)); the first serves as the example that is traced. Raises UserError where
+    the outputs differ by more than ``TOLERANCE``; nothing is then written.
     """
     model = load_model(trained.folder)
     reference = _reference(trained, model)
@@ -140,11 +140,13 @@ def _torchscript(
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore", FutureWarning)  # TorchScript is frozen, and still what many load in C++
         if trained.task is Task.CNN:
-            script = torch.jit.trace(reference, example)
+            script = torch.jit.trace(reference, example)  # type: ignore[no-untyped-call]
         else:
             language = cast(LanguageModel, model)
             tokens_TB, state_BN = example
-            step = torch.jit.trace(Step(language).eval(), (language.embedding(tokens_TB[0]), state_BN))
+            step = torch.jit.trace(  # type: ignore[no-untyped-call]
+                Step(language).eval(), (language.embedding(tokens_TB[0]), state_BN)
+            )
             script = torch.jit.script(LoopedModel(language, step).eval())
         file = io.BytesIO()
         torch.jit.save(script, file, _extra_files={f"{key}.txt": value for key, value in _facts(trained).items()})
@@ -154,7 +156,7 @@ def _torchscript(
 def _run_torchscript(content: bytes, *_: Any) -> Callable[[Inputs], Sequence[Tensor]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        script = torch.jit.load(io.BytesIO(content))
+        script = torch.jit.load(io.BytesIO(content))  # type: ignore[no-untyped-call]
 
     def run(inputs: Inputs) -> Sequence[Tensor]:
         with torch.no_grad():

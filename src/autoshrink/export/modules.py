@@ -1,6 +1,6 @@
-"""Models in the form they leave in: an image classifier that takes plain pixels, a language model over whole sequences.
+"""Models in the form they leave in: an image classifier of plain pixels, a language model over whole sequences.
 
-Shapes: B batch, C channels, H height, W width, K classes, T time steps, E embedding width, N hidden width, V vocabulary.
+Shapes: B batch, C channels, H height, W width, K classes; T time steps, E embedding width, N hidden width, V words.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from autoshrink.vision.network import CellNetwork
 
 
 class ImageClassifier(nn.Module):
-    """Pixels in [0, 1] (B, C, H, W) to logits (B, K), one for each class: normalisation inside, background class left out."""
+    """Pixels in [0, 1] (B, C, H, W) to the classes' logits (B, K): normalises by itself, drops the background class."""
 
     mean_C11: Tensor
     deviation_C11: Tensor
@@ -46,7 +46,7 @@ class Step(nn.Module):
 
 
 class ScannedModel(nn.Module):
-    """Tokens (T, B) and state (B, N) to logits (T, B, V) and next state, its loop over time kept as one when exported."""
+    """Tokens (T, B) and state (B, N) to logits (T, B, V) and next state; exported, the loop over time stays a loop."""
 
     def __init__(self, model: LanguageModel) -> None:
         super().__init__()

@@ -1,9 +1,7 @@
 """Models leave as they are: every format gives what PyTorch gives, for found and for released cells."""
 
-import json
 from pathlib import Path
 
-import onnxruntime
 import pytest
 import torch
 

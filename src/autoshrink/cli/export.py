@@ -1,0 +1,61 @@
+"""The verb that takes a trained model elsewhere."""
+
+import json
+from pathlib import Path
+
+import click
+
+from autoshrink import artifacts
+from autoshrink.cli import options
+from autoshrink.params.base import Task
+
+
+@click.command(short_help="Take a trained model elsewhere: ONNX, TorchScript or a state dict, with a model card.")
+@click.argument("run", type=options.FOLDER)
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["onnx", "torchscript", "state-dict"]),
+    multiple=True,
+    required=True,
+    help="What to write. Can be given again.",
+)
+@click.option("--task", type=click.Choice([str(item) for item in Task]), help="Which task's model.  [default: first]")
+@click.option("--search", metavar="STRATEGY-SEED", help="Which search's model.  [default: the first]")
+@click.option("--data", type=options.FOLDER, help="The prepared data set it was trained on.  [default: data/NAME]")
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write.  [default: exported/TASK-SEARCH]")
+def export(
+    run: Path, formats: tuple[str, ...], task: str | None, search: str | None, data: Path | None, out: Path | None
+) -> None:
+    """Write the trained model of RUN (a run's results, a search's folder or a model's own) in other programs' formats.
+
+    What is written is compared with PyTorch on real inputs, out of the training data, for several batch sizes; where an
+    output differs by more than 1e-4, nothing is written. Beside it goes a model card, README.md, with the data, the
+    cell, costs, accuracy, lineage and a few lines of code that use it.
+
+    \b
+    ONNX and TorchScript take
+      images:  pixels (batch, channels, height, width) in [0, 1]          give logits (batch, classes)
+      text:    tokens (time, batch) and the state (batch, hidden)         give logits (time, batch, words), next state
+
+    \b
+    Examples:
+      autoshrink export results --format onnx
+      autoshrink export results --task rnn --format onnx --format state-dict --out my-model
+    """
+    from autoshrink.export import card, runs
+    from autoshrink.export import formats as room
+    from autoshrink.export.inputs import read
+
+    trained = runs.find(run, Task(task) if task else None, search)
+    folder = out or Path("exported") / trained.name
+    prepared = data or Path("data") / trained.dataset
+    inputs = read(trained, prepared)
+    written = [room.write(trained, format, inputs, folder) for format in dict.fromkeys(formats)]
+    if "state-dict" in formats:
+        artifacts.write_bytes(folder / runs.MODEL, (trained.folder / runs.MODEL).read_bytes())
+    manifest = json.loads((prepared / "manifest.json").read_bytes())
+    for item in written:
+        click.echo(f"{item.path}: at most {item.difference:.1g} from PyTorch's outputs")
+    for path in card.write(trained, manifest, written, folder):
+        click.echo(path)

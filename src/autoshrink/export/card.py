@@ -1,0 +1,156 @@
+"""The model card: one page of Markdown that travels with a model and says what it is, from what, how good and whose."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autoshrink import artifacts
+from autoshrink.cell import Cell
+from autoshrink.export import drawing, usage
+from autoshrink.export.licences import licence
+from autoshrink.export.runs import Trained
+from autoshrink.lineage import records
+from autoshrink.params.base import Task
+from autoshrink.report.metrics import quantity
+from autoshrink.search import rounds
+
+if TYPE_CHECKING:
+    from autoshrink.export.formats import Written
+
+NAME, DRAWING = "README.md", "cell.svg"
+METRICS, METRICS_VERSION = "metrics", 1
+_METRICS = {
+    "accuracy_top1": "accuracy (top-1)",
+    "accuracy_top5": "accuracy (top-5)",
+    "perplexity": "perplexity",
+    "validation_perplexity": "perplexity on the validation split",
+    "unigram_perplexity": "perplexity of a unigram model, to compare",
+    "loss": "loss, nats",
+}
+
+
+def write(trained: Trained, manifest: Mapping[str, Any], written: Sequence["Written"], folder: Path) -> list[Path]:
+    """Write the card and the cell's drawing into ``folder``; ``manifest`` is of the data set the model was trained on.
+
+    Raises ArtifactError where the run's files beside the model are damaged.
+    """
+    cell = Cell.from_json(trained.description["cell"])
+    artifacts.write_text(folder / DRAWING, drawing.svg(cell, f"The cell of {trained.name}"))
+    sections = [
+        _head(trained, cell),
+        _results(trained),
+        "## How to use it\n\n" + "\n\n".join(usage.example(trained, item.format, item.path.name) for item in written),
+        _checked(written),
+        _data(trained, manifest),
+        _training(trained),
+        _lineage(trained),
+        _limits(trained),
+    ]
+    artifacts.write_text(folder / NAME, "\n\n".join(section for section in sections if section) + "\n")
+    return [folder / NAME, folder / DRAWING]
+
+
+def _head(trained: Trained, cell: Cell) -> str:
+    what = {
+        Task.CNN: f"An image classifier of {len(trained.description.get('classes', ()))} classes",
+        Task.RNN: f"A word-level language model of {len(trained.description.get('words', ())):,} words",
+    }[trained.task]
+    return (
+        f"# {trained.name}\n\n{what}, built of one cell that [AutoShrink](https://arxiv.org/abs/1911.09251) found by "
+        f"removing edges from a complete graph, round by round.\n\n"
+        f"![{drawing.describe(cell)}]({DRAWING})\n\n{drawing.describe(cell)}\n\n"
+        f"`{cell.key}` is the cell's key, equal for all cells that differ in their nodes' numbers only."
+    )
+
+
+def _results(trained: Trained) -> str:
+    path = None if trained.search is None else trained.search / "metrics.json"
+    if path is None or not path.is_file():
+        return ""
+    content = artifacts.read_sealed(path, METRICS, METRICS_VERSION)
+    rows = [f"| {_METRICS.get(key, key)} | {_number(key, value)} |" for key, value in content["metrics"].items()]
+    unit = "per image" if trained.task is Task.CNN else "per word"
+    for key, name in (("parameters", "parameters"), ("macs", f"multiply-accumulates {unit}")):
+        own, complete = content["costs"][key], content["complete_costs"][key]
+        share = f" ({100 * own / complete:.0f} % of the complete cell's)" if complete else ""
+        rows.append(f"| {name} | {quantity(own)}{share} |")
+    return (
+        f"## How good it is, and what it costs\n\nMeasured once, on the test split of `{content['dataset']}`, which "
+        "neither the search nor the training has seen. Costs leave batch norm out, as the paper does.\n\n"
+        "| | |\n| --- | --- |\n" + "\n".join(rows)
+    )
+
+
+def _checked(written: Sequence["Written"]) -> str:
+    lines = [
+        f"- `{item.path.name}`: at most {item.difference:.1g} from PyTorch's outputs, on real inputs of several sizes"
+        for item in written
+    ]
+    return "Checked when it was exported:\n\n" + "\n".join(lines)
+
+
+def _data(trained: Trained, manifest: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{split} {_count(value)}" for split, value in manifest["counts"].items())
+    digest = trained.description["origin"]["dataset_digest"]
+    return (
+        f"## Data\n\n`{manifest['name']}`, out of {manifest['source_version']}: {counts}. Prepared data's manifest: "
+        f"sha256 `{digest}`.\n\nTerms: {licence(manifest['source'])}."
+    )
+
+
+def _training(trained: Trained) -> str:
+    origin = trained.description["origin"]
+    recipe = origin["recipe"]
+    optimizer = recipe.get("optimizer", "SGD")
+    lines = [
+        f"{recipe['epochs']} epochs, batches of {recipe['batch_size']}, {optimizer} at a learning rate of "
+        f"{recipe['learning_rate']:g}, root seed {origin['seed']}; the whole recipe is in the model's `model.json`."
+    ]
+    if trained.search is not None:
+        _, best = rounds.read_best(trained.search / "best.json")
+        metrics = ", ".join(f"{key} {value:.4g}" for key, value in best["metrics"].items() if isinstance(value, float))
+        lines.append(
+            f"The cell is that of round {best['round']} of the search `{best['task']}/{best['search']}`: score "
+            f"{best['score']:.4f}, on the search's proxy {metrics}."
+        )
+    return "## Search and training\n\n" + "\n".join(lines)
+
+
+def _lineage(trained: Trained) -> str:
+    rows = {
+        "weights (`model.safetensors`)": trained.description["weights_sha256"],
+        "description (`model.json`)": artifacts.digest_of_file(trained.folder / "model.json"),
+    }
+    record = records.path_of(trained.folder / "model.json")
+    code = ""
+    if record.is_file():
+        rows["lineage record of the training"] = artifacts.digest_of_file(record)
+        facts = records.read(record).facts["code"]
+        commit = f", commit `{facts['commit']}`" if "commit" in facts else ""
+        state = " with changes of its own" if facts.get("dirty") else ""
+        code = f"\n\nTrained by autoshrink {facts['version']}{commit}{state}."
+    table = "\n".join(f"| {name} | `{digest}` |" for name, digest in rows.items())
+    return f"## Lineage\n\n| | sha256 |\n| --- | --- |\n{table}{code}"
+
+
+def _limits(trained: Trained) -> str:
+    source = trained.description["origin"]["source"]
+    what = {
+        Task.CNN: "It knows its classes and nothing else: an image of none of them is given one of them all the same. "
+        "Images should look like the training images in size, framing and colour.",
+        Task.RNN: "It continues text as its training text goes, with that text's words, opinions and errors; what it "
+        "writes is not knowledge.",
+    }[trained.task]
+    terms = "" if source not in ("ptb", "cifar10") else " Mind the data's terms before passing the model on."
+    return f"## Limits\n\n{what}{terms}"
+
+
+def _number(key: str, value: float | None) -> str:
+    if value is None:
+        return "not finite"
+    return f"{100 * value:.2f} %" if key.startswith("accuracy") else f"{value:.4g}"
+
+
+def _count(value: Any) -> str:
+    """Return a split's size in words: images, or lines and words."""
+    return f"{value['tokens']:,} words in {value['lines']:,} lines" if isinstance(value, dict) else f"{value:,} images"
