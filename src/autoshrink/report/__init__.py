@@ -11,15 +11,16 @@ def outputs(parameters: Parameters) -> list[str]:
     from autoshrink.report.figures import FIGURES, FORMATS
 
     figures = [f"{task}/{name}.{kind}" for task in parameters.tasks for name in FIGURES for kind in FORMATS]
-    return ["metrics.csv", "metrics.md", *figures]
+    return ["index.html", "metrics.csv", "metrics.md", *figures]
 
 
-def build(results: Path, out: Path, parameters: Parameters) -> list[Path]:
+def build(results: Path, out: Path, parameters: Parameters, compare: Path | None = None) -> list[Path]:
     """Make the report of the run in ``results`` and return the files it wrote.
 
-    Raises ArtifactError when an artifact of the run is missing, damaged or contradicts another.
+    ``compare`` is the results folder of a second finished run, which the page then sets beside this one.
+    Raises ArtifactError when an artifact of a run is missing, damaged or contradicts another.
     """
-    from autoshrink.report import figures, metrics, runs
+    from autoshrink.report import figures, metrics, page, runs
     from autoshrink.search import rounds
 
     searches = [
@@ -27,11 +28,18 @@ def build(results: Path, out: Path, parameters: Parameters) -> list[Path]:
         for task in parameters.tasks
         for name in rounds.searches(parameters, task)
     ]
+    other = runs.read_all(compare) if compare else []
     table = metrics.rows(searches)
     notes = metrics.notes(parameters, searches, runs.set_aside([results, Path(parameters.paths.store)]))
-    artifacts.write_text(out / "metrics.csv", metrics.to_csv(table))
-    artifacts.write_text(out / "metrics.md", metrics.to_markdown(table, notes))
-    written = [out / "metrics.csv", out / "metrics.md"]
+    names = (page.name_of(results), page.name_of(compare)) if compare else ("this run", "")
+    texts = {
+        "index.html": page.render(searches, table, notes, other, names),
+        "metrics.csv": metrics.to_csv(table),
+        "metrics.md": metrics.to_markdown(table, notes),
+    }
+    for name, text in texts.items():
+        artifacts.write_text(out / name, text)
+    written = [out / name for name in texts]
     for task in parameters.tasks:
         written += figures.write([search for search in searches if search.task == task], out / task)
     return written

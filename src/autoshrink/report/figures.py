@@ -184,7 +184,16 @@ def draw_cell(axis: "Axes", cell: Cell, layout: Layout) -> None:
         x, y = layout.node(node)
         if node in cell.leaves:
             axis.plot(x, y, "o", ms=27, mfc="white", mec=palette.EDGE, mew=1.3, zorder=2)
-        axis.plot(x, y, _MARKERS[look.shape], ms=20, mfc=look.fill, mec="white", mew=1.0, zorder=3)
+        axis.plot(
+            x,
+            y,
+            _MARKERS[look.shape],
+            ms=17 if look.shape == "square" else 20,
+            mfc=look.fill,
+            mec="white",
+            mew=1.0,
+            zorder=3,
+        )
         axis.text(x, y, look.short, color=look.text, ha="center", va="center", fontsize=9, weight="bold", zorder=4)
         axis.annotate(
             str(node),

@@ -8,11 +8,12 @@ from typing import Any
 from autoshrink import artifacts
 from autoshrink.cell import Cell, Edge
 from autoshrink.errors import ArtifactError
+from autoshrink.evaluation import chunks
 from autoshrink.params.base import Task
 from autoshrink.search.rounds import BEST, SearchName, read_round
 from autoshrink.search.rounds import VERSION as ROUND_VERSION
 
-EVALUATIONS, METRICS = "evaluations", "metrics"
+METRICS, HISTORY = "metrics", "history"
 VERSION = 1
 
 
@@ -59,13 +60,17 @@ class Round:
 
 @dataclass(frozen=True)
 class Search:
-    """One search of a run: its rounds from the start on, its answer, and the final model's metrics if there are any."""
+    """One search of a run: its rounds from the start on, and its answer.
+
+    ``metrics`` are the final model's on the test split, ``training`` the history of its training; None where not there.
+    """
 
     name: SearchName
     rounds: tuple[Round, ...]
     best_round: int
     best_slot: int
     metrics: Mapping[str, Any] | None
+    training: Mapping[str, Any] | None
 
     @property
     def task(self) -> Task:
@@ -86,6 +91,12 @@ class Search:
     def start(self) -> Cell:
         """The cell it started from."""
         return self.rounds[0].cell
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether every round left fewer edges than the one before, so that edges left can tell rounds apart."""
+        sizes = [len(item.cell.edges) for item in self.rounds]
+        return all(after < before for before, after in zip(sizes, sizes[1:], strict=False))
 
     @property
     def device_hours(self) -> float | None:
@@ -120,9 +131,9 @@ def read_search(folder: Path, name: SearchName, rounds: int | None = None) -> Se
         raise ArtifactError(
             f"{path}: names a candidate that round {number} does not have; remove it to have it made again"
         )
-    metrics = folder / "metrics.json"
-    content = artifacts.read_sealed(metrics, METRICS, VERSION) if metrics.exists() else None
-    return Search(name, read[: last + 1], number, slot, content)
+    metrics = _read_if_there(folder / "metrics.json", METRICS)
+    training = _read_if_there(folder / "model" / "history.json", HISTORY)
+    return Search(name, read[: last + 1], number, slot, metrics, training)
 
 
 def read_all(results: Path) -> list[Search]:
@@ -146,6 +157,10 @@ def set_aside(folders: Sequence[Path]) -> list[str]:
     return sorted({str(path) for folder in folders for pattern in patterns for path in folder.rglob(pattern)})
 
 
+def _read_if_there(path: Path, kind: str) -> dict[str, Any] | None:
+    return artifacts.read_sealed(path, kind, VERSION) if path.exists() else None
+
+
 def _read_round(folder: Path, name: SearchName) -> Round:
     path = folder / "round.json"
     content = read_round(path)
@@ -157,7 +172,7 @@ def _read_round(folder: Path, name: SearchName) -> Round:
     metric = "accuracy" if name.task is Task.CNN else "perplexity"
     candidates = []
     for item in content["candidates"]:
-        evaluation = evaluations.get(str(item["slot"]))
+        evaluation = evaluations.get(item["slot"])
         if evaluation is None or evaluation["key"] != item["evaluation"]:
             raise ArtifactError(
                 f"{path}: slot {item['slot']} was scored by an evaluation that evaluations-*.json beside it lacks; "
@@ -191,13 +206,11 @@ def _read_round(folder: Path, name: SearchName) -> Round:
     )
 
 
-def _read_evaluations(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a round's evaluations and what they took, both by slot."""
-    evaluations: dict[str, Any] = {}
+def _read_evaluations(folder: Path) -> tuple[dict[int, dict[str, Any]], dict[str, Any]]:
+    """Return a round's evaluations, and what they took, by slot (a number, and as JSON has it, text)."""
+    # beside each stand its timing and its lineage record, whose names begin alike
+    paths = [path for path in folder.glob("evaluations-*.json") if path.stem.removeprefix("evaluations-").isdigit()]
     timing: dict[str, Any] = {}
-    for path in sorted(folder.glob("evaluations-*.json")):
-        if path.name.endswith(".timing.json"):
-            continue
-        evaluations.update(artifacts.read_sealed(path, EVALUATIONS, VERSION)["evaluations"])
+    for path in paths:
         timing.update(artifacts.read_timing(path).get("slots", {}))
-    return evaluations, timing
+    return chunks.read(paths), timing

@@ -1,0 +1,217 @@
+"""The explorer: one HTML file that holds a run's searches, the code that shows them and everything that code needs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from autoshrink.cell import Cell
+from autoshrink.params.base import Task
+from autoshrink.report import charts, front, metrics, palette
+from autoshrink.report.figures import COST, METRIC
+from autoshrink.report.layout import RADIUS, Layout
+from autoshrink.report.metrics import MEASURED, TITLES, Row
+from autoshrink.report.runs import Candidate, Round, Search
+
+SCRIPTS = ("drawing.js", "plots.js", "panels.js", "comparison.js", "explorer.js")
+
+
+def render(
+    searches: Sequence[Search],
+    table: Sequence[Row],
+    notes: Sequence[str],
+    other: Sequence[Search] = (),
+    names: tuple[str, str] = ("this run", "other run"),
+) -> str:
+    """Return the page of a run; with ``other``, the searches of a second run, it also compares the two (``names``)."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("autoshrink.report"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("explorer.html.j2").render(
+        style=_text("explorer.css"),
+        library=_library(),
+        scripts=[_text(name) for name in SCRIPTS],
+        data=_embedded(data(searches, other, names)),
+        tables=_tables(table),
+        notes=notes,
+        searches=searches,
+    )
+
+
+def data(searches: Sequence[Search], other: Sequence[Search], names: tuple[str, str]) -> dict[str, Any]:
+    """Return all that the page's code knows, as JSON values."""
+    both = [*searches, *other]
+    operators = sorted({operator for search in both for cell in _cells(search) for operator in cell.operators})
+    tasks = [task for task in Task if any(search.task == task for search in searches)]
+    return {
+        "names": list(names[: 2 if other else 1]),
+        "radius": RADIUS,
+        "looks": {operator: vars(palette.look(operator)) for operator in operators},
+        "tasks": {
+            task.value: {
+                "title": TITLES[task],
+                "metric": METRIC[task],
+                "cost": COST[task][1],
+                "lower": task is Task.RNN,
+                "comparison": charts.comparison(task),
+            }
+            for task in tasks
+        },
+        "layouts": {str(size): _layout(size) for size in sorted({search.size for search in both})},
+        "searches": [_search(search) for search in searches],
+        "other": [_search(search) for search in other],
+    }
+
+
+def _search(search: Search) -> dict[str, Any]:
+    finite = [item for item in search.candidates if item.metric is not None]
+    key = COST[search.task][0]
+    frontier = front.pareto([(item.costs[key], item.metric) for item in finite], search.task is Task.RNN)
+    on_front = {(finite[index].round, finite[index].slot) for index in frontier}
+    found: dict[str, Any] = {
+        "task": search.task.value,
+        "name": str(search.name),
+        "size": search.size,
+        "rounds": [_round(item, key, on_front) for item in search.rounds],
+        "best": [search.best_round, search.best_slot],
+        "charts": charts.of_search(search),
+        "hours": search.device_hours,
+        "metrics": None,
+        "training": None,
+    }
+    if search.metrics is not None:
+        found["metrics"] = {name: search.metrics[name] for name in ("metrics", "costs", "complete_costs", "seed_name")}
+    if search.training is not None:
+        found["training"] = _training(search)
+    return found
+
+
+def _round(item: Round, cost: str, on_front: set[tuple[int, int]]) -> dict[str, Any]:
+    return {
+        "number": item.number,
+        "cell": _cell(item.cell),
+        "stopped": item.stopped,
+        "selected": item.selected,
+        "fell": [f"{source}-{target}" for source, target in item.fell],
+        "candidates": [
+            _candidate(candidate, cost, (candidate.round, candidate.slot) in on_front) for candidate in item.candidates
+        ],
+    }
+
+
+def _candidate(item: Candidate, cost: str, on_front: bool) -> dict[str, Any]:
+    identity = item.evaluation["identity"]
+    return {
+        "id": f"{item.round}.{item.slot}",
+        "cell": _cell(item.cell),
+        "origin": item.origin,
+        "removed": [f"{source}-{target}" for source, target in item.removed],
+        "score": item.score,
+        "metric": item.metric,
+        "cost": item.costs[cost],
+        "costs": dict(item.costs),
+        "stop": item.early_stop,
+        "front": on_front,
+        "history": _columns(item.evaluation["history"]),
+        "bestEpoch": item.evaluation["metrics"].get("best_epoch"),
+        "key": item.cell.key,
+        "evaluation": item.evaluation["key"],
+        "digest": item.digest,
+        "seed": str(item.evaluation["seed"]),  # 63 bits, more than a JavaScript number holds
+        "data": identity["data"],
+        "evaluator": identity["evaluator"],
+        "seconds": item.device_seconds,
+        "reused": item.reused,
+    }
+
+
+def _training(search: Search) -> dict[str, Any]:
+    assert search.training is not None
+    history = search.training["epochs"]
+    columns = [
+        name for name in ("train_loss", "validation_loss") if any(entry.get(name) is not None for entry in history)
+    ]
+    title = TITLES[search.task]
+    return {
+        "history": _columns(history),
+        "chart": charts.curves(columns, 200, f"{title}: loss of the final model's training, by epoch"),
+    }
+
+
+def _columns(history: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return a history of per-epoch entries as one list per column: a third of the size."""
+    names = [name for name, value in history[0].items() if value is None or isinstance(value, int | float)]
+    return {name: [_short(entry.get(name)) for entry in history] for name in names}
+
+
+def _short(value: Any) -> Any:
+    """Round to five significant digits, more than any chart shows."""
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        "nodes": list(cell.nodes),
+        "operators": list(cell.operators),
+        "edges": [f"{source}-{target}" for source, target in cell.edges],
+    }
+
+
+def _cells(search: Search) -> list[Cell]:
+    return [search.start, *(item.cell for item in search.candidates)]
+
+
+def _layout(size: int) -> dict[str, Any]:
+    layout = Layout(size)
+    return {
+        "width": layout.width,
+        "height": round(layout.height, 1),
+        "nodes": [[round(part, 1) for part in layout.node(node)] for node in range(size)],
+        "edges": {
+            f"{source}-{target}": layout.edge(source, target).path()
+            for target in range(size)
+            for source in range(target)
+        },
+    }
+
+
+def _tables(table: Sequence[Row]) -> list[dict[str, Any]]:
+    found = []
+    for task in Task:
+        origins = list(dict.fromkeys(row.origin for row in table if row.task == task))
+        for origin in origins:
+            chosen = [row for row in table if row.task == task and row.origin == origin]
+            heading, cells = metrics.grid(task, origin, chosen)
+            measured = origin == MEASURED
+            found.append(
+                {"task": TITLES[task], "origin": origin, "measured": measured, "heading": heading, "cells": cells}
+            )
+    return found
+
+
+def _embedded(value: object) -> str:
+    """Return JSON that may stand inside a script element: no ``<`` that could end it."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.replace("<", "\\u003c")
+
+
+@cache
+def _library() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as one script."""
+    import vl_convert
+
+    return str(vl_convert.javascript_bundle()).replace("</script", "<\\/script")
+
+
+def _text(name: str) -> str:
+    return (resources.files("autoshrink.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def name_of(results: Path) -> str:
+    """Return what to call a run whose results are here: the folder's name, and its parent's where that alone says little."""
+    path = results.resolve()
+    return path.name if path.name != "results" else f"{path.parent.name}/{path.name}"

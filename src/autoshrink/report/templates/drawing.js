@@ -1,0 +1,133 @@
+// Small helpers for elements, and cells drawn as arc diagrams (places come from the data, so a node never moves).
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+
+/** Make an element; `attributes` starting with "on" are listeners, null ones are left out; strings become text. */
+function el(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+function svg(tag, attributes = {}, ...children) {
+  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+}
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  for (const child of children.flat()) {
+    if (child !== null && child !== undefined) node.append(child);
+  }
+  return node;
+}
+
+const SHAPES = {
+  circle: (r) => svg("circle", { r }),
+  square: (r) => svg("rect", { x: -r * 0.9, y: -r * 0.9, width: 1.8 * r, height: 1.8 * r, rx: 3 }),
+  diamond: (r) => svg("path", { d: `M0 ${-r * 1.2}L${r * 1.2} 0L0 ${r * 1.2}L${-r * 1.2} 0Z`, style: "stroke-linejoin:round" }),
+  triangle: (r) => svg("path", { d: `M0 ${-r * 1.2}L${r * 1.2} ${r * 0.9}L${-r * 1.2} ${r * 0.9}Z`, style: "stroke-linejoin:round" }),
+};
+
+/** Return a node's symbol around (0, 0): its operator's shape and colour, and a second ring for a leaf. */
+function symbol(operator, isLeaf, withText) {
+  const look = DATA.looks[operator];
+  const shape = SHAPES[look.shape](DATA.radius);
+  fill(shape, { class: "shape", style: `fill:${look.fill};stroke:var(--node-ring)` }, []);
+  const text = withText ? svg("text", { style: `fill:${look.text}`, y: look.shape === "triangle" ? 3 : 0.5 }, look.short) : null;
+  return svg("g", {}, isLeaf ? svg("circle", { class: "ring", r: DATA.radius * 1.5 }) : null, shape, text);
+}
+
+function leavesOf(cell) {
+  const sources = new Set(cell.edges.map((edge) => edge.split("-")[0]));
+  return new Set(cell.nodes.filter((node) => !sources.has(String(node))));
+}
+
+/** Say a cell in words, for those who do not see the drawing. */
+function describe(cell) {
+  const inputs = (node) => cell.edges.filter((edge) => edge.endsWith(`-${node}`)).map((edge) => edge.split("-")[0]);
+  const parts = cell.nodes.slice(1).map((node, index) => {
+    const look = DATA.looks[cell.operators[index + 1]];
+    return `node ${node}, ${look.label}, from ${inputs(node).join(" and ")}`;
+  });
+  return `Cell with ${count(cell.edges.length, "edge")}: ${parts.join("; ") || "only the input"}.`;
+}
+
+/**
+ * Draw a cell. `options.fell`: edges drawn as just fallen; `options.tried`: map from edge to candidate, drawn as on trial
+ * and answering to `options.onpoint(candidate | null)` and `options.onpick(candidate)`; `options.small`: for the film strip.
+ */
+function drawCell(cell, size, options = {}) {
+  const layout = DATA.layouts[size];
+  const fell = options.fell || [];
+  const tried = options.tried || new Map();
+  const known = new Set(cell.edges);
+  const edges = [...cell.edges, ...fell.filter((edge) => !known.has(edge))];
+  const paths = edges.flatMap((edge) => {
+    const candidate = tried.get(edge);
+    const kind = fell.includes(edge) ? "fell" : candidate ? "tried" : null;
+    const line = svg("path", { d: layout.edges[edge], class: kind, "data-edge": edge });
+    if (!candidate) return [line];
+    const listeners = {
+      onpointerenter: () => options.onpoint(candidate),
+      onpointerleave: () => options.onpoint(null),
+      onclick: () => options.onpick(candidate),
+    };
+    // a wide unseen line, so that a thin one is easy to point at
+    const reach = svg("path", { d: layout.edges[edge], class: "reach", ...listeners }, svg("title", {}, summary(candidate)));
+    return [line, reach];
+  });
+  const leaves = leavesOf(cell);
+  const nodes = cell.nodes.map((node, index) => {
+    const [x, y] = layout.nodes[node];
+    const number = options.small ? null : svg("text", { class: "number", y: DATA.radius * 1.5 + 9 }, String(node));
+    return svg("g", { transform: `translate(${x} ${y})` }, symbol(cell.operators[index], leaves.has(node), !options.small), number);
+  });
+  const label = describe(cell) + (fell.length ? ` Fallen: ${fell.map(arrow).join(", ")}.` : "");
+  const named = options.silent ? { "aria-hidden": "true" } : { role: "img", "aria-label": label };
+  return svg("svg", { class: "dag", viewBox: `0 0 ${layout.width} ${layout.height}`, ...named }, ...paths, ...nodes);
+}
+
+/** Return the legend of the operators that a task's cells use. */
+function legend(operators, withEdges) {
+  const box = `${-DATA.radius * 1.6} ${-DATA.radius * 1.6} ${DATA.radius * 3.2} ${DATA.radius * 3.2}`;
+  const entry = (content, text) => el("li", {}, svg("svg", { viewBox: box, class: "dag", "aria-hidden": "true" }, content), text);
+  const stroke = (kind) => svg("path", { d: `M${-DATA.radius * 1.4} 0H${DATA.radius * 1.4}`, class: kind });
+  const items = operators.map((operator) => entry(symbol(operator, false, true), DATA.looks[operator].label));
+  items.push(entry(svg("circle", { class: "ring", r: DATA.radius * 1.3 }), "leaf: part of the output"));
+  if (withEdges) items.push(entry(stroke("tried"), "on trial"), entry(stroke("fell"), "fell in this round"));
+  return el("ul", { class: "legend", "aria-label": "Legend" }, ...items);
+}
+
+function arrow(edge) {
+  return edge.replace("-", " → ");
+}
+
+function count(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** Return 3601000 as "3.6 M". */
+function quantity(value) {
+  if (value === null || value === undefined) return "–";
+  for (const [size, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "K"]]) {
+    if (value >= size) return `${Number((value / size).toPrecision(3))} ${unit}`;
+  }
+  return String(Number(value.toPrecision(3)));
+}
+
+function number(value, digits) {
+  return value === null || value === undefined ? "–" : value.toFixed(digits);
+}
+
+/** Return a task's metric for reading: an accuracy in percent, a perplexity with one decimal. */
+function metric(task, value) {
+  if (value === null || value === undefined) return "none (diverged)";
+  return DATA.tasks[task].lower ? value.toFixed(1) : `${(100 * value).toFixed(1)} %`;
+}
+
+function summary(candidate) {
+  const score = candidate.score === null ? "no finite score" : `score ${number(candidate.score, 4)}`;
+  return `${candidate.origin.replace("->", "→")}: ${score}`;
+}

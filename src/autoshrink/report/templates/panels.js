@@ -1,0 +1,166 @@
+// The parts of a search's view. Each takes what it shows and gives back an element; none of them keeps state.
+
+function bestOf(search) {
+  return search.rounds[search.best[0]].candidates[search.best[1]];
+}
+
+/** The headline numbers of a search. */
+function facts(search) {
+  const task = DATA.tasks[search.task];
+  const start = search.rounds[0].cell;
+  const best = bestOf(search);
+  const items = [
+    ["Best cell", `${count(best.cell.edges.length, "edge")}`, `of ${start.edges.length}, found in round ${search.best[0]} of ${search.rounds.length - 1}`],
+    ["Its score", number(best.score, 4), `${task.metric} ${metric(search.task, best.metric)}`],
+  ];
+  const final = search.metrics;
+  if (final) {
+    const measured = final.metrics;
+    items.push(
+      task.lower
+        ? ["Test perplexity", number(measured.perplexity, 1), `a unigram model: ${number(measured.unigram_perplexity, 1)}`]
+        : ["Test accuracy", `${number(100 * measured.accuracy_top1, 1)} %`, `top-5 ${number(100 * measured.accuracy_top5, 1)} %`],
+      [task.cost, quantity(final.costs.macs), `${Math.round((100 * final.costs.macs) / final.complete_costs.macs)} % of the complete cell's ${quantity(final.complete_costs.macs)}`],
+      ["Parameters", quantity(final.costs.parameters), `complete cell: ${quantity(final.complete_costs.parameters)}`],
+    );
+  }
+  const candidates = search.rounds.reduce((sum, round) => sum + round.candidates.length, 0);
+  const hours = search.hours === null ? "unknown" : search.hours >= 1 ? `${number(search.hours, 1)} h` : `${number(60 * search.hours, 1)} min`;
+  items.push(["Search cost", hours, `of device time for ${count(candidates, "candidate")}`]);
+  return el("dl", { class: "facts" }, ...items.map(([name, value, note]) => el("div", {}, el("dt", {}, name), el("dd", {}, value, el("small", {}, note)))));
+}
+
+/** The film strip: one frame per round, its cell and the edges that fell. */
+function strip(search, onround) {
+  const frames = search.rounds.map((round) => {
+    const winner = round.selected === null ? null : round.candidates[round.selected];
+    const isBest = round.number === search.best[0];
+    const line = winner ? `score ${number(winner.score, 4)}` : round.number === 0 ? "the complete cell" : "none was kept";
+    return el(
+      "li",
+      {},
+      el(
+        "button",
+        { type: "button", "data-round": round.number, onclick: () => onround(round.number) },
+        el("b", {}, round.number === 0 ? "Start" : `Round ${round.number}`, isBest ? el("span", { class: "star" }, "★ best") : null),
+        drawCell(round.cell, search.size, { small: true, silent: true, fell: round.fell }),
+        el("span", {}, el("span", {}, count(round.cell.edges.length, "edge")), el("br"), el("span", { class: "soft" }, line)),
+      ),
+    );
+  });
+  return el("ol", { class: "strip", "aria-label": "Rounds" }, ...frames);
+}
+
+/** The round on show: the cell it began with, the edges on trial, the edges that fell, and what happened in words. */
+function stage(search, round, onpick, onpoint) {
+  const before = search.rounds[Math.max(0, round.number - 1)].cell;
+  const tried = new Map();
+  for (const candidate of [...round.candidates].sort(byScore).reverse()) for (const edge of candidate.removed) tried.set(edge, candidate);
+  const operators = [...new Set(search.rounds[0].cell.operators.concat(before.operators))];
+  return el(
+    "div",
+    { class: "cell" },
+    drawCell(before, search.size, { fell: round.fell, tried, onpick, onpoint }),
+    legend(operators, round.number > 0),
+    el("p", { class: "said", "aria-live": "polite" }, story(search, round)),
+  );
+}
+
+function story(search, round) {
+  if (round.number === 0) {
+    return `The search starts from the complete cell: ${count(round.cell.edges.length, "edge")} between ${count(round.cell.nodes.length, "node")}, operators drawn once.`;
+  }
+  const winner = round.selected === null ? null : round.candidates[round.selected];
+  const parts = [`Round ${round.number} tried ${count(round.candidates.length, "candidate")}`];
+  if (!winner) parts.push(" and kept none of them.");
+  else {
+    const fell = round.fell.map(arrow).join(", ");
+    parts.push(` and kept “${winner.origin.replace("->", "→")}” with score ${number(winner.score, 4)}`);
+    parts.push(` (${DATA.tasks[search.task].metric} ${metric(search.task, winner.metric)}, ${quantity(winner.cost)} ${DATA.tasks[search.task].cost}).`);
+    if (round.fell.length > 1) parts.push(` With it fell what could no longer be reached: ${fell}.`);
+    parts.push(` ${count(round.cell.edges.length, "edge")} ${round.cell.edges.length === 1 ? "is" : "are"} left.`);
+  }
+  if (round.stopped) parts.push(` The search stopped here: ${round.stopped}.`);
+  return parts.join("");
+}
+
+function byScore(one, other) {
+  return (other.score ?? -Infinity) - (one.score ?? -Infinity);
+}
+
+/** The candidates of a round, the best first. */
+function tries(search, round, onpick, onpoint) {
+  if (!round.candidates.length) return el("p", { class: "soft" }, "Nothing was tried: rounds begin after the start.");
+  const scores = round.candidates.map((candidate) => candidate.score).filter((score) => score !== null);
+  const low = Math.min(...scores);
+  const span = Math.max(...scores) - low || 1;
+  const items = [...round.candidates].sort(byScore).map((candidate) => {
+    const isKept = candidate === round.candidates[round.selected];
+    const share = candidate.score === null ? 0 : 8 + (92 * (candidate.score - low)) / span;
+    const detail = `${metric(search.task, candidate.metric)} · ${quantity(candidate.cost)} ${DATA.tasks[search.task].cost}`;
+    return el(
+      "li",
+      {},
+      el(
+        "button",
+        {
+          type: "button",
+          class: isKept ? "kept" : null,
+          "data-id": candidate.id,
+          onclick: () => onpick(candidate),
+          onpointerenter: () => onpoint(candidate),
+          onpointerleave: () => onpoint(null),
+          onfocus: () => onpoint(candidate),
+          onblur: () => onpoint(null),
+        },
+        el("span", {}, candidate.origin.replace("->", "→"), " ", isKept ? el("span", { class: "badge kept" }, "kept") : null),
+        el("b", {}, candidate.score === null ? "–" : number(candidate.score, 4)),
+        el("small", {}, detail, candidate.stop ? ` · stopped early: ${candidate.stop}` : ""),
+        el("span", { class: "bar", "aria-hidden": "true" }, el("i", { style: `width:${share}%` })),
+      ),
+    );
+  });
+  return el("ol", { class: "tries", "aria-label": `Candidates of round ${round.number}, best first` }, ...items);
+}
+
+/** Everything about one candidate but its training curve, which the caller plots into the element's `.plot`. */
+function detail(search, candidate) {
+  const task = DATA.tasks[search.task];
+  const epochs = Object.values(candidate.history)[0].length;
+  const took = candidate.seconds === null ? "unknown" : `${number(candidate.seconds, 1)} s${candidate.reused ? ", in an earlier run" : ""}`;
+  const rows = [
+    ["score", candidate.score === null ? "none: it has no finite one" : number(candidate.score, 6)],
+    [task.metric, metric(search.task, candidate.metric)],
+    ...Object.entries(candidate.costs).map(([name, value]) => [name.replaceAll("_", " ").replace("macs", "MACs"), quantity(value)]),
+    ["epochs", `${epochs}${candidate.bestEpoch === null ? "" : `, the best: ${candidate.bestEpoch + 1}`}`],
+    ["early stop", candidate.stop ?? "none"],
+    ["training time", took],
+    ["edges", candidate.cell.edges.map(arrow).join(", ") || "none"],
+  ];
+  const origin = [
+    ["cell key", el("code", {}, candidate.key || "(the input alone)")],
+    ["evaluation key", el("code", {}, candidate.evaluation)],
+    ["evaluation digest", el("code", {}, candidate.digest)],
+    ["seed", el("code", {}, candidate.seed)],
+    ["data digest", el("code", {}, candidate.data)],
+    ["evaluator version", String(candidate.evaluator)],
+  ];
+  const list = (entries) => el("dl", { class: "list" }, ...entries.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+  return el(
+    "div",
+    { class: "cell" },
+    drawCell(candidate.cell, search.size, { fell: candidate.removed }),
+    el("div", { class: "plot", style: "margin-top:1rem" }),
+    list(rows),
+    el("details", {}, el("summary", {}, "Where it comes from: key, digest, seed"), list(origin)),
+  );
+}
+
+/** What the charts' colours mean. */
+function key(entries) {
+  return el("ul", { class: "key" }, ...entries.map(([kind, shade, text]) => el("li", {}, el("i", { class: kind, style: `${kind === "hollow" ? "border-color" : "background"}:${shade}` }), text)));
+}
+
+function plotCard(title, entries, kind = null) {
+  return el("figure", { class: `card${kind ? ` ${kind}` : ""}`, style: "margin:0" }, el("h3", {}, title), key(entries), el("div", { class: "plot" }));
+}
