@@ -2,3 +2,22 @@
 
 Mirrors the room ``vision`` file for file. Knows nothing of how cells are searched for.
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autoshrink.language.cell import RecurrentCell
+    from autoshrink.language.network import LanguageModel
+
+__all__ = ["LanguageModel", "RecurrentCell"]
+
+_HOMES = {"LanguageModel": "autoshrink.language.network", "RecurrentCell": "autoshrink.language.cell"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a module of networks, and with it torch, only when it is asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -47,6 +47,15 @@ class RecurrentCell(nn.Module):
                 for source in self.plan.sources
             }
         )
+        self.reset_parameters()
+
+    def reset_parameters(self, bound: float = 0.04) -> None:
+        """Draw every weight uniformly in plus or minus ``bound`` (paper, section 5.2), from the global generator.
+
+        For whoever uses the cell as a module of their own; ``network.build`` draws each weight by name instead.
+        """
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
 
     def forward(self, x_TBX: Tensor, state_BN: Tensor, mask_BN: Tensor | None = None) -> Tensor:
         """Return the outputs (T, B, N) of all time steps from ``state_BN``; the last one is the next state.

@@ -1,1 +1,20 @@
 """Image classification: from a cell to a network, its data, the proxy that judges it and its full training."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autoshrink.vision.network import CellModule
+    from autoshrink.vision.network import CellNetwork
+
+__all__ = ["CellModule", "CellNetwork"]
+
+_HOMES = {"CellModule": "autoshrink.vision.network", "CellNetwork": "autoshrink.vision.network"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a module of networks, and with it torch, only when it is asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
