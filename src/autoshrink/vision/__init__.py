@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autoshrink.vision.network import CellModule
-    from autoshrink.vision.network import CellNetwork
+    from autoshrink.vision.network import CellModule, CellNetwork
 
 __all__ = ["CellModule", "CellNetwork"]
 
