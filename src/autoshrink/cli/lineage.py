@@ -1,5 +1,6 @@
 """The verbs that audit a run: where an artifact comes from, what has changed since, and all of it packed for others."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -19,6 +20,82 @@ def lineage() -> None:
 
     Every artifact has a record beside it (best.json: best.lineage.json); these verbs read nothing else.
     """
+
+
+@lineage.command()
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option("--results", type=options.FOLDER, help="The run it belongs to, where its place does not tell.")
+@AS_JSON
+def show(artifact: Path, results: Path | None, as_json: bool) -> None:
+    """Show what ARTIFACT was made from: every step back to the raw data.
+
+    Example: autoshrink lineage show results/cnn/shrink-0/best.json
+    """
+    from rich.console import Console
+
+    from autoshrink.lineage import graph
+    from autoshrink.lineage import show as room
+
+    run = graph.read(results or graph.run_of(artifact))
+    record = run.of(artifact)
+    if as_json:
+        _print_json(room.as_json(run, record))
+    else:
+        # a terminal wraps long lines; what a pipe or a file gets has them whole
+        width = None if sys.stdout.isatty() else 10_000
+        Console(highlight=False, width=width).print(room.tree(run, record))
+
+
+@lineage.command()
+@click.argument("metric")
+@RUN
+@AS_JSON
+def why(metric: str, run: Path, as_json: bool) -> None:
+    """Tell why METRIC has its value: data, training, every round, seeds, code.
+
+    METRIC is a name such as accuracy_top1, or cnn/shrink-0/accuracy_top1 to mean just one; RUN the results folder.
+
+    Example: autoshrink lineage why accuracy_top1 results
+    """
+    from autoshrink.lineage import graph
+    from autoshrink.lineage import why as room
+
+    stories = room.stories(graph.read(run), metric)
+    if as_json:
+        _print_json([dataclasses.asdict(story) for story in stories])
+        return
+    for story in stories:
+        click.echo(f"{story.metric} = {story.value:.6g}")
+        for reason in story.reasons:
+            click.echo(f"  - {reason.text}  [{reason.artifact}]")
+
+
+@lineage.command()
+@click.argument("first", type=options.FOLDER)
+@click.argument("second", type=options.FOLDER)
+@AS_JSON
+def diff(first: Path, second: Path, as_json: bool) -> None:
+    """Tell what differs between two runs: data, code, parameters, environment, rounds, results.
+
+    FIRST and SECOND are results folders.
+
+    Example: autoshrink lineage diff results results-k5
+    """
+    from autoshrink.lineage import graph
+    from autoshrink.lineage.differences import differences
+
+    found = differences(graph.read(first), graph.read(second))
+    if as_json:
+        _print_json([dataclasses.asdict(item) for item in found])
+        return
+    if not found:
+        click.echo(f"{first} and {second} are the same in data, code, parameters, environment, rounds and results")
+    section = ""
+    for item in found:
+        if item.section != section:
+            section = item.section
+            click.echo(f"{section}:")
+        click.echo(f"  {item.name}: {item.first}  |  {item.second}")
 
 
 @lineage.command()

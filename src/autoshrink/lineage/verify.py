@@ -19,6 +19,7 @@ ALTERED, MISSING, OUTDATED, ORPHANED = "altered", "missing", "out of date", "orp
 SET_ASIDE = re.compile(r"\.(damaged|foreign|incomplete|outdated|orphaned)-\d+$")
 LEFTOVER = re.compile(r"^\..+\.(\d+)-[0-9a-f]{8}\.tmp$")
 _PARAMETERS = re.compile(r"^params-[0-9a-f]+\.yaml$")
+# a safe loader, the quick one where there is one
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # A file that some tool puts into any folder, and that is nothing of a run's.
 _FOREIGN = {".gitignore", ".DS_Store", "README.md"}
@@ -132,7 +133,7 @@ def _itself(path: Path, run: Run) -> list[Finding]:
 def _check_parameters(path: Path) -> None:
     try:
         text = path.read_text(encoding="utf-8")
-        values = yaml.load(text, _Loader)  # noqa: S506 - a safe loader, the quick one where there is one
+        values = yaml.load(text, _Loader)
         named = path.name == f"params-{artifacts.digest_of(values)[:16]}.yaml"
         intact = named and yaml.safe_dump(values, sort_keys=False, allow_unicode=True) == text
     except (OSError, ValueError, TypeError, yaml.YAMLError):

@@ -1,4 +1,4 @@
-"""A made run, with every kind of artifact, in a second: the real verbs where they need no torch, made content elsewhere."""
+"""A made run, with every kind of artifact, in a second: real verbs where they need no torch, made content elsewhere."""
 
 import os
 from pathlib import Path
@@ -130,7 +130,7 @@ def _test(parameters: params.Parameters, name: rounds.SearchName) -> None:
         content = {
             **name.to_json(),
             "seed": parameters.seed,
-            "seed_name": f"{parameters.seed}/{name.prefix}",
+            "seed_name": f"{parameters.seed}/{name.task}/{name}",
             "dataset": "digits",
             "round": best["round"],
             "cell": cell.to_json(),

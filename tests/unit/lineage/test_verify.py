@@ -97,8 +97,7 @@ def test_consistently_changed_input_makes_outdated(folder: Path) -> None:
     content = artifacts.read_sealed(best, "best", 1)
     artifacts.write_sealed(best, "best", 1, {**content, "score": 0.999})
     old = records.read(records.path_of(best))
-    facts = {key: value for key, value in old.facts.items()}
-    records.write(best, old.inputs, {best: artifacts.digest_of_file(best)}, facts)
+    records.write(best, old.inputs, {best: artifacts.digest_of_file(best)}, old.facts)
     outdated = {name for kind, name in findings(folder) if kind == OUTDATED}
     assert {f"{SEARCH}/metrics.json", f"{SEARCH}/model/model.json"} <= outdated
 

@@ -1,0 +1,77 @@
+"""Where an artifact comes from, as a tree from it back to the raw data, or as JSON."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.markup import escape
+from rich.tree import Tree
+
+from autoshrink import artifacts
+from autoshrink.lineage import telling
+from autoshrink.lineage.graph import Run
+from autoshrink.lineage.records import Record
+
+
+def tree(run: Run, record: Record) -> Tree:
+    """Return the tree of everything that ``record``'s artifact depends on.
+
+    A search is a chain of rounds, each made from the one before; they stand side by side, first to last, so that a long
+    search does not wander off to the right. What stands in two places is spelt out in the first.
+    """
+    chain = [item for item in run.ancestors(record)[:-1] if item.verb in ("prepare", "start", "select")]
+    told: set[Any] = {record.path}
+    root = Tree(_label(record))
+    for item in chain:
+        _grow(root, item, run, told)
+    for item in run.parents(record):
+        if item.path not in told:
+            _grow(root, item, run, told)
+    _grow_leaves(root, record, run)
+    return root
+
+
+def as_json(run: Run, record: Record) -> dict[str, Any]:
+    """Return every record that the artifact depends on, in the order they were made, with timings beside them."""
+    return {
+        "artifact": telling.name(record.artifact),
+        "made": [
+            {
+                "artifact": telling.name(item.artifact),
+                **item.facts,
+                "what": telling.what(item),
+                "inputs": _named(item.inputs),
+                "outputs": _named(item.outputs),
+                "timing": artifacts.read_timing(item.artifact),
+            }
+            for item in run.ancestors(record)
+        ],
+    }
+
+
+def _named(files: Mapping[Any, str]) -> dict[str, str]:
+    return {telling.name(path): digest for path, digest in files.items()}
+
+
+def _grow(branch: Tree, record: Record, run: Run, told: set[Any]) -> None:
+    if record.path in told:
+        branch.add(f"[dim]{escape(telling.name(record.artifact))} (above)[/dim]")
+        return
+    told.add(record.path)
+    node = branch.add(_label(record))
+    for item in run.parents(record):
+        _grow(node, item, run, told)
+    _grow_leaves(node, record, run)
+
+
+def _grow_leaves(node: Tree, record: Record, run: Run) -> None:
+    """Add the inputs that no step of ours made."""
+    for path, digest in sorted(record.inputs.items()):
+        if path not in run.producers:
+            node.add(f"{escape(telling.name(path))} [dim]sha256 {digest[:12]}, not made by a recorded step[/dim]")
+
+
+def _label(record: Record) -> str:
+    digest = record.outputs.get(record.artifact)
+    facts = [f"sha256 {digest[:12]}" if digest else "", telling.code(record), telling.machine(record)]
+    first = f"[bold]{escape(telling.name(record.artifact))}[/bold]  {record.verb}: {escape(telling.what(record))}"
+    return f"{first.rstrip(': ')}\n[dim]{escape(' · '.join(fact for fact in facts if fact))}[/dim]"

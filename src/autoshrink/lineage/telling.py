@@ -1,0 +1,116 @@
+"""What an artifact is, in a few words for a person, read from the artifact itself."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autoshrink import artifacts
+from autoshrink.lineage import records
+from autoshrink.lineage.records import Record
+
+Content = Mapping[str, Any]
+
+
+def content_of(path: Path) -> dict[str, Any]:
+    """Return the content of a sealed artifact, empty where it is gone or unreadable: telling is not verifying."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def what(record: Record) -> str:
+    """Return what the artifact of ``record`` holds, in one phrase; empty where it cannot be read."""
+    tell = _TOLD.get(record.verb)
+    try:
+        return tell(content_of(record.artifact)) if tell else ""
+    except (KeyError, TypeError, IndexError, AttributeError):
+        return "cannot be read"
+
+
+def code(record: Record) -> str:
+    """Return the code's version, as one word of it."""
+    facts = record.facts["code"]
+    commit = f" at {facts['commit'][:10]}" if "commit" in facts else ""
+    return f"autoshrink {facts['version']}{commit}{' with changes' if facts.get('dirty') else ''}"
+
+
+def machine(record: Record) -> str:
+    """Return where, when and how long the step ran; empty where its timing is gone."""
+    timing = artifacts.read_timing(record.artifact)
+    if "seconds" not in timing:
+        return ""
+    return f"{timing['seconds']:.1f} s on {timing.get('host', 'a machine')}, {timing.get('started', '')}"
+
+
+def numbers(values: Content) -> str:
+    """Return named numbers: counts in full, others with four digits."""
+    told = []
+    for key, value in values.items():
+        if isinstance(value, int | float):
+            number = f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+            told.append(f"{key.replace('_', ' ')} {number}")
+    return ", ".join(told)
+
+
+def name(path: Path) -> str:
+    """Return a path as the user would type it here."""
+    return records.relative(path, Path.cwd())
+
+
+def edge(value: Any) -> str:
+    """Return an edge as ``0 -> 2``."""
+    source, target = value
+    return f"{source} -> {target}"
+
+
+def _prepare(content: Content) -> str:
+    splits = ", ".join(f"{count} {split}" for split, count in content["counts"].items() if isinstance(count, int))
+    return f"{content['source_version']}{f': {splits}' if splits else ''}"
+
+
+def _start(content: Content) -> str:
+    cell = content["state"]["cell"]
+    operators = ", ".join(item["operator"] for item in cell["nodes"][1:])
+    return f"{len(cell['nodes'])} nodes, {len(cell['edges'])} edges; operators drawn: {operators}"
+
+
+def _propose(content: Content) -> str:
+    return f"{len(content['candidates'])} candidates drawn"
+
+
+def _evaluate(content: Content) -> str:
+    found = content["evaluations"].values()
+    values = [next(iter(item["metrics"].values())) for item in found]
+    metric = next((next(iter(item["metrics"])) for item in found), "")
+    return f"{metric} {', '.join('none' if value is None else f'{value:.4g}' for value in values)}".strip()
+
+
+def _select(content: Content) -> str:
+    if content["selected"] is None:
+        return f"nothing selected: {content['state']['stopped']}"
+    chosen = content["candidates"][content["selected"]]
+    fell = ", ".join(edge(item) for item in content["fell"])
+    what_fell = f"; {fell} fell" if fell else ""
+    return f"{chosen['origin']}{what_fell}; score {chosen['score']:.4f}, {numbers(chosen['metrics'])}"
+
+
+def _best(content: Content) -> str:
+    return f"round {content['round']}'s, score {content['score']:.4f}, edges left: {len(content['cell']['edges'])}"
+
+
+def _test(content: Content) -> str:
+    return numbers(content["metrics"])
+
+
+_TOLD = {
+    "prepare": _prepare,
+    "start": _start,
+    "propose": _propose,
+    "evaluate": _evaluate,
+    "select": _select,
+    "best": _best,
+    "test": _test,
+}

@@ -1,0 +1,92 @@
+"""Why a metric has the value it has: the story from the raw data through every round to the number."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from autoshrink.errors import UserError
+from autoshrink.lineage import telling
+from autoshrink.lineage.graph import Run
+from autoshrink.lineage.records import Record
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One sentence of the story, and the artifact that it is read from."""
+
+    text: str
+    artifact: str
+
+
+@dataclass(frozen=True)
+class Story:
+    """A metric by its full name (``cnn/shrink-0/accuracy_top1``), its value, and why."""
+
+    metric: str
+    value: float
+    reasons: tuple[Reason, ...]
+
+
+def stories(run: Run, metric: str) -> list[Story]:
+    """Return the story of each metric of this name: ``accuracy_top1``, or with its search before it to name just one.
+
+    Raises UserError when the run has no such metric.
+    """
+    found, known = [], []
+    for record in sorted(run.records.values(), key=lambda item: item.path):
+        if record.verb != "test":
+            continue
+        content = telling.content_of(record.artifact)
+        for name, value in content.get("metrics", {}).items():
+            full = f"{content['task']}/{content['search']}/{name}"
+            known.append(full)
+            if metric in (full, name):
+                found.append(Story(full, value, tuple(_reasons(run, record, content))))
+    if not found:
+        accepted = ", ".join(known) or "none: this run has no metrics yet"
+        raise UserError(f"metric {metric!r}: this run has no such metric; accepted: {accepted}")
+    return found
+
+
+def _reasons(run: Run, record: Record, content: dict[str, Any]) -> Iterator[Reason]:
+    made = run.ancestors(record)
+    by_verb: dict[str, list[Record]] = {}
+    for item in made:
+        by_verb.setdefault(item.verb, []).append(item)
+    metrics = telling.name(record.artifact)
+    yield Reason(f"measured on the test split of {content['dataset']}, which nothing else reads", metrics)
+    for item in by_verb.get("prepare", []):
+        drawn = item.facts.get("seeds", {}).get("root")
+        yield Reason(f"the data: {telling.what(item)}; splits drawn under seed {drawn}", telling.name(item.artifact))
+    for item in by_verb.get("train", []):
+        yield _training(item)
+    costs = telling.numbers(content["costs"])
+    yield Reason(f"the network is of round {content['round']}'s cell {content['key']}: {costs}", metrics)
+    for item in by_verb.get("best", []):
+        yield Reason(f"that cell scored best on the proxy: {telling.what(item)}", telling.name(item.artifact))
+    for item in by_verb.get("start", []):
+        yield Reason(f"the search began with {telling.what(item)}", telling.name(item.artifact))
+    for item in by_verb.get("select", []):
+        tried = telling.content_of(item.artifact)
+        count = len(tried.get("candidates", []))
+        if not count:
+            continue  # it carries the state of a search that had ended
+        yield Reason(
+            f"round {tried.get('round')}: of {count} candidates {telling.what(item)}", telling.name(item.artifact)
+        )
+    yield Reason(f"all random draws derive by name from seed {content['seed']}: {content['seed_name']}", metrics)
+    versions = sorted({telling.code(item) for item in made})
+    environment = record.facts["environment"]
+    libraries = ", ".join(f"{key} {environment[key]}" for key in ("python", "torch") if key in environment)
+    yield Reason(f"code: {'; '.join(versions)}; {libraries}", telling.name(record.path))
+
+
+def _training(record: Record) -> Reason:
+    recipe: dict[str, Any] = next(iter(record.facts.get("parameters", {}).get("training", {}).values()), {})
+    device = record.facts.get("compute", {}).get("device")
+    told = [
+        f"{recipe['epochs']} epochs of {recipe['dataset']}" if "epochs" in recipe else "",
+        f"on {device}" if device else "",
+        telling.machine(record),
+    ]
+    return Reason(f"the model was trained: {', '.join(fact for fact in told if fact)}", telling.name(record.artifact))

@@ -1,0 +1,104 @@
+"""Show, why and diff: what they answer about a run."""
+
+import json
+from pathlib import Path
+
+import made
+import pytest
+
+from autoshrink.cli import main
+from autoshrink.errors import ArtifactError, UserError
+from autoshrink.lineage import graph, show
+from autoshrink.lineage.differences import differences
+from autoshrink.lineage.why import stories
+
+
+def out_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """Run ``autoshrink lineage ...`` and return what it printed; it must end well."""
+    try:
+        main(["lineage", *words])
+    except SystemExit as done:
+        assert not done.code
+    return capsys.readouterr().out
+
+
+def test_show_leads_back_to_the_raw_data(pristine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The tree of the metrics names every round and ends at the prepared data."""
+    text = out_of(capsys, "show", str(pristine / made.SEARCH / "metrics.json"))
+    for name in (
+        "round-00/round.json",
+        "round-01/round.json",
+        "round-01/proposal.json",
+        "model/model.json",
+        "best.json",
+    ):
+        assert name in text
+    assert "data/digits/manifest.json" in text and "made 1" in text
+
+
+def test_show_as_json_is_in_order_of_making(pristine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In JSON, every artifact comes after all that it was made from, each with its parameters and code."""
+    value = json.loads(out_of(capsys, "show", "--json", str(pristine / made.SEARCH / "best.json")))
+    seen: set[str] = set()
+    produced = {path for item in value["made"] for path in item["outputs"]}
+    for item in value["made"]:
+        assert {path for path in item["inputs"] if path in produced} <= seen
+        assert item["code"]["version"] and item["environment"]["python"]
+        seen |= set(item["outputs"])
+    assert value["made"][-1]["verb"] == "best"
+
+
+def test_show_takes_a_folder(pristine: Path) -> None:
+    """A model's folder stands for the model, a data set's for its manifest."""
+    run = graph.read(pristine / "results")
+    assert run.of(pristine / made.SEARCH / "model").verb == "train"
+    assert run.of(pristine / "data/digits").verb == "prepare"
+    assert run.of(pristine / "results/report").verb == "report"
+    assert show.as_json(run, run.of(pristine / made.SEARCH / "model/model.safetensors"))["made"]
+
+
+def test_show_of_a_stranger_is_one_line(pristine: Path) -> None:
+    """A file that no record explains is an error that says so."""
+    with pytest.raises(ArtifactError, match="no lineage record says how it was made"):
+        graph.read(pristine / "results").of(pristine / "params.yaml")
+
+
+def test_why_tells_data_rounds_seed_and_code(pristine: Path) -> None:
+    """The story of a metric names its data, its rounds, its seed and its code, each with an artifact to look at."""
+    (story,) = stories(graph.read(pristine / "results"), "accuracy_top1")
+    assert (story.metric, story.value) == ("cnn/shrink-0/accuracy_top1", 0.97)
+    text = " ".join(reason.text for reason in story.reasons)
+    for part in ("made 1", "round 1: of 3 candidates", "seed 2020", "autoshrink 0.", "15 epochs"):
+        assert part in text
+    assert all(reason.artifact for reason in story.reasons)
+
+
+def test_why_of_an_unknown_metric_names_the_known(pristine: Path) -> None:
+    """A metric that the run lacks is an error that lists those it has."""
+    with pytest.raises(UserError, match=r"accepted: cnn/shrink-0/accuracy_top1, cnn/shrink-0/accuracy_top5"):
+        stories(graph.read(pristine / "results"), "perplexity")
+
+
+def test_diff_of_equal_runs_is_empty(pristine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two runs from scratch with the same seed differ in nothing."""
+    again = made.run(tmp_path / "again")
+    assert "are the same" in out_of(capsys, "diff", str(pristine / "results"), str(again)).splitlines()[-1]
+
+
+def test_diff_names_parameters_rounds_and_results(pristine: Path, tmp_path: Path) -> None:
+    """A changed seed and objective are named, and so are the rounds that they changed."""
+    search = {"slots_per_job": 2, "cnn": {"nodes": 4, "k": 3, "keep_fraction": 0.4}}
+    other = made.run(tmp_path / "other", seed=7, search=search)
+    found = differences(graph.read(pristine / "results"), graph.read(other))
+    by_name = {(item.section, item.name): (item.first, item.second) for item in found}
+    assert by_name["parameters", "seed"] == ("2020", "7")
+    assert by_name["parameters", "search.cnn.nodes"] == ("3", "4")
+    assert ("rounds", "cnn/shrink-0/round-00/round.json") in by_name
+    assert not any(section == "code" for section, _ in by_name)
+
+
+def test_diff_names_data_settings(pristine: Path, tmp_path: Path) -> None:
+    """A data set prepared by other settings is named by the parameter that differs."""
+    other = made.run(tmp_path / "other", datasets={"digits": {"source": "digits", "test_per_class": 7}})
+    found = differences(graph.read(pristine / "results"), graph.read(other))
+    assert ("parameters", "datasets.digits.test_per_class") in {(item.section, item.name) for item in found}
