@@ -19,25 +19,19 @@ from autoshrink.report import outputs
 from autoshrink.search import rounds
 
 
-def validated():
-    """Return the typed parameters, or end in one line per mistake. Raw data is looked for before a real run only."""
+def or_exit(step):
+    """Return what ``step`` returns; a user's mistake ends Snakemake here, in one line each and before any job."""
     try:
-        found = params.loading.validate(
-            config, " + ".join(["params.yaml", *map(str, workflow.configfiles)])
-        )
-        if workflow.is_main_process and not (workflow.dryrun or workflow.touch):
-            prepared = {
-                name
-                for name in found.datasets
-                if Path(found.paths.data, name, "manifest.json").exists()
-            }
-            sources.check(found, prepared)
+        return step()
     except UserError as error:
         sys.exit("\n".join(f"snakemake: {line}" for line in str(error).splitlines()))
-    return found
 
 
-PARAMETERS = validated()
+PARAMETERS = or_exit(
+    lambda: params.loading.validate(
+        config, " + ".join(["params.yaml", *map(str, workflow.configfiles)])
+    )
+)
 DATA = PARAMETERS.paths.data
 STORE = PARAMETERS.paths.store
 RESULTS = PARAMETERS.paths.results
@@ -49,8 +43,14 @@ if workflow.is_main_process or not PARAMS:
     os.environ["AUTOSHRINK_PARAMS"] = PARAMS
 
 
-def freeze():
-    """Write the parameters' snapshot."""
+def begin():
+    """Look for the raw data of what is not prepared yet, and write the parameters' snapshot; not done in a dry run."""
+    prepared = {
+        name
+        for name in PARAMETERS.used_datasets
+        if Path(MANIFEST.format(dataset=name)).exists()
+    }
+    or_exit(lambda: sources.check(PARAMETERS, prepared))
     params.freeze(PARAMETERS, Path(RESULTS) / "params")
 
 
@@ -81,9 +81,10 @@ wildcard_constraints:
 
 
 @cache
-def plan(task):
-    """Return, for each round of a task's searches, the slots of each of its evaluation jobs."""
-    return rounds.plan(PARAMETERS, Task(task))
+def plan(task, search):
+    """Return, for each round of a search, the slots of each of its evaluation jobs."""
+    strategy = rounds.SearchName.parse(task, search).strategy
+    return or_exit(lambda: rounds.plan(PARAMETERS, Task(task), strategy))
 
 
 def previous_round(wildcards):
@@ -96,13 +97,13 @@ def all_rounds(wildcards):
     """Return the states of all rounds of a search, the start left out."""
     return [
         f"{SEARCH}/round-{number:02d}/round.json".format(**wildcards)
-        for number, _ in enumerate(plan(wildcards.task), 1)
+        for number, _ in enumerate(plan(wildcards.task, wildcards.search), 1)
     ]
 
 
 def evaluations(wildcards):
     """Return what the evaluation jobs of a round write."""
-    jobs = plan(wildcards.task)[int(wildcards.round) - 1]
+    jobs = plan(wildcards.task, wildcards.search)[int(wildcards.round) - 1]
     return [
         f"{ROUND}/evaluations-{job}.json".format(**wildcards)
         for job, _ in enumerate(jobs)
@@ -111,7 +112,9 @@ def evaluations(wildcards):
 
 def slots(wildcards):
     """Return the slots of an evaluation job as the command line takes them."""
-    job = plan(wildcards.task)[int(wildcards.round) - 1][int(wildcards.job)]
+    job = plan(wildcards.task, wildcards.search)[int(wildcards.round) - 1][
+        int(wildcards.job)
+    ]
     return f"{job.start}:{job.stop}"
 
 

@@ -30,7 +30,9 @@ rule report:
                 f"{ROUND}/round.json",
                 task=task,
                 search=search,
-                round=[f"{number:02d}" for number in range(len(plan(task)) + 1)],
+                round=[
+                    f"{number:02d}" for number in range(len(plan(task, search)) + 1)
+                ],
             )
         ],
         best=[

@@ -4,6 +4,7 @@ in:   DATA/{dataset}/manifest.json
 out:  RESULTS/{task}/{search}/round-00/round.json                                     the complete cell
       RESULTS/{task}/{search}/round-NN/{proposal,evaluations-J,round}.json            NN = 01, 02, ...; J = one per job
       RESULTS/{task}/{search}/best.json                                               the answer
+      RESULTS/{task}/{search}/front.json                                              what no candidate dominates
       STORE/evaluations/                                                              shared by all runs
 
 Evaluations are taken from the store where it has them: the store is a cache and no output, so nothing here waits for it.
@@ -104,6 +105,7 @@ rule best:
         all_rounds,
     output:
         f"{SEARCH}/best.json",
+        f"{SEARCH}/front.json",
     log:
         f"{LOGS}/{{task}}/{{search}}/best.log",
     conda:
@@ -111,5 +113,5 @@ rule best:
     message:
         "{wildcards.task} {wildcards.search}: the best cell"
     shell:
-        "autoshrink best --task {wildcards.task} --search {wildcards.search} --out {output} {input} "
+        "autoshrink best --task {wildcards.task} --search {wildcards.search} --out {output[0]} {input} "
         + LOGGED

@@ -22,7 +22,7 @@ def start(files: tuple[Path, ...], settings: tuple[str, ...], task: str, search:
     from autoshrink.search import rounds
 
     parameters, name = options.load(files, settings), rounds.SearchName.parse(task, search)
-    with step("start", out, parameters=parameters, task=name.task, subject=name.to_json(), draws=[name.prefix]):
+    with step("start", out, parameters=parameters, task=name.task, subject=name.to_json(), draws=name.prefixes):
         rounds.start(parameters, name, out)
 
 
@@ -42,7 +42,7 @@ def propose(
     from autoshrink.search import rounds
 
     parameters, name = options.load(files, settings), rounds.SearchName.parse(task, search)
-    about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json(), "draws": [name.prefix]}
+    about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json(), "draws": name.prefixes}
     with step("propose", out, inputs=[previous], **about):
         count = rounds.propose(parameters, name, previous, out)
     click.echo(f"{name.task}/{name}: {count} candidates proposed")
@@ -75,12 +75,15 @@ def select(
     from autoshrink.search import rounds
 
     parameters, name = options.load(files, settings), rounds.SearchName.parse(task, search)
-    about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json(), "draws": [name.prefix]}
+    about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json(), "draws": name.prefixes}
     with step("select", out, inputs=[previous, proposal, *evaluations], **about):
         rounds.select(parameters, name, previous, proposal, chunks.read(evaluations), out)
     content = rounds.read_round(out)
     if content["selected"] is None:
-        click.echo(f"{name.task}/{name} round {content['round']}: nothing selected, {content['state']['stopped']}")
+        why = content["state"]["stopped"]
+        if why is None:
+            why = "the search goes on" if content["taken"] is None else "the search passes through a cell over a limit"
+        click.echo(f"{name.task}/{name} round {content['round']}: nothing selected, {why}")
         return
     chosen = content["candidates"][content["selected"]]
     facts = ", ".join(f"{key} {value:.4g}" for key, value in chosen["metrics"].items() if isinstance(value, float))
@@ -93,11 +96,16 @@ def select(
 @options.out("the best cell")
 @click.argument("rounds", type=options.FILE, nargs=-1, required=True)
 def best(task: str, search: str, out: Path, rounds: tuple[Path, ...]) -> None:
-    """Write the search's answer: of the cells that ROUNDS kept, the one with the best score."""
+    """Write the search's answer: of the cells that ROUNDS selected, the one with the best score.
+
+    front.json beside it gets the candidates that no other dominates in quality and costs.
+    """
     from autoshrink.search import rounds as room
 
-    name = room.SearchName.parse(task, search)
-    with step("best", out, inputs=rounds, task=name.task, subject=name.to_json()):
+    name, front = room.SearchName.parse(task, search), out.with_name("front.json")
+    with step("best", out, inputs=rounds, task=name.task, subject=name.to_json()) as doing:
         room.best(name, rounds, out)
+        room.write_front(name, rounds, front)
+        doing.outputs += [out, front]
     _, content = room.read_best(out)
     click.echo(f"{name.task}/{name}: the best cell is round {content['round']}'s, score {content['score']:.4f}")

@@ -14,6 +14,8 @@ from autoshrink.evaluation import chunks
 from autoshrink.evaluation.store import Identity, Store
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.params.language import LanguageProxy
+from autoshrink.params.vision import ImageProxy
 from autoshrink.search.rounds import PROPOSAL
 from autoshrink.search.rounds import VERSION as PROPOSAL_VERSION
 
@@ -58,7 +60,16 @@ def evaluate(
     for item in content["candidates"]:
         if item["slot"] not in slots:
             continue
-        identity = Identity(task, item["key"], recipe, fingerprint, parameters.seed, parameters.paper_defects)
+        look = item["fidelity"] or {}
+        identity = Identity(
+            task,
+            item["key"],
+            _shortened(recipe, look.get("epochs")),
+            fingerprint,
+            parameters.seed,
+            parameters.paper_defects,
+            look.get("zero_cost"),
+        )
         found = store.get(identity)
         if found is None:
             waiting[item["slot"]] = (identity, Cell.from_json(item["canonical"]))
@@ -84,14 +95,22 @@ def evaluate(
             seconds = store.timing(identity).get("device_seconds") if again else None
             if again is None:
                 started = time.perf_counter()
-                candidate = proxy.Candidate(
-                    cell, recipe, drawn, identity.candidate_seed, device, parameters.compute.deterministic
-                )
-                while not candidate.done:
-                    entry = candidate.run_epoch()
-                    tell(Event(slot, entry["epoch"] + 1, recipe.training.epochs, False, False, entry))
+                if identity.zero_cost is not None:
+                    from autoshrink.evaluation import zero_cost
+
+                    seed, method = identity.candidate_seed, identity.zero_cost
+                    result = zero_cost.evaluate(cell, identity.proxy, drawn, seed, device, method)
+                else:
+                    candidate = proxy.Candidate(
+                        cell, identity.proxy, drawn, identity.candidate_seed, device, parameters.compute.deterministic
+                    )
+                    limit = identity.proxy.training.epochs
+                    while not candidate.done:
+                        entry = candidate.run_epoch()
+                        tell(Event(slot, entry["epoch"] + 1, limit, False, False, entry))
+                    result = candidate.result()
                 seconds = round(time.perf_counter() - started, 3)
-                again = store.put(identity, candidate.result())
+                again = store.put(identity, result)
                 store.put_timing(identity, {"device_seconds": seconds, "device": str(device)})
                 tell(Event(slot, len(again["history"]), recipe.training.epochs, True, False, again["metrics"]))
             evaluations[slot] = again
@@ -99,3 +118,11 @@ def evaluate(
 
     chunks.write(out, content, evaluations)
     return reused, len(evaluations), {"slots": timing}
+
+
+def _shortened(recipe: ImageProxy | LanguageProxy, epochs: int | None) -> ImageProxy | LanguageProxy:
+    """Return the recipe with another number of epochs, where one is given."""
+    if epochs is None:
+        return recipe
+    training = recipe.training.model_copy(update={"epochs": epochs})
+    return recipe.model_copy(update={"training": training})

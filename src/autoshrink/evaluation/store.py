@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Identity:
-    """What an evaluation depends on, all of it."""
+    """What an evaluation depends on, all of it. ``zero_cost`` names what judged the untrained network, where none was
+    trained."""
 
     task: Task
     cell: str
@@ -38,12 +39,15 @@ class Identity:
     data: str
     seed: int
     defects: PaperDefects
+    zero_cost: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the identity as JSON values. The data's name is left out: its digest says what it is."""
         recipe = self.proxy.model_dump(mode="json", exclude={"dataset"})
         defects = self.defects.model_dump(mode="json") if self.task is Task.CNN else {}
+        untrained = {} if self.zero_cost is None else {"zero_cost": self.zero_cost}
         return {
+            **untrained,
             "evaluator": EVALUATOR,
             "task": str(self.task),
             "cell": self.cell,

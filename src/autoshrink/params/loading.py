@@ -30,7 +30,8 @@ def load(paths: Sequence[Path], settings: Sequence[str] = ()) -> Parameters:
 def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``base`` with ``overlay``'s values, mappings merged key by key, everything else replaced.
 
-    A data set whose ``source`` changes is replaced whole: keys of one source mean nothing to another.
+    A data set whose ``source`` changes, or a strategy whose ``kind`` does, is replaced whole: keys of one mean nothing
+    to another.
     """
     result = copy.deepcopy(dict(base))
     for key, value in overlay.items():
@@ -38,7 +39,7 @@ def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]
         if (
             isinstance(value, Mapping)
             and isinstance(old, Mapping)
-            and value.get("source", old.get("source")) == old.get("source")
+            and all(value.get(name, old.get(name)) == old.get(name) for name in ("source", "kind"))
         ):
             result[key] = merge(old, value)
         else:
@@ -135,17 +136,16 @@ _ACCEPTED = {
 
 
 def _line(origin: str, error: Any) -> str:
-    # the discriminator's value stands in pydantic's location, but not in the user's file
-    sources = {"mnist5k", "digits", "fashion-mnist", "cifar10", "imagefolder", "sotu", "ptb", "text"}
+    # the discriminator's value stands in pydantic's location after the entry's name, but not in the user's file
     location = [str(part) for part in error["loc"]]
-    if location[:1] == ["datasets"] and len(location) > 2 and location[2] in sources:
-        del location[2]
+    for section in (["datasets"], ["search", "strategies"]):
+        if location[: len(section)] == section and len(location) > len(section) + 1:
+            del location[len(section) + 1]
     key = ".".join(location)
     message = error["msg"].removeprefix("Value error, ")
-    if error["type"] in _ACCEPTED:
-        message = _ACCEPTED[error["type"]]
-    else:
-        message = message[0].lower() + message[1:]
+    message = _ACCEPTED[error["type"]] if error["type"] in _ACCEPTED else message[0].lower() + message[1:]
+    if error["type"] == "union_tag_not_found":
+        message = f"the key {error['ctx']['discriminator']} is required here"
     found = ""
     if error["type"] not in ("missing", "value_error"):
         found = f" = {error['input']!r}" if not isinstance(error["input"], dict | list) else ""

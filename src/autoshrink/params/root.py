@@ -8,6 +8,7 @@ from autoshrink.params.base import Section, Task
 from autoshrink.params.data import AnyDataset, ImageFolder
 from autoshrink.params.language import LanguageProxy, LanguageTraining
 from autoshrink.params.search import Search
+from autoshrink.params.study import Study
 from autoshrink.params.vision import ImageProxy, ImageTraining
 
 
@@ -79,6 +80,8 @@ class Parameters(Section):
     """How candidates are judged."""
     training: Training = Training()
     """How the final models are trained."""
+    study: Study = Study()
+    """The comparison of strategies."""
     paper_defects: PaperDefects = PaperDefects()
     """Defects one can switch on."""
 
@@ -96,6 +99,13 @@ class Parameters(Section):
             raise ValueError(
                 f"proxy.cnn.dataset: {self.proxy.cnn.dataset!r} has storage 'files'; a search needs storage: array"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _known_strategies(self) -> "Parameters":
+        for task in self.tasks:
+            for name in self.study.strategies:
+                self.search.require(task, name, "study.strategies")
         return self
 
     @property

@@ -1,41 +1,23 @@
-"""The topology search: the start, the shrink space's sampling, the objective and the stop (paper, section 3)."""
+"""The topology search: the start, the shrink space's sampling, the strategy and the stop (paper, section 3)."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from autoshrink.params.base import Section
+from autoshrink.params.objective import ImageObjective, LanguageObjective
+from autoshrink.params.strategies import BUILT_IN, AnyStrategy, PrerankStrategy
 
 ImageOperator = Literal["separable_conv_3x3", "conv_1x1", "conv_3x3"]
 Activation = Literal["relu", "sigmoid", "tanh", "identity"]
 
 
-class ImageObjective(Section):
-    """score = accuracy - macs_weight * (log10(MACs) - 6), accuracy in [0, 1]."""
-
-    macs_weight: Annotated[float, Field(ge=0)] = 0.1
-    """Accuracy given up for a tenfold saving of multiply-accumulates."""
-
-
-class LanguageObjective(Section):
-    """score = perplexity_weight * (perplexity_reference - perplexity) - flops_weight * (log10(flops) - 6).
-
-    ``flops`` is the paper's count, edges * nhid^2; true MACs per token are reported beside it.
-    """
-
-    perplexity_weight: Annotated[float, Field(gt=0)] = 0.25
-    """Score per unit of perplexity."""
-    perplexity_reference: Annotated[float, Field(gt=0)] = 200.0
-    """The perplexity that scores nothing."""
-    flops_weight: Annotated[float, Field(ge=0)] = 1.0
-    """Score given up for ten times the edges."""
-
-
 class TaskSearch(Section):
     """What both searches share."""
 
-    strategy: Literal["shrink"] = "shrink"
-    """How candidates are proposed and selected; ``shrink`` is the paper's."""
+    strategy: str = "shrink"
+    """Which of ``search.strategies`` proposes and selects candidates; ``shrink`` is the paper's."""
     nodes: Annotated[int, Field(ge=2, le=12)]
     """Nodes of the complete cell, its input included; it has nodes * (nodes - 1) / 2 edges."""
     operator_sampling: Literal["balanced", "uniform"]
@@ -60,8 +42,8 @@ class TaskSearch(Section):
     def _something_to_shrink(self) -> "TaskSearch":
         if self.threshold >= self.edges:
             raise ValueError(
-                f"keep_fraction {self.keep_fraction} keeps {self.threshold} of {self.edges} edges: nothing would shrink; "
-                f"accepted: below {1 - 0.5 / self.edges:.3f}, or more nodes"
+                f"keep_fraction {self.keep_fraction} keeps {self.threshold} of {self.edges} edges: nothing "
+                f"would shrink; accepted: below {1 - 0.5 / self.edges:.3f}, or more nodes"
             )
         return self
 
@@ -100,6 +82,9 @@ class Search(Section):
     all share the evaluations' store."""
     slots_per_job: Annotated[int, Field(ge=1)] = 2
     """Candidates that one job trains: 1 spreads a round over a cluster, k trains a round together on one device."""
+    strategies: dict[str, AnyStrategy] = dict(BUILT_IN)
+    """The strategies one can name in ``cnn.strategy``, ``rnn.strategy`` and ``study.strategies``. The built-in ones can
+    be named without being listed here; names are of lower-case letters, ``-`` and ``_``."""
     cnn: ImageSearch = ImageSearch()
     """The search for a CNN cell."""
     rnn: LanguageSearch = LanguageSearch()
@@ -110,3 +95,37 @@ class Search(Section):
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds must differ from each other, found {self.seeds}")
         return self
+
+    @field_validator("strategies", mode="before")
+    @classmethod
+    def _with_the_built_in(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        # an entry that names no kind changes some keys of the built-in strategy of its name
+        changed = {
+            name: {**BUILT_IN[name].model_dump(), **entry}
+            if name in BUILT_IN and isinstance(entry, dict) and "kind" not in entry
+            else entry
+            for name, entry in value.items()
+        }
+        return {**BUILT_IN, **changed}
+
+    @model_validator(mode="after")
+    def _known_strategies(self) -> "Search":
+        for name in self.strategies:
+            if not re.fullmatch("[a-z][a-z_-]*", name):  # the name of a search's folder, and a wildcard of the workflow
+                raise ValueError(f"strategies: the name {name!r} is not of lower-case letters, - and _")
+        for task, section in (("cnn", self.cnn), ("rnn", self.rnn)):
+            self.require(task, section.strategy, f"{task}.strategy")
+        return self
+
+    def require(self, task: str, name: str, key: str) -> None:
+        """Raise ValueError, naming ``key``, unless the strategy ``name`` is there and takes cells of this task."""
+        strategy = self.strategies.get(name)
+        if strategy is None:
+            raise ValueError(f"{key}: {name!r} is not an entry of strategies; accepted: {', '.join(self.strategies)}")
+        if task == "rnn" and isinstance(strategy, PrerankStrategy) and strategy.zero_cost != "gradient_norm":
+            raise ValueError(
+                f"{key}: {name!r} ranks by {strategy.zero_cost}, which is defined for convolutions; "
+                "accepted for rnn: zero_cost: gradient_norm"
+            )

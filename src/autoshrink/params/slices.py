@@ -35,6 +35,8 @@ def slice_of(parameters: Parameters, verb: str, task: Task | None = None, datase
     found: dict[str, Any] = {"seed": values["seed"]}
     for section in _SECTIONS[verb]:
         found[section] = {task.value: values[section][task.value]}
+    if "search" in found:
+        found["search"]["strategies"] = values["search"]["strategies"]
     if verb in ("start", "propose"):
         # the objective judges evaluations; proposals do not know it
         del found["search"][task.value]["objective"]

@@ -11,10 +11,20 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Draws:
-    """Named draws of one search: ``root`` is the run's seed, ``prefix`` such as ``cnn/shrink-0``."""
+    """Named draws of one search: ``root`` is the run's seed, ``prefix`` such as ``cnn/shrink-0``.
+
+    ``common``, such as ``cnn/seed-0``, is the prefix of what searches of the same seed name but other strategies draw
+    alike, so that they can be compared pair by pair: the operators.
+    """
 
     root: int
     prefix: str
+    common: str
+
+    @property
+    def shared(self) -> "Draws":
+        """The draws that other strategies share."""
+        return Draws(self.root, self.common, self.common)
 
     def shuffled(self, name: str, items: Iterable[Item]) -> list[Item]:
         """Return the items in random order."""

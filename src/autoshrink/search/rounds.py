@@ -1,4 +1,7 @@
-"""A search's rounds as files: the start, a proposal, a finished round, the best cell. Sealed JSON, one kind each."""
+"""A search's rounds as files: the start, a proposal, a finished round, the best cell and the non-dominated ones.
+
+Sealed JSON, one kind each.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +14,13 @@ from autoshrink.errors import ArtifactError, UserError
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.search import ImageSearch, LanguageSearch
+from autoshrink.search import registry
 from autoshrink.search.draws import Draws
-from autoshrink.search.objective import paper_flops, preference, score
-from autoshrink.search.shrink import Shrink
+from autoshrink.search.front import front
+from autoshrink.search.objective import paper_flops, preference, score, violation
 from autoshrink.search.strategy import Candidate, Scored, State, Strategy
 
-ROUND, PROPOSAL, BEST = "round", "proposal", "best"
+ROUND, PROPOSAL, BEST, FRONT = "round", "proposal", "best", "front"
 VERSION = 1
 
 
@@ -31,8 +35,10 @@ class SearchName:
     @classmethod
     def parse(cls, task: str, name: str) -> "SearchName":
         """Read ``cnn`` and ``shrink-0``. Raises UserError on anything else."""
-        strategy, dash, seed = name.rpartition("-")
-        if not dash or not seed.isdigit():
+        strategy, _, seed = name.rpartition("-")
+        if task not in list(Task):
+            raise UserError(f"task {task!r}: accepted: {', '.join(Task)}")
+        if not strategy or not (seed.isascii() and seed.isdigit()):
             raise UserError(f"search {name!r}: expected STRATEGY-SEED, such as shrink-0")
         return cls(Task(task), strategy, int(seed))
 
@@ -41,13 +47,13 @@ class SearchName:
         return f"{self.strategy}-{self.seed}"
 
     @property
-    def prefix(self) -> str:
-        """The name under which all of the search's random draws are made."""
-        return f"{self.task}/{self}"
+    def prefixes(self) -> tuple[str, str]:
+        """The names under which the search's random draws are made: its own, and that of what strategies draw alike."""
+        return f"{self.task}/{self}", f"{self.task}/seed-{self.seed}"
 
     def draws(self, root: int) -> Draws:
         """Return this search's draws under the root seed."""
-        return Draws(root, self.prefix)
+        return Draws(root, *self.prefixes)
 
     def to_json(self) -> dict[str, Any]:
         """Return the name as JSON values."""
@@ -56,28 +62,42 @@ class SearchName:
 
 def searches(parameters: Parameters, task: Task) -> list[SearchName]:
     """Return the names of the searches that the parameters ask for."""
-    section = _section(parameters, task)
-    return [SearchName(task, section.strategy, seed) for seed in parameters.search.seeds]
+    strategy = section_of(parameters, task).strategy
+    return [SearchName(task, strategy, seed) for seed in parameters.search.seeds]
 
 
-def strategy_of(parameters: Parameters, task: Task) -> Strategy:
-    """Return the strategy that the parameters name for a task."""
-    section = _section(parameters, task)
-    return Shrink(section, section.operators)
+def study_searches(parameters: Parameters, task: Task) -> list[SearchName]:
+    """Return the names of the searches that the study compares, strategy by strategy."""
+    study = parameters.study
+    return [SearchName(task, strategy, seed) for strategy in study.strategies for seed in study.seeds]
 
 
-def plan(parameters: Parameters, task: Task) -> list[list[range]]:
-    """Return, for each round 1, 2, ..., the slots of each of its evaluation jobs: the search's static graph."""
+def strategy_of(parameters: Parameters, task: Task, name: str) -> Strategy:
+    """Return the strategy of this name, for a task's cells. Raises UserError where there is none."""
+    options = parameters.search.strategies.get(name)
+    if options is None:
+        accepted = ", ".join(parameters.search.strategies)
+        raise UserError(f"search {name!r}: is not an entry of search.strategies; accepted: {accepted}")
+    section = section_of(parameters, task)
+    return registry.make(section, section.operators, options)
+
+
+def plan(parameters: Parameters, task: Task, strategy: str | None = None) -> list[list[range]]:
+    """Return, for each round 1, 2, ..., the slots of each of its evaluation jobs: the search's static graph.
+
+    ``strategy`` is a name of ``search.strategies``, or None for the task's own.
+    """
     size = parameters.search.slots_per_job
+    name = section_of(parameters, task).strategy if strategy is None else strategy
     return [
         [range(first, min(first + size, slots)) for first in range(0, slots, size)]
-        for slots in strategy_of(parameters, task).slots()
+        for slots in strategy_of(parameters, task, name).slots()
     ]
 
 
 def start(parameters: Parameters, name: SearchName, path: Path) -> None:
     """Write round 0: the state that the search starts from."""
-    state = strategy_of(parameters, name.task).start(name.draws(parameters.seed))
+    state = strategy_of(parameters, name.task, name.strategy).start(name.draws(parameters.seed))
     _write_round(path, name, 0, state, [], None, None)
 
 
@@ -86,7 +106,16 @@ def propose(parameters: Parameters, name: SearchName, previous: Path, path: Path
     content = _read_round(previous, name)
     number = content["round"] + 1
     state = State.from_json(content["state"])
-    candidates = strategy_of(parameters, name.task).propose(state, number, name.draws(parameters.seed))
+    strategy = strategy_of(parameters, name.task, name.strategy)
+    slots = strategy.slots()
+    if number > len(slots):
+        raise UserError(f"{previous}: is the last round of {name.task}/{name}, which has {len(slots)}")
+    candidates = strategy.propose(state, number, name.draws(parameters.seed))
+    if len(candidates) > slots[number - 1]:  # a strategy from outside; its surplus would never be evaluated
+        raise UserError(
+            f"{name.task}/{name} round {number}: the strategy proposes {len(candidates)} candidates but planned at "
+            f"most {slots[number - 1]}; mend its slots()"
+        )
     listed = [
         {
             "slot": slot,
@@ -95,6 +124,7 @@ def propose(parameters: Parameters, name: SearchName, previous: Path, path: Path
             "key": candidate.cell.key,
             "origin": candidate.origin,
             "removed": [list(edge) for edge in candidate.removed],
+            "fidelity": None if candidate.fidelity is None else dict(candidate.fidelity),
         }
         for slot, candidate in enumerate(candidates)
     ]
@@ -115,9 +145,14 @@ def select(
     ``evaluations`` maps each slot to an evaluation's content. Raises ArtifactError when one is missing or of another
     cell.
     """
-    before = State.from_json(_read_round(previous, name)["state"])
-    proposed = artifacts.read_sealed(proposal, PROPOSAL, VERSION)
-    section = _section(parameters, name.task)
+    content = _read_round(previous, name)
+    before = State.from_json(content["state"])
+    proposed = _of_search(artifacts.read_sealed(proposal, PROPOSAL, VERSION), proposal, name)
+    if proposed["round"] != content["round"] + 1:
+        raise ArtifactError(
+            f"{proposal}: proposes round {proposed['round']}, but {previous} is round {content['round']}"
+        )
+    section = section_of(parameters, name.task)
     hidden = parameters.proxy.rnn.network.hidden if name.task is Task.RNN else None
     scored, listed = [], []
     for item in proposed["candidates"]:
@@ -131,23 +166,29 @@ def select(
                 f"{proposal}: the evaluation of slot {item['slot']} is of another cell; remove it and run again"
             )
         cell = Cell.from_json(item["cell"])
-        value = score(section.objective, cell, evaluation, hidden)
-        scored.append(Scored(Candidate(cell, item["origin"], tuple(map(tuple, item["removed"]))), value))
+        # an untrained network has no accuracy to score, only what ranks it
+        untrained = item["fidelity"] is not None and "zero_cost" in item["fidelity"]
+        value = None if untrained else score(section.objective, cell, evaluation, hidden)
+        excess = violation(section.objective, evaluation["costs"])
+        removed = tuple((source, target) for source, target in item["removed"])
+        candidate = Candidate(cell, item["origin"], removed, item["fidelity"])
+        scored.append(Scored(candidate, value, excess, evaluation["metrics"]))
         costs = dict(evaluation["costs"])
         if hidden is not None:
             costs["paper_flops"] = paper_flops(cell, hidden)
         listed.append(
             {
-                **{key: item[key] for key in ("slot", "cell", "key", "origin", "removed")},
+                **{key: item[key] for key in ("slot", "cell", "key", "origin", "removed", "fidelity")},
                 "evaluation": evaluation["key"],
                 "metrics": evaluation["metrics"],
                 "epochs": len(evaluation["history"]),
                 "early_stop": evaluation["stopped"],
                 "costs": costs,
                 "score": value,
+                "violation": excess,
             }
         )
-    strategy = strategy_of(parameters, name.task)
+    strategy = strategy_of(parameters, name.task, name.strategy)
     selection = strategy.select(before, proposed["round"], scored, name.draws(parameters.seed))
     _write_round(path, name, proposed["round"], selection.state, listed, selection.slot, before)
 
@@ -155,21 +196,41 @@ def select(
 def best(name: SearchName, paths: Sequence[Path], path: Path) -> None:
     """Write the answer: of all selected candidates the one with the best score (ties: see ``objective.preference``).
 
-    Raises UserError when no round has a finite score.
+    Raises UserError when no round selected a candidate.
     """
     finalists = []
+    over_a_limit = False
     for file in paths:
         content = _read_round(file, name)
+        over_a_limit |= any(item["violation"] > 0 for item in content["candidates"])
         if content["selected"] is not None:
             item = content["candidates"][content["selected"]]
             finalists.append((preference(item["score"], Cell.from_json(item["cell"])), content["round"], item))
     if not finalists:
+        if over_a_limit:
+            raise UserError(
+                f"{name.task}/{name}: no candidate of any round is within the limits; raise "
+                f"search.{name.task}.objective's max_macs, max_params or max_latency_ms, or lower keep_fraction"
+            )
         raise UserError(
             f"{name.task}/{name}: no candidate of any round has a finite score; every training diverged: "
             f"lower proxy.{name.task}.training.learning_rate"
         )
     _, number, item = min(finalists, key=lambda finalist: (finalist[0], finalist[1]))
     artifacts.write_sealed(path, BEST, VERSION, {**name.to_json(), "round": number, **item})
+
+
+def write_front(name: SearchName, paths: Sequence[Path], path: Path) -> None:
+    """Write the fully trained candidates that no other dominates in quality and costs, whether selected or not."""
+    trained = [
+        {"round": content["round"], **item}
+        for content in (_read_round(file, name) for file in paths)
+        for item in content["candidates"]
+        if item["fidelity"] is None
+    ]
+    metric = "accuracy" if name.task is Task.CNN else "perplexity"
+    undominated = front(trained, metric, higher_is_better=name.task is Task.CNN)
+    artifacts.write_sealed(path, FRONT, VERSION, {**name.to_json(), "metric": metric, "candidates": undominated})
 
 
 def read_best(path: Path) -> tuple[Cell, dict[str, Any]]:
@@ -183,12 +244,16 @@ def read_round(path: Path) -> dict[str, Any]:
     return artifacts.read_sealed(path, ROUND, VERSION)
 
 
-def _section(parameters: Parameters, task: Task) -> ImageSearch | LanguageSearch:
+def section_of(parameters: Parameters, task: Task) -> ImageSearch | LanguageSearch:
+    """Return the search section of a task."""
     return parameters.search.cnn if task is Task.CNN else parameters.search.rnn
 
 
 def _read_round(path: Path, name: SearchName) -> dict[str, Any]:
-    content = read_round(path)
+    return _of_search(read_round(path), path, name)
+
+
+def _of_search(content: dict[str, Any], path: Path, name: SearchName) -> dict[str, Any]:
     found = {key: content[key] for key in ("task", "search")}
     if found != name.to_json():
         raise ArtifactError(f"{path}: belongs to the search {found['task']}/{found['search']}, not {name.task}/{name}")
@@ -204,6 +269,8 @@ def _write_round(
     slot: int | None,
     before: State | None,
 ) -> None:
+    # over a hard limit, or judged at less than full fidelity: the search may pass through it, but it is no answer
+    answer = slot is not None and candidates[slot]["violation"] == 0 and candidates[slot]["fidelity"] is None
     kept = set(state.cell.edges)
     fell = [list(edge) for edge in before.cell.edges if edge not in kept] if before else []
     content = {
@@ -212,7 +279,8 @@ def _write_round(
         "state": state.to_json(),
         "key": state.cell.key,
         "candidates": candidates,
-        "selected": slot,
+        "taken": slot,
+        "selected": slot if answer else None,
         "fell": fell,
     }
     artifacts.write_sealed(path, ROUND, VERSION, content)

@@ -1,34 +1,46 @@
-"""The paper's strategy: of the cells that lack one edge of the current one, keep the best, for good (section 3)."""
+"""The paper's strategy: of the cells that lack one edge of the current one, keep the best, for good (section 3).
 
+Variants, by its parameters: several edges at once, every candidate instead of k, fewer candidates round by round.
+"""
+
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autoshrink.cell import Cell
 from autoshrink.params.search import TaskSearch
+from autoshrink.params.strategies import ShrinkStrategy
 from autoshrink.search.draws import Draws
 from autoshrink.search.objective import preference
+from autoshrink.search.space import draw_operators
 from autoshrink.search.strategy import Candidate, Scored, Selection, State
 
 
 def shrink_space(cell: Cell) -> list[Candidate]:
     """Return the topology shrink space: for each edge, ascending, the cell without it and all that it alone fed."""
-    space = []
-    for edge in cell.edges:
-        smaller = cell.without(edge).pruned()
-        removed = tuple(other for other in cell.edges if other not in set(smaller.edges))
-        space.append(Candidate(smaller, f"without {edge[0]} -> {edge[1]}", removed))
-    return space
+    return [_without(cell, (edge,)) for edge in cell.edges]
 
 
-def draw_operators(search: TaskSearch, operators: Sequence[str], draws: Draws) -> list[str]:
-    """Return the operators of nodes 1..N-1: each as often as the others in random order, or each at random."""
-    count = search.nodes - 1
-    if search.operator_sampling == "uniform":
-        return [draws.choice(f"operators/node-{node}", operators) for node in range(1, count + 1)]
-    # where the count does not divide evenly, chance decides which operators get one node more
-    rotation = draws.shuffled("operators/remainder", operators)
-    balanced = [rotation[index % len(rotation)] for index in range(count)]
-    return draws.shuffled("operators/order", balanced)
+def keep_best(
+    state: State, scored: Sequence[Scored], threshold: int, round_number: int
+) -> tuple[Cell, str | None, int | None]:
+    """Return the cell that shrinking goes on from, why it stops (or None), and the slot of that cell's candidate.
+
+    Candidates within the hard limits come first, then the score decides. A candidate without a finite score never wins.
+    """
+    finite = [
+        (item.violation > 0, preference(item.score, item.candidate.cell), slot)
+        for slot, item in enumerate(scored)
+        if item.score is not None
+    ]
+    if not finite:
+        return state.cell, f"no candidate of round {round_number} has a finite score", None
+    slot = min(finite)[2]
+    cell = scored[slot].candidate.cell
+    stopped = None
+    if len(cell.edges) <= threshold:
+        stopped = f"{len(cell.edges)} edges are left, the threshold is {threshold}"
+    return cell, stopped, slot
 
 
 @dataclass(frozen=True)
@@ -37,11 +49,13 @@ class Shrink:
 
     search: TaskSearch
     operators: Sequence[str]
+    options: ShrinkStrategy
 
     def slots(self) -> list[int]:
-        """Return min(k, edges left) per round; each round removes at least one edge."""
-        edges = range(self.search.edges, self.search.threshold, -1)
-        return [min(self.search.k, left) for left in edges]
+        """Return min(k, size of the shrink space) per round; each round removes at least ``edges_per_round`` edges."""
+        edges = range(self.search.edges, self.search.threshold, -self.options.edges_per_round)
+        # C(left, step) candidates lack that many edges
+        return [min(self._k(number), math.comb(left, self._step(left))) for number, left in enumerate(edges, 1)]
 
     def start(self, draws: Draws) -> State:
         """Return the complete cell with its operators drawn."""
@@ -51,22 +65,41 @@ class Shrink:
         """Return k of the shrink space, drawn without replacement."""
         if state.stopped:
             return []
-        return draws.sample(f"round-{round_number}/candidates", shrink_space(state.cell), self.search.k)
+        name, k = f"round-{round_number}/candidates", self._k(round_number)
+        if self.options.edges_per_round == 1:
+            return draws.sample(name, shrink_space(state.cell), k)
+        step = self._step(len(state.cell.edges))
+        wanted = min(k, math.comb(len(state.cell.edges), step))
+        drawn: dict[tuple[tuple[int, int], ...], Candidate] = {}
+        attempt = 0
+        while len(drawn) < wanted:  # drawing sets until they differ: there are far too many to list
+            edges = tuple(sorted(draws.sample(f"{name}/{attempt}", state.cell.edges, step)))
+            drawn.setdefault(edges, _without(state.cell, edges))
+            attempt += 1
+        return list(drawn.values())
 
     def select(self, state: State, round_number: int, scored: Sequence[Scored], draws: Draws) -> Selection:
         """Return the best-scoring candidate's cell; a candidate without a finite score never wins."""
         if state.stopped:
             return Selection(state, None)
-        finite = [
-            (preference(item.score, item.candidate.cell), slot)
-            for slot, item in enumerate(scored)
-            if item.score is not None
-        ]
-        if not finite:
-            return Selection(State(state.cell, f"no candidate of round {round_number} has a finite score"), None)
-        slot = min(finite)[1]
-        cell = scored[slot].candidate.cell
-        stopped = None
-        if len(cell.edges) <= self.search.threshold:
-            stopped = f"{len(cell.edges)} edges are left, the threshold is {self.search.threshold}"
+        cell, stopped, slot = keep_best(state, scored, self.search.threshold, round_number)
         return Selection(State(cell, stopped), slot)
+
+    def _step(self, left: int) -> int:
+        """Return how many edges a candidate loses where ``left`` are left; the last round may remove fewer."""
+        return min(self.options.edges_per_round, left - self.search.threshold)
+
+    def _k(self, round_number: int) -> int:
+        if self.options.exhaustive:
+            return self.search.edges
+        return max(1, round(self.search.k * self.options.k_decay ** (round_number - 1)))
+
+
+def _without(cell: Cell, edges: Sequence[tuple[int, int]]) -> Candidate:
+    smaller = cell
+    for edge in edges:
+        smaller = smaller.without(edge)
+    smaller = smaller.pruned()
+    left = set(smaller.edges)
+    origin = ", ".join(f"without {source} -> {target}" for source, target in edges)
+    return Candidate(smaller, origin, tuple(other for other in cell.edges if other not in left))

@@ -28,24 +28,35 @@ class State:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A proposed cell, as a change to the round's starting cell, and how it came about (``origin``, one phrase)."""
+    """A proposed cell, as a change to the round's starting cell, and how it came about (``origin``, one phrase).
+
+    ``fidelity`` says how it is evaluated where not by the proxy's whole recipe: ``{"epochs": 2}`` (for that many only)
+    or ``{"zero_cost": "naswot"}`` (not trained at all). Such a candidate is a hint and never the search's answer.
+    """
 
     cell: Cell
     origin: str
     removed: tuple[tuple[int, int], ...] = ()
+    fidelity: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A candidate that was evaluated: its score is None when it has no finite one."""
+    """A candidate that was evaluated.
+
+    ``score`` is None when it has no finite one; ``violation`` says by how much its costs exceed the hard limits, as the
+    sum of relative excesses, 0 within all of them; ``metrics`` are the evaluation's.
+    """
 
     candidate: Candidate
     score: float | None
+    violation: float = 0.0
+    metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A round's outcome: the state to go on from and the slot of the candidate it took, if any."""
+    """A round's outcome: the state to go on from and the slot of the candidate whose cell it took, if any."""
 
     state: State
     slot: int | None

@@ -9,6 +9,7 @@ import yaml
 from autoshrink.errors import ParameterError
 from autoshrink.params import Parameters, freeze, json_schema, load
 from autoshrink.params.loading import merge
+from autoshrink.params.strategies import EvolutionStrategy, RandomStrategy, ShrinkStrategy
 
 BASE = {"datasets": {"mnist5k": {"source": "mnist5k"}, "sotu": {"source": "sotu"}}}
 
@@ -47,6 +48,25 @@ def test_merge_touches_neither_of_its_arguments() -> None:
     result["a"]["b"].append(3)
     result["a"]["c"].append(3)
     assert (base, overlay) == ({"a": {"b": [1]}}, {"a": {"c": [2]}})
+
+
+def test_strategies_are_adapted_by_name_or_added(base: Path) -> None:
+    """Built-in strategies stay when others are added; an entry without a kind changes the built-in one of its name."""
+    parameters = load(
+        [base],
+        [
+            "search.strategies.evolution.population=20",
+            "search.strategies.big-steps={kind: shrink, edges_per_round: 3}",
+            "search.cnn.strategy=big-steps",
+        ],
+    )
+    strategies = parameters.search.strategies
+    assert strategies["evolution"] == EvolutionStrategy(population=20)
+    assert strategies["big-steps"] == ShrinkStrategy(edges_per_round=3)
+    assert strategies["random"] == RandomStrategy()
+    assert strategies["shrink-two-edges"] == ShrinkStrategy(edges_per_round=2)
+    base_values = {"s": {"x": {"kind": "shrink", "k_decay": 0.5}}}
+    assert merge(base_values, {"s": {"x": {"kind": "random"}}})["s"]["x"] == {"kind": "random"}
 
 
 def test_a_data_set_of_another_source_replaces_the_old_one() -> None:
@@ -92,6 +112,27 @@ def test_a_data_set_of_another_source_replaces_the_old_one() -> None:
             "proxy.cnn.training.learning_rate=.nan",
             ["proxy.cnn.training.learning_rate = nan", "accepted: text, numbers"],
         ),
+        (
+            "search.cnn.strategy=annealing",
+            ["cnn.strategy: 'annealing' is not an entry", "shrink", "random", "evolution"],
+        ),
+        ("search.rnn.strategy=shrink-naswot", ["rnn.strategy", "naswot", "accepted for rnn: zero_cost: gradient_norm"]),
+        ("search.strategies.evolution.population=1", ["search.strategies.evolution.population = 1", "or equal to 2"]),
+        ("search.strategies.evolution.population=3", ["search.strategies.evolution: tournament 4 is larger", "3"]),
+        ("search.strategies.evolution.size=3", ["search.strategies.evolution.size = 3", "not known"]),
+        ("search.strategies.mine.population=3", ["search.strategies.mine", "the key 'kind' is required"]),
+        ("search.strategies.mine.kind=magic", ["search.strategies.mine", "'magic'", "'evolution'"]),
+        ("search.strategies={My 1: {kind: random}}", ["the name 'My 1' is not of lower-case letters"]),
+        ("search.strategies.mine={kind: halving, epochs: [3, 2]}", ["search.strategies.mine", "epochs must ascend"]),
+        ("search.cnn.objective.max_macs=0", ["search.cnn.objective.max_macs = 0", "or equal to 1"]),
+        ("search.cnn.objective.max_latency_ms=-1", ["search.cnn.objective.max_latency_ms = -1", "greater than 0"]),
+        (
+            "search.cnn.objective.macs_weight=-1",
+            ["search.cnn.objective.macs_weight = -1", "greater than or equal to 0"],
+        ),
+        ("study.strategies=[shrink, nothing]", ["study.strategies: 'nothing' is not an entry"]),
+        ("study.seeds=[1]", ["study.seeds", "at least 2 items"]),
+        ("study.budgets=[0.5, 0.5]", ["study", "budgets must differ"]),
         ("paths={1: x}", ["paths: the key 1 is int", "accepted: text"]),
         ("search", ["--set search: expected key.path=value"]),
         ("search.cnn.k=[", ["--set search.cnn.k=[: the value is not valid YAML"]),

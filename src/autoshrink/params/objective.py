@@ -1,0 +1,65 @@
+"""What makes a cell better: accuracy or perplexity, weighed against what its network costs, within hard limits."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from autoshrink.params.base import Section
+
+Weight = Annotated[float, Field(ge=0)]
+
+
+class Costs(Section):
+    """What both objectives make of the proxy network's costs. Parameters and MACs are counted, memory is traced,
+    latency is measured on the device that evaluates."""
+
+    parameters_weight: Weight = 0.0
+    """Score given up for ten times the parameters."""
+    latency_weight: Weight = 0.0
+    """Score given up for ten times the latency of one example."""
+    memory_weight: Weight = 0.0
+    """Score given up for ten times the peak activation memory of one example."""
+    max_macs: Annotated[int, Field(ge=1)] | None = None
+    """No cell is selected whose proxy network takes more multiply-accumulates for one example; null: no limit."""
+    max_params: Annotated[int, Field(ge=1)] | None = None
+    """No cell is selected whose proxy network has more parameters; null: no limit."""
+    max_latency_ms: Annotated[float, Field(gt=0)] | None = None
+    """No cell is selected whose proxy network takes longer for one example, milliseconds (median, warmed up); null: no
+    limit."""
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The hard limits that are set, by the name of the cost they bound."""
+        limits = {"macs": self.max_macs, "parameters": self.max_params, "latency_ms": self.max_latency_ms}
+        return {name: limit for name, limit in limits.items() if limit is not None}
+
+    @property
+    def needs_latency(self) -> bool:
+        """Whether latency must be measured."""
+        return self.latency_weight > 0 or self.max_latency_ms is not None
+
+
+class ImageObjective(Costs):
+    """score = accuracy - macs_weight * (log10(MACs) - 6), accuracy in [0, 1]; less, where their weights are set,
+    parameters_weight * (log10(parameters) - 6), latency_weight * log10(milliseconds), memory_weight * (log10(bytes) -
+    6)."""
+
+    macs_weight: Weight = 0.1
+    """Accuracy given up for a tenfold saving of multiply-accumulates."""
+
+
+class LanguageObjective(Costs):
+    """score = perplexity_weight * (perplexity_reference - perplexity) - flops_weight * (log10(flops) - 6); less, where
+    their weights are set, macs_weight * (log10(MACs) - 6) and the same terms as for images.
+
+    ``flops`` is the paper's count, edges * nhid^2; true MACs per token are reported beside it.
+    """
+
+    perplexity_weight: Annotated[float, Field(gt=0)] = 0.25
+    """Score per unit of perplexity."""
+    perplexity_reference: Annotated[float, Field(gt=0)] = 200.0
+    """The perplexity that scores nothing."""
+    flops_weight: Weight = 1.0
+    """Score given up for ten times the edges."""
+    macs_weight: Weight = 0.0
+    """Score given up for ten times the multiply-accumulates per token."""

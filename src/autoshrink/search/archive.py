@@ -1,0 +1,34 @@
+"""What a strategy remembers of the cells it has evaluated, as JSON values in its state's memory."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from autoshrink.cell import Cell
+from autoshrink.search.objective import rank
+from autoshrink.search.strategy import Candidate, Scored, State
+
+
+def to_json(item: Scored) -> dict[str, Any]:
+    """Return an evaluated cell as JSON values."""
+    return {"cell": item.candidate.cell.to_json(), "score": item.score, "violation": item.violation}
+
+
+def from_json(value: Mapping[str, Any]) -> Scored:
+    """Read what ``to_json`` wrote."""
+    return Scored(Candidate(Cell.from_json(value["cell"]), "remembered"), value["score"], value["violation"])
+
+
+def read(values: Iterable[Mapping[str, Any]]) -> list[Scored]:
+    """Read a list of evaluated cells."""
+    return [from_json(value) for value in values]
+
+
+def improve(state: State, scored: Sequence[Scored]) -> tuple[Cell, dict[str, Any] | None, int | None]:
+    """Return the best cell so far, it as JSON (for ``memory["best"]``), and its slot where this round found it."""
+    remembered = state.memory.get("best")
+    best = None if remembered is None else from_json(remembered)
+    slot = None
+    for number, item in enumerate(scored):
+        if item.score is not None and (best is None or rank(item) < rank(best)):
+            best, slot = item, number
+    return (state.cell, None, None) if best is None else (best.candidate.cell, to_json(best), slot)

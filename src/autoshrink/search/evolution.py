@@ -1,0 +1,73 @@
+"""Regularised evolution: the best of a few becomes a parent, its child differs in one edge, and the oldest dies.
+
+E. Real, A. Aggarwal, Y. Huang and Q. V. Le, "Regularized evolution for image classifier architecture search", AAAI
+2019, algorithm 1. Here operators stay as drawn, so a mutation adds or removes one edge; a round breeds its children
+from the same population, and a child that was evaluated before is bred again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autoshrink.cell import Cell
+from autoshrink.params.search import TaskSearch
+from autoshrink.params.strategies import EvolutionStrategy
+from autoshrink.search import archive
+from autoshrink.search.draws import Draws
+from autoshrink.search.objective import rank
+from autoshrink.search.space import TRIES, change, draw_operators, neighbours, random_cell, shrinking_slots
+from autoshrink.search.strategy import Candidate, Scored, Selection, State
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """The population, oldest first, is the state's memory; the state's cell is the best so far."""
+
+    search: TaskSearch
+    operators: Sequence[str]
+    options: EvolutionStrategy
+
+    def slots(self) -> list[int]:
+        """Return what shrinking may evaluate."""
+        return shrinking_slots(self.search)
+
+    def start(self, draws: Draws) -> State:
+        """Return the complete cell, which is not evaluated, and an empty population."""
+        cell = Cell.complete(draw_operators(self.search, self.operators, draws))
+        return State(cell, memory={"population": [], "born": 0, "seen": []})
+
+    def propose(self, state: State, round_number: int, draws: Draws) -> list[Candidate]:
+        """Return random cells until as many were born as the population holds, then children."""
+        operators = draw_operators(self.search, self.operators, draws)
+        population = archive.read(state.memory["population"])
+        seen, found = list(state.memory["seen"]), []
+        for slot in range(self.slots()[round_number - 1]):
+            name = f"round-{round_number}/child-{slot}"
+            if state.memory["born"] + slot < self.options.population or not population:
+                candidate = Candidate(random_cell(operators, draws, name, seen), "at random")
+            else:
+                candidate = self._child(population, operators, draws, name, seen)
+            seen.append(candidate.cell.key)
+            found.append(candidate)
+        return found
+
+    def select(self, state: State, round_number: int, scored: Sequence[Scored], draws: Draws) -> Selection:
+        """Return the population with this round's cells born and the oldest dead, and the best cell so far."""
+        cell, best, slot = archive.improve(state, scored)
+        memory = {
+            "best": best,
+            "population": [*state.memory["population"], *map(archive.to_json, scored)][-self.options.population :],
+            "born": state.memory["born"] + len(scored),
+            "seen": [*state.memory["seen"], *(item.candidate.cell.key for item in scored)],
+        }
+        return Selection(State(cell, memory=memory), slot)
+
+    def _child(
+        self, population: Sequence[Scored], operators: Sequence[str], draws: Draws, name: str, seen: Sequence[str]
+    ) -> Candidate:
+        for attempt in range(TRIES):
+            fighters = draws.sample(f"{name}/try-{attempt}/tournament", population, self.options.tournament)
+            parent = min(fighters, key=rank).candidate.cell
+            child = draws.choice(f"{name}/try-{attempt}/mutation", neighbours(parent, operators))
+            if child.key not in seen:
+                break
+        return Candidate(child, f"child of {parent.key}: {change(parent, child)}")

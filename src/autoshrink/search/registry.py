@@ -1,0 +1,43 @@
+"""Strategies by kind, and those that other packages announce.
+
+A package adds one with an entry point of the group ``autoshrink.strategies`` that names a callable like the classes
+here: ``(search, operators, options) -> Strategy``, where ``options`` is the mapping given in the parameters.
+"""
+
+import importlib
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+
+from autoshrink.errors import UserError
+from autoshrink.params.search import TaskSearch
+from autoshrink.params.strategies import AnyStrategy, OutsideStrategy
+from autoshrink.search.strategy import Strategy
+
+GROUP = "autoshrink.strategies"
+
+_KINDS = {
+    "shrink": ("autoshrink.search.shrink", "Shrink"),
+    "halving": ("autoshrink.search.staged", "Staged"),
+    "prerank": ("autoshrink.search.staged", "Staged"),
+    "random": ("autoshrink.search.random", "Random"),
+    "evolution": ("autoshrink.search.evolution", "Evolution"),
+    "local": ("autoshrink.search.local", "Local"),
+    "grow": ("autoshrink.search.grow", "Grow"),
+}
+
+
+def make(search: TaskSearch, operators: Sequence[str], options: AnyStrategy) -> Strategy:
+    """Return the strategy that ``options`` describe. Raises UserError when no installed package offers it."""
+    if isinstance(options, OutsideStrategy):
+        offered = {entry.name: entry for entry in entry_points(group=GROUP)}
+        if options.entry_point not in offered:
+            installed = ", ".join(sorted(offered)) or "none is"
+            raise UserError(
+                f"search.strategies: no installed package offers the strategy {options.entry_point!r} under the entry "
+                f"point group {GROUP}; installed: {installed}"
+            )
+        made: Strategy = offered[options.entry_point].load()(search, operators, options.options)
+        return made
+    module, name = _KINDS[options.kind]
+    built: Strategy = getattr(importlib.import_module(module), name)(search, operators, options)
+    return built

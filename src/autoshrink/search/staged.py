@@ -1,0 +1,92 @@
+"""Shrinking with a cheap first look: a round's candidates are looked at briefly, and only the best are trained in full.
+
+Successive halving over epochs: K. Jamieson and A. Talwalkar, "Non-stochastic best arm identification and hyperparameter
+optimization", AISTATS 2016. Ranking by an untrained network: M. Abdelfattah et al., "Zero-cost proxies for lightweight
+NAS", ICLR 2021; J. Mellor et al., "Neural architecture search without training", ICML 2021 (NASWOT); H. Tanaka et al.,
+"Pruning neural networks without any data by iteratively conserving synaptic flow", NeurIPS 2020 (SynFlow).
+
+Each look is a round of its own, so that the graph of rounds and slots stays static: the memory holds who goes on to the
+next look, and only the last one moves the cell.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autoshrink.cell import Cell
+from autoshrink.params.search import TaskSearch
+from autoshrink.params.strategies import HalvingStrategy, PrerankStrategy
+from autoshrink.search.draws import Draws
+from autoshrink.search.objective import rank
+from autoshrink.search.shrink import keep_best, shrink_space
+from autoshrink.search.space import draw_operators
+from autoshrink.search.strategy import Candidate, Scored, Selection, State
+
+
+@dataclass(frozen=True)
+class Staged:
+    """One step of shrinking takes ``len(looks) + 1`` rounds; the last of them trains in full and removes the edge."""
+
+    search: TaskSearch
+    operators: Sequence[str]
+    options: HalvingStrategy | PrerankStrategy
+
+    @property
+    def looks(self) -> list[Mapping[str, Any]]:
+        """The fidelities of the cheap looks, in order."""
+        if isinstance(self.options, PrerankStrategy):
+            return [{"zero_cost": self.options.zero_cost}]
+        return [{"epochs": epochs} for epochs in self.options.epochs]
+
+    def slots(self) -> list[int]:
+        """Return, for each step and each of its looks, how many candidates there are at most."""
+        steps = range(self.search.edges, self.search.threshold, -1)
+        return [count for left in steps for count in self._counts(left)]
+
+    def start(self, draws: Draws) -> State:
+        """Return the complete cell with its operators drawn."""
+        return State(Cell.complete(draw_operators(self.search, self.operators, draws)), memory={"going_on": None})
+
+    def propose(self, state: State, round_number: int, draws: Draws) -> list[Candidate]:
+        """Return the step's candidates at its first look, those that went on at the later ones."""
+        if state.stopped:
+            return []
+        look = (round_number - 1) % (len(self.looks) + 1)
+        space = shrink_space(state.cell)
+        if look == 0:
+            chosen = draws.sample(f"round-{round_number}/candidates", space, self._counts(len(space))[0])
+        else:
+            # a removal names its candidate: no two of the space remove the same edge first
+            by_origin = {candidate.origin: candidate for candidate in space}
+            chosen = [by_origin[origin] for origin in state.memory["going_on"]]
+        fidelity = self.looks[look] if look < len(self.looks) else None
+        return [Candidate(item.cell, item.origin, item.removed, fidelity) for item in chosen]
+
+    def select(self, state: State, round_number: int, scored: Sequence[Scored], draws: Draws) -> Selection:
+        """After a cheap look remember who goes on; after the full training keep the best cell."""
+        if state.stopped:
+            return Selection(state, None)
+        look = (round_number - 1) % (len(self.looks) + 1)
+        if look == len(self.looks):
+            cell, stopped, slot = keep_best(state, scored, self.search.threshold, round_number)
+            return Selection(State(cell, stopped, {"going_on": None}), slot)
+        best_first = sorted(scored, key=self._promise)
+        count = self._counts(len(state.cell.edges))[look + 1]
+        going_on = [item.candidate.origin for item in best_first[:count]]
+        return Selection(State(state.cell, memory={"going_on": going_on}), None)
+
+    def _counts(self, left: int) -> list[int]:
+        """Return how many candidates each look of a step has at most, ``left`` edges being left."""
+        k = min(self.search.k, left)
+        if isinstance(self.options, PrerankStrategy):
+            return [left, max(1, math.floor(self.options.keep * k))]
+        return [max(1, math.ceil(k * self.options.keep**look)) for look in range(len(self.looks) + 1)]
+
+    def _promise(self, item: Scored) -> tuple[Any, ...]:
+        if not isinstance(self.options, PrerankStrategy):
+            return rank(item)
+        value = item.metrics[self.options.zero_cost]
+        # within limits first; a network that has no finite value comes last; the key decides between equals
+        unknown = value is None
+        return (item.violation > 0, unknown, 0.0 if unknown else -value, item.candidate.cell.key)
