@@ -4,10 +4,12 @@ from pathlib import Path
 
 import torch
 
-from autoshrink import devices
+from autoshrink import cost, devices
+from autoshrink.cell import Cell
 from autoshrink.errors import DataError
 from autoshrink.params.root import Compute
-from autoshrink.vision import feeds, loading, scoring
+from autoshrink.params.vision import ImageTraining
+from autoshrink.vision import feeds, loading, network, scoring
 from autoshrink.vision.data import PreparedImages
 from autoshrink.vision.images import Normalise
 
@@ -28,3 +30,9 @@ def test(folder: Path, data: PreparedImages, compute: Compute) -> dict[str, floa
     feed = feeds.test_feed(data, Normalise(description.mean, description.deviation), device)
     autocast = torch.autocast(device.type, enabled=False)
     return scoring.score(module, feed.evaluation_batches(), int(description.network.background_class), autocast)
+
+
+def costs(cell: Cell, recipe: ImageTraining, data: PreparedImages) -> dict[str, int]:
+    """Return the parameters and MACs per image of the network that ``recipe`` builds from ``cell`` for this data."""
+    module = network.skeleton(cell, recipe.network, data.channels, len(data.classes))
+    return cost.measure(module, [torch.zeros(1, data.channels, *feeds.image_size(data, recipe))])

@@ -1,7 +1,8 @@
 """The full training of an image classifier: checkpointed, resumed exactly where it stopped, on one or many devices.
 
-Every random draw of a step is fixed by the seed, the epoch and the step, so a checkpoint needs no generator's state: a training
-resumed from any checkpoint goes on bit for bit as if it had never stopped (on a CPU, or with deterministic kernels).
+Every random draw of a step is fixed by the seed, the epoch and the step, so a checkpoint needs no generator's state: a
+training resumed from any checkpoint goes on bit for bit as if it had never stopped (on a CPU, or with deterministic
+kernels).
 
 Shapes: B batch, C channels, H height, W width, N classifier outputs.
 """
@@ -43,9 +44,10 @@ def train(
 ) -> None:
     """Train ``cell`` by ``recipe`` and write model.safetensors, model.json and history.json into ``folder``.
 
-    The same call resumes from the newest intact checkpoint in ``folder/checkpoints``. Under ``torchrun`` every process
-    makes this call; ``batch_size`` and ``learning_rate`` are of all processes together. ``progress`` is told every
-    epoch, and every few seconds inside one. Raises ParameterError or DataError where recipe, processes and data do not fit together.
+    The same call resumes from the newest intact checkpoint in ``folder/checkpoints``. Under ``torchrun`` every
+    process makes this call; ``batch_size`` and ``learning_rate`` are of all processes together. ``progress`` is
+    told every epoch, and every few seconds inside one. Raises ParameterError or DataError where
+    recipe, processes and data do not fit together.
     """
     device = devices.pick(compute)
     with processes.joined(device) as share:
@@ -158,7 +160,7 @@ class _Trainer:
                 self._save()
             if time.monotonic() - told > PROGRESS_SECONDS and self.step < self.steps_per_epoch:
                 rate = (self.step - told_step) * self.recipe.batch_size / (time.monotonic() - told)
-                self._tell({"epoch": self.epoch, "step": self.step, "images_per_second": rate})
+                self._tell(self.epoch, {"images_per_second": rate})
                 told, told_step = time.monotonic(), self.step
         self._end_epoch()
 
@@ -215,11 +217,14 @@ class _Trainer:
         self.epoch, self.step = self.epoch + 1, 0
         self.totals.zero_()
         self._save()
-        self._tell(record)
+        self._tell(self.epoch - 1, record)
 
-    def _tell(self, record: dict[str, Any]) -> None:
+    def _tell(self, epoch: int, numbers: dict[str, Any]) -> None:
+        """Tell the caller, from the first process only, where training stands; ``progress`` is the share behind it."""
         if self.share.rank == 0:
-            self.progress(record)
+            done = self.epoch * self.steps_per_epoch + self.step
+            share = done / (self.recipe.epochs * self.steps_per_epoch)
+            self.progress({"epoch": epoch, "progress": share, **numbers})
 
     def _share_totals(self) -> None:
         """Move all processes' totals to the first, which alone saves them."""
@@ -265,7 +270,7 @@ class _Trainer:
         if self.share.rank == 0:
             self.totals.copy_(state["totals"])
         self.history, self.best = state["history"], state["best"]
-        self._tell({"resumed": str(found.path), "epoch": self.epoch, "step": self.step})
+        self._tell(min(self.epoch, self.recipe.epochs - 1), {"resumed": found.path.name})
 
 
 def _match_layout(optimizer: torch.optim.Optimizer) -> None:
