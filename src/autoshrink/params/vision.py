@@ -79,10 +79,10 @@ class ImageProxyTraining(Section):
     """Passes over the proxy's training images, at most."""
     batch_size: Annotated[int, Field(ge=1)] = 32
     """Images per step; a last partial batch is dropped."""
-    learning_rate: Positive = 4.0e-3
+    learning_rate: Positive = 8.0e-3
     """Adam's learning rate, constant."""
     weight_decay: Annotated[float, Field(ge=0)] = 1.0e-5
-    """L2 penalty, not on depthwise weights."""
+    """L2 penalty, not on depthwise weights, batch norm and biases."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of forward and backward on a CUDA device (autocast); a CPU always computes in float32."""
 
@@ -92,11 +92,11 @@ class ImageProxy(Section):
 
     dataset: str = "mnist5k"
     """Which of ``datasets`` the images come from."""
-    train_per_class: Annotated[int, Field(ge=1)] = 100
+    train_per_class: Annotated[int, Field(ge=1)] = 120
     """Training images per class, drawn without replacement from the training split."""
-    validation_per_class: Annotated[int, Field(ge=1)] = 50
+    validation_per_class: Annotated[int, Field(ge=1)] = 100
     """Validation images per class, held out of the training split."""
-    network: ImageNetwork = ImageNetwork()
+    network: ImageNetwork = ImageNetwork(stem_stride=2)
     """The small network candidates are built into."""
     training: ImageProxyTraining = ImageProxyTraining()
     """How they are trained."""
@@ -140,7 +140,7 @@ class ImageTraining(Section):
 
     dataset: str = "mnist5k"
     """Which of ``datasets`` the final model is trained and tested on."""
-    network: ImageNetwork = ImageNetwork()
+    network: ImageNetwork = ImageNetwork(stem_stride=2, base_filters=16)
     """The network built from the best cell."""
     image_size: Annotated[int, Field(ge=8, le=1024)] | None = None
     """Side of the training and evaluation crop for ``storage: files``, pixels; null: the data's own size."""
@@ -148,7 +148,7 @@ class ImageTraining(Section):
     """Central share of the image that evaluation sees (``storage: files`` only)."""
     pixel_scaling: Literal["standardise", "symmetric"] = "standardise"
     """Subtract the training split's mean and divide by its deviation, or scale to [-1, 1]."""
-    epochs: Annotated[int, Field(ge=1)] = 15
+    epochs: Annotated[int, Field(ge=1)] = 20
     """Passes over the training split."""
     batch_size: Annotated[int, Field(ge=1)] = 64
     """Images per optimizer step, over all processes and accumulation steps."""
@@ -156,7 +156,7 @@ class ImageTraining(Section):
     """Forward and backward passes per optimizer step."""
     optimizer: Literal["rmsproptf", "sgd", "adamw", "adam", "lamb"] = "adamw"
     """timm's optimizer of this name."""
-    learning_rate: Positive = 4.0e-3
+    learning_rate: Positive = 8.0e-3
     """Peak learning rate, for the whole batch."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Momentum (Adam's beta1)."""
@@ -174,7 +174,7 @@ class ImageTraining(Section):
     """Decay per step of the weights' exponential moving average that evaluation uses; 0 is none."""
     clip_gradient_norm: Annotated[float, Field(ge=0)] = 0.0
     """Greatest gradient norm; 0 is no clipping."""
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = Augmentation(rotation=12.0, translation=0.08, zoom=0.1)
     """What happens to training images."""
     precision: Literal["float32", "bfloat16", "float16"] = "bfloat16"
     """Arithmetic of forward and backward on a CUDA device (autocast); a CPU always computes in float32."""
