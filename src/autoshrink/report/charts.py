@@ -1,9 +1,10 @@
 """The page's charts as Vega-Lite specifications, made once per search; the page brings the data and the colours.
 
-Every chart reads the named data set ``points``. The parameters ``current`` (a round) and ``chosen`` (a candidate's id) are
-set by the page, which is how charts, film strip and lists show the same thing.
+Every chart reads the named data set ``points``. The parameters ``current`` (a round) and ``chosen`` (a candidate's id)
+are set by the page, which is how charts, film strip and lists show the same thing.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from autoshrink.params.base import Task
@@ -18,7 +19,7 @@ HEIGHT = 210
 
 
 def of_search(search: Search) -> dict[str, dict[str, Any]]:
-    """Return the charts of one search by name: score, metric, cost (over the search), scatter, curve (one candidate's)."""
+    """Return one search's charts by name: score, metric and cost over the search, scatter, curve of one candidate."""
     task = search.task
     across = ("edges", "edges left") if search.shrinks else ("round", "round")
     cost = COST[task][1]
@@ -32,13 +33,13 @@ def of_search(search: Search) -> dict[str, dict[str, Any]]:
     }
 
 
-def curves(columns: list[str], height: int, description: str) -> dict[str, Any]:
+def curves(columns: Sequence[str], height: int, description: str) -> dict[str, Any]:
     """Return the chart of a training: a line by epoch for each of ``columns``, which share a scale."""
     import altair as alt
 
     chart = (
         alt.Chart(alt.NamedData("points"))
-        .transform_fold(columns, as_=["column", "value"])
+        .transform_fold(list(columns), as_=["column", "value"])
         .transform_filter("isValid(datum.value)")
         .transform_calculate(series="replace(datum.column, /_/g, ' ')", passed="datum.epoch + 1")
         .mark_line(point=True)
@@ -67,7 +68,7 @@ def comparison(task: Task) -> dict[str, Any]:
             alt.X("edges:Q", title="edges left", scale=alt.Scale(reverse=True), axis=_whole_numbers()),
             alt.Y("score:Q", title="score of the kept cell", scale=alt.Scale(zero=False)),
             alt.Color("run:N", title=None, scale=_pair(), legend=_legend()),
-            alt.StrokeDash("run:N", title=None, legend=None),
+            alt.StrokeDash("run:N", title=None),
             alt.Order("round:Q"),
             tooltip=["run:N", "round:Q", "edges:Q", alt.Tooltip("score:Q", format=".4f")],
         )
@@ -96,7 +97,10 @@ def _over_search(field: str, title: str, across: tuple[str, str]) -> dict[str, A
     kept = base.transform_filter("datum.kept").encode(x, y, tooltip=tooltip)
     line = kept.mark_line(color=palette.SELECTED, strokeWidth=1.8).encode(order="round:Q")
     dots = kept.mark_circle(color=palette.SELECTED, size=46, opacity=1, cursor="pointer")
-    layers = tried + line + dots + _marks(base, x, y, tooltip)
+    shown = kept.transform_filter("datum.round == current").mark_rule(
+        color=palette.CANDIDATE, strokeWidth=1.2, strokeDash=[4, 3]
+    )
+    layers = alt.layer(shown.encode(x), tried, line, dots, *_marks(base, x, y, tooltip))
     described = f"{title} of every candidate, and of the cell that each round kept, against {across[1]}."
     return _finish(layers.add_params(current, chosen), HEIGHT, described[0].upper() + described[1:])
 
@@ -132,15 +136,18 @@ def _scatter(task: Task, cost: str) -> dict[str, Any]:
     rings = base.transform_filter("datum.kept").mark_point(
         color=palette.SELECTED, size=110, strokeWidth=1.6, filled=False, cursor="pointer"
     )
-    layers = (
-        front.encode(x, y, order="cost:Q") + points + rings.encode(x, y, tooltip=tooltip) + _marks(base, x, y, tooltip)
+    layers = alt.layer(
+        front.encode(x, y, order="cost:Q"),
+        points,
+        rings.encode(x, y, tooltip=tooltip),
+        *_marks(base, x, y, tooltip),
     )
     described = f"{METRIC[task].capitalize()} against {cost} of every candidate, with the Pareto front."
     return _finish(layers.add_params(current, chosen), 340, described)
 
 
-def _marks(base: "alt.Chart", x: "alt.X", y: "alt.Y", tooltip: "list[alt.Tooltip]") -> "alt.LayerChart":
-    """Return what every chart of candidates marks: the answer, the round on show, the candidate on show."""
+def _marks(base: "alt.Chart", x: "alt.X", y: "alt.Y", tooltip: "list[alt.Tooltip]") -> "list[alt.Chart]":
+    """Return what every chart of candidates marks: the answer, and the candidate on show."""
     best = base.transform_filter("datum.best").mark_point(
         shape="M0,-1L0.2939,-0.4045L0.9511,-0.309L0.4755,0.1545L0.5878,0.809L0,0.5L-0.5878,0.809L-0.4755,0.1545"
         "L-0.9511,-0.309L-0.2939,-0.4045Z",
@@ -152,13 +159,10 @@ def _marks(base: "alt.Chart", x: "alt.X", y: "alt.Y", tooltip: "list[alt.Tooltip
         strokeWidth=0.8,
         cursor="pointer",
     )
-    shown = base.transform_filter("datum.round == current && datum.kept").mark_point(
-        size=230, strokeWidth=2, filled=False, color=palette.BEST, opacity=1
-    )
     picked = base.transform_filter("datum.id == chosen").mark_point(
-        shape="diamond", size=260, strokeWidth=2, filled=False, color=palette.FRONT, opacity=1
+        size=320, strokeWidth=2.2, filled=False, color=palette.BEST, opacity=1
     )
-    return best.encode(x, y, tooltip=tooltip) + shown.encode(x, y) + picked.encode(x, y)
+    return [best.encode(x, y, tooltip=tooltip), picked.encode(x, y)]
 
 
 def _tooltip(field: str, title: str) -> "list[alt.Tooltip]":
@@ -191,7 +195,7 @@ def _pair() -> "alt.Scale":
     return alt.Scale(range=[palette.BEST, palette.SELECTED])
 
 
-def _finish(chart: "alt.Chart | alt.LayerChart", height: int, description: str) -> dict[str, Any]:
+def _finish(chart: "alt.Chart | alt.LayerChart | alt.FacetChart", height: int, description: str) -> dict[str, Any]:
     found: dict[str, Any] = chart.properties(width="container", height=height, description=description).to_dict()
     found.pop("config", None)  # the page gives its own, light or dark
     found.pop("$schema", None)  # an address, which the page must not hold; the bundled Vega-Lite is the one meant

@@ -187,9 +187,9 @@ def _tables(table: Sequence[Row]) -> list[dict[str, Any]]:
             chosen = [row for row in table if row.task == task and row.origin == origin]
             heading, cells = metrics.grid(task, origin, chosen)
             measured = origin == MEASURED
-            found.append(
-                {"task": TITLES[task], "origin": origin, "measured": measured, "heading": heading, "cells": cells}
-            )
+            prose = [name in ("source", "note") for name in heading]
+            title = {"task": TITLES[task], "origin": origin, "measured": measured}
+            found.append({**title, "heading": heading, "prose": prose, "cells": cells})
     return found
 
 
@@ -204,7 +204,7 @@ def _library() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script."""
     import vl_convert
 
-    return str(vl_convert.javascript_bundle()).replace("</script", "<\\/script")
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")).replace("</script", "<\\/script")
 
 
 def _text(name: str) -> str:
@@ -212,6 +212,6 @@ def _text(name: str) -> str:
 
 
 def name_of(results: Path) -> str:
-    """Return what to call a run whose results are here: the folder's name, and its parent's where that alone says little."""
+    """Return what to call a run whose results are here: the folder's name, with its parent's where it says little."""
     path = results.resolve()
     return path.name if path.name != "results" else f"{path.parent.name}/{path.name}"

@@ -1,5 +1,6 @@
 """A finished run read back from its artifacts alone, as values that tables, figures and the page are made of."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,7 @@ class Search:
     def shrinks(self) -> bool:
         """Whether every round left fewer edges than the one before, so that edges left can tell rounds apart."""
         sizes = [len(item.cell.edges) for item in self.rounds]
-        return all(after < before for before, after in zip(sizes, sizes[1:], strict=False))
+        return all(after < before for before, after in itertools.pairwise(sizes))
 
     @property
     def device_hours(self) -> float | None:

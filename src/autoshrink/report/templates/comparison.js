@@ -25,7 +25,7 @@ function compared(one, other) {
       const item = search.rounds[Math.min(round, search.rounds.length - 1)];
       const past = round >= search.rounds.length ? `The search had ended after round ${search.rounds.length - 1}. ` : "";
       views[index].replaceChildren(
-        drawCell(item.cell, search.size, { fell: item.fell }),
+        drawCell(item.cell, search.size, { fell: item.fell, before: beforeOf(search, item) }),
         legend([...new Set(search.rounds[0].cell.operators)], false),
         el("p", { class: "said" }, past + story(search, item)),
       );
@@ -36,7 +36,7 @@ function compared(one, other) {
   const section = el(
     "section",
     { class: "card", "aria-label": `${task.title}, compared` },
-    el("div", { class: "head" }, el("h2", {}, task.title), el("label", { class: "controls" }, "Show ", slider, output)),
+    el("div", { class: "head" }, el("h2", {}, task.title), el("label", { class: "controls" }, "Show", slider, output)),
     el("div", { class: "sides" }, ...both.map((search, index) => el("div", {}, el("h3", {}, `${DATA.names[index]}: ${search.name}`), views[index]))),
     el("h3", { style: "margin-top:1.25rem" }, "Score of the kept cells"),
     chart,
@@ -67,7 +67,7 @@ function differences(one, other) {
     ["edges of the best cell", (search) => String(bestOf(search).cell.edges.length)],
     ["found in round", (search) => `${search.best[0]} of ${search.rounds.length - 1}`],
     ["best cell", (search) => el("code", {}, bestOf(search).key)],
-    ["distinct evaluations", (search) => `${keys(search).size}, ${shared} in common`],
+    ["distinct evaluations", (search) => `${keys(search).size}, of which ${shared} in common`],
     ["search, device time", (search) => (search.hours === null ? "unknown" : `${number(60 * search.hours, 1)} min`)],
   ];
   if (one.metrics && other.metrics) {

@@ -55,7 +55,7 @@ function describe(cell) {
 }
 
 /**
- * Draw a cell. `options.fell`: edges drawn as just fallen; `options.tried`: map from edge to candidate, drawn as on trial
+ * Draw a cell. `options.fell`: edges drawn as just fallen; `options.before`: the cell that had its fallen nodes too; `options.tried`: map from edge to candidate, drawn as on trial
  * and answering to `options.onpoint(candidate | null)` and `options.onpick(candidate)`; `options.small`: for the film strip.
  */
 function drawCell(cell, size, options = {}) {
@@ -79,6 +79,12 @@ function drawCell(cell, size, options = {}) {
     return [line, reach];
   });
   const leaves = leavesOf(cell);
+  const before = options.before ?? cell;
+  const gone = before.nodes.flatMap((node, index) => {
+    if (cell.nodes.includes(node)) return [];
+    const [x, y] = layout.nodes[node];
+    return [svg("g", { transform: `translate(${x} ${y})`, class: "gone" }, symbol(before.operators[index], false, !options.small))];
+  });
   const nodes = cell.nodes.map((node, index) => {
     const [x, y] = layout.nodes[node];
     const number = options.small ? null : svg("text", { class: "number", y: DATA.radius * 1.5 + 9 }, String(node));
@@ -86,7 +92,7 @@ function drawCell(cell, size, options = {}) {
   });
   const label = describe(cell) + (fell.length ? ` Fallen: ${fell.map(arrow).join(", ")}.` : "");
   const named = options.silent ? { "aria-hidden": "true" } : { role: "img", "aria-label": label };
-  return svg("svg", { class: "dag", viewBox: `0 0 ${layout.width} ${layout.height}`, ...named }, ...paths, ...nodes);
+  return svg("svg", { class: "dag", viewBox: `0 0 ${layout.width} ${layout.height}`, style: `max-width:${2 * layout.width}px`, ...named }, ...paths, ...gone, ...nodes);
 }
 
 /** Return the legend of the operators that a task's cells use. */

@@ -4,6 +4,11 @@ function bestOf(search) {
   return search.rounds[search.best[0]].candidates[search.best[1]];
 }
 
+/** The cell that a round began with. */
+function beforeOf(search, round) {
+  return search.rounds[Math.max(0, round.number - 1)].cell;
+}
+
 /** The headline numbers of a search. */
 function facts(search) {
   const task = DATA.tasks[search.task];
@@ -43,7 +48,7 @@ function strip(search, onround) {
         "button",
         { type: "button", "data-round": round.number, onclick: () => onround(round.number) },
         el("b", {}, round.number === 0 ? "Start" : `Round ${round.number}`, isBest ? el("span", { class: "star" }, "★ best") : null),
-        drawCell(round.cell, search.size, { small: true, silent: true, fell: round.fell }),
+        drawCell(round.cell, search.size, { small: true, silent: true, fell: round.fell, before: beforeOf(search, round) }),
         el("span", {}, el("span", {}, count(round.cell.edges.length, "edge")), el("br"), el("span", { class: "soft" }, line)),
       ),
     );
@@ -53,7 +58,7 @@ function strip(search, onround) {
 
 /** The round on show: the cell it began with, the edges on trial, the edges that fell, and what happened in words. */
 function stage(search, round, onpick, onpoint) {
-  const before = search.rounds[Math.max(0, round.number - 1)].cell;
+  const before = beforeOf(search, round);
   const tried = new Map();
   for (const candidate of [...round.candidates].sort(byScore).reverse()) for (const edge of candidate.removed) tried.set(edge, candidate);
   const operators = [...new Set(search.rounds[0].cell.operators.concat(before.operators))];
@@ -149,7 +154,7 @@ function detail(search, candidate) {
   return el(
     "div",
     { class: "cell" },
-    drawCell(candidate.cell, search.size, { fell: candidate.removed }),
+    drawCell(candidate.cell, search.size, { fell: candidate.removed, before: beforeOf(search, search.rounds[Number(candidate.id.split(".")[0])]) }),
     el("div", { class: "plot", style: "margin-top:1rem" }),
     list(rows),
     el("details", {}, el("summary", {}, "Where it comes from: key, digest, seed"), list(origin)),
