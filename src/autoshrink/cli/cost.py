@@ -1,20 +1,168 @@
 """The verb that counts a cell's network: parameters and multiply-accumulates, by stage and in all."""
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from autoshrink.cell import Cell
 from autoshrink.cli import options
+from autoshrink.errors import UserError
+from autoshrink.params.base import Task
+from autoshrink.params.language import LanguageNetwork
+from autoshrink.params.search import ImageOperator
+from autoshrink.params.vision import ImageNetwork
+
+if TYPE_CHECKING:
+    from autoshrink.params import Parameters
+
+Counts = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a cell is built into: the network, what it takes, and what is known of it from elsewhere."""
+
+    task: Task
+    network: ImageNetwork | LanguageNetwork
+    example: dict[str, int]
+    """``channels``, ``height``, ``width`` and ``classes`` of images, or the size of a ``vocabulary``."""
+    said: str
+    """The same in words."""
+    published: dict[str, Any]
 
 
 @click.command(short_help="Count a cell's parameters and MACs, by stage and in all.")
 @options.parameters
-@click.option("--cell", required=True, metavar="FILE|NAME", help="A cell file, or a released cell's name.")
+@click.option(
+    "--cell", required=True, metavar="FILE|NAME", help="A cell, best or round file, or a released cell's name."
+)
 @click.option("--preset", type=click.Choice(["paper"]), help="paper: the network that the cell was released with.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def cost(files: tuple[Path, ...], settings: tuple[str, ...], cell: str, preset: str | None, as_json: bool) -> None:
-    """Count the parameters and multiply-accumulates (MACs) of a cell's network, by stage and in all.
+    """Count the parameters and multiply-accumulates (MACs) of a cell's network for one image or one word, by stage and
+    in all.
 
-    Example: autoshrink cost --cell shrinkcnn-a --preset paper --json
+    The network is that of params.yaml's final training, for the prepared data it names. With --preset paper it is the
+    one the cell was released with (ImageNet at 224 x 224, or the Penn Treebank's 10,000 words); a cell that was not
+    released is put into the network released for its task. Released cells: shrinkcnn-a, shrinkcnn-b, shrinkrnn.
+
+    \b
+    Examples:
+      autoshrink cost --cell shrinkcnn-a --preset paper
+      autoshrink cost --cell results/cnn/shrink-0/best.json --json
     """
-    raise NotImplementedError
+    from autoshrink import cells
+
+    chosen = cells.find(cell).canonical()
+    setting = _released(cell, chosen) if preset else _trained(options.load(files, settings), chosen)
+    total, parts = _image(chosen, setting) if setting.task is Task.CNN else _language(chosen, setting)
+    if as_json:
+        facts = {
+            "cell": chosen.to_json(),
+            "key": chosen.key,
+            "network": setting.network.model_dump(mode="json"),
+            "example": setting.example,
+        }
+        click.echo(json.dumps({**facts, "total": total, "parts": parts, "published": setting.published}, indent=1))
+        return
+    click.echo(f"{cell}: {setting.said}")
+    _print_table(total, parts)
+    if setting.published:
+        click.echo("published: " + ", ".join(f"{key} {value:g}" for key, value in setting.published.items()))
+
+
+def task_of(cell: Cell) -> Task:
+    """Return the task that a cell's operators belong to."""
+    images = {*get_args(ImageOperator), "input"}
+    return Task.CNN if images >= set(cell.operators) else Task.RNN
+
+
+def _released(name: str, cell: Cell) -> Setting:
+    """Return the network that the cell, or else the first cell of its task, was released with."""
+    from autoshrink import released
+
+    names = released.names()
+    found = released.load(name if name in names else "shrinkcnn-a" if task_of(cell) is Task.CNN else "shrinkrnn")
+    example = dict(found.example)
+    if found.task is Task.CNN:
+        said = "ImageNet, {classes:,} classes, {height} x {width} pixels in {channels} colours".format(**example)
+    else:
+        said = "Penn Treebank, {vocabulary:,} words".format(**example)
+    published = dict(found.published) if name in names else {}
+    return Setting(found.task, found.network, example, f"released network, {said}", published)
+
+
+def _trained(parameters: "Parameters", cell: Cell) -> Setting:
+    """Return the network of the final training. Raises UserError where its data is not prepared yet."""
+    task = task_of(cell)
+    recipe = parameters.training.cnn if task is Task.CNN else parameters.training.rnn
+    folder = Path(parameters.paths.data) / recipe.dataset
+    if not (folder / "manifest.json").is_file():
+        raise UserError(
+            f"{folder}: the data set of training.{task} is not prepared, so its shape is not known; prepare it "
+            f"(autoshrink prepare {recipe.dataset} --out {folder}), or count the released network with --preset paper"
+        )
+    if task is Task.CNN:
+        from autoshrink.vision import data, feeds
+
+        images = data.load(folder)
+        height, width = feeds.image_size(images, parameters.training.cnn)
+        example = {"channels": images.channels, "height": height, "width": width, "classes": len(images.classes)}
+        said = "{classes:,} classes, {height} x {width} pixels in {channels} colours".format(**example)
+    else:
+        from autoshrink.language import data as texts
+
+        example = {"vocabulary": int(texts.load(folder).manifest["vocabulary"])}
+        said = "{vocabulary:,} words".format(**example)
+    return Setting(task, recipe.network, example, f"network of training.{task}, data set {recipe.dataset}, {said}", {})
+
+
+def _image(cell: Cell, setting: Setting) -> tuple[Counts, dict[str, Counts]]:
+    import torch
+
+    from autoshrink import cost as room
+    from autoshrink.vision import network
+
+    assert isinstance(setting.network, ImageNetwork)
+    example = setting.example
+    module = network.skeleton(cell, setting.network, example["channels"], example["classes"])
+    inputs = [torch.zeros(1, example["channels"], example["height"], example["width"])]
+    return room.measure(module, inputs), room.measure_parts(module, inputs)
+
+
+def _language(cell: Cell, setting: Setting) -> tuple[Counts, dict[str, Counts]]:
+    import torch
+
+    from autoshrink import cost as room
+    from autoshrink.language import network
+
+    assert isinstance(setting.network, LanguageNetwork)
+    module = network.skeleton(cell, setting.network, setting.example["vocabulary"])
+    module.forward = module.step  # type: ignore[method-assign, assignment]  # one word, in plain operations
+    inputs = [torch.zeros(1, dtype=torch.long), torch.zeros(1, setting.network.hidden)]
+    total, parts = room.measure(module, inputs), room.measure_parts(module, inputs)
+    for key in ("macs", "macs_with_batch_norm"):
+        # one step of the layer is no call of a module, so the counter has it only in the sum
+        parts["layer"][key] = total[key] - sum(counts[key] for name, counts in parts.items() if name != "layer")
+    if setting.network.tied:
+        # the weights are the embedding's, and are counted there
+        for key in ("parameters", "parameters_with_batch_norm"):
+            parts["decoder"][key] = setting.example["vocabulary"]
+    return total, parts
+
+
+def _print_table(total: Counts, parts: dict[str, Counts]) -> None:
+    columns = list(total)
+    heads = ["", "parameters", "MACs", "parameters with batch norm", "MACs with batch norm"]
+    rows = [[name, *(f"{counts[key]:,}" for key in columns)] for name, counts in {**parts, "in all": total}.items()]
+    summary = [
+        "",
+        *(f"{total[key] / 1e6:,.3f} M" if "parameters" in key else f"{total[key] / 1e6:,.1f} M" for key in columns),
+    ]
+    widths = [max(len(row[index]) for row in [heads, *rows, summary]) for index in range(len(heads))]
+    for row in [heads, *rows, summary]:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        click.echo("  ".join(cells).rstrip())
