@@ -1,0 +1,85 @@
+"""The model card: everything a taker must know, and examples that run."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autoshrink.cell import Cell
+from autoshrink.cli import main
+from autoshrink.errors import UserError
+from autoshrink.export import drawing, licences, runs
+from autoshrink.params import Parameters
+from autoshrink.params.base import Task
+
+
+def export(run: Path, out: Path, *words: str) -> int:
+    before = Path.cwd()
+    os.chdir(run)
+    try:
+        with pytest.raises(SystemExit) as stop:
+            main(["export", "results", "--out", str(out), *words])
+    finally:
+        os.chdir(before)
+    return int(stop.value.code or 0)
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_card_says_what_a_taker_must_know(task: Task, run: Path, tmp_path: Path) -> None:
+    """The card has results, costs, data with its terms, digests; its drawing is there; its examples run."""
+    formats = ["--format", "onnx", "--format", "torchscript", "--format", "state-dict"]
+    assert export(run, tmp_path, "--task", str(task), *formats) == 0
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    trained = runs.find(run / "results", task)
+    for needed in ("of the complete cell's", "Terms:", trained.description["weights_sha256"], "Limits", "(cell.svg)"):
+        assert needed in card
+    assert (tmp_path / "cell.svg").read_text(encoding="utf-8").startswith("<svg")
+    examples = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    assert len(examples) == 3
+    together = "\n".join(examples)  # in one process, for importing torch takes longer than all else
+    done = subprocess.run([sys.executable, "-c", together], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 3
+
+
+def test_wrong_data_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Data other than the model's is no check: one line, nothing written."""
+    assert export(run, tmp_path / "out", "--format", "onnx", "--data", "data/tale") == 2
+    assert "is not the data that the model was trained on" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_finding_models(run: Path, tmp_path: Path) -> None:
+    """A run, a search and a model's own folder lead to the same model; where there is none, one line says so."""
+    model = run / "results" / "cnn" / "shrink-0" / "model"
+    for folder in (run / "results", model.parent, model):
+        assert runs.find(folder).folder == model
+        assert runs.find(folder).name == "cnn-shrink-0"
+    with pytest.raises(UserError, match="holds no trained model"):
+        runs.find(tmp_path)
+    with pytest.raises(UserError, match="is a model of the task cnn, not rnn"):
+        runs.find(model, Task.RNN)
+
+
+def test_every_source_has_terms() -> None:
+    """Each data source that params.yaml can name has its terms stated."""
+    schema = Parameters.model_json_schema()["$defs"]
+    sources = {
+        item["properties"]["source"]["const"] for item in schema.values() if "source" in item.get("properties", {})
+    }
+    assert sources == set(licences.LICENCES)
+
+
+def test_drawing_names_every_node() -> None:
+    """The drawing's description, which a screen reader speaks, has every node, operator and leaf."""
+    cell = Cell.of(["tanh", "relu", "sigmoid", "identity"], [(0, 1), (0, 2), (1, 3), (2, 4)])
+    assert drawing.describe(cell) == (
+        "Node 0 is the input; node 1 (tanh) takes 0; node 2 (ReLU) takes 0; node 3 (sigmoid) takes 1; "
+        "node 4 (identity) takes 2. Leaves: 3, 4."
+    )
+    picture = drawing.svg(cell, "a <cell>")
+    assert "a &lt;cell&gt;" in picture
+    assert picture.count("<path d=") >= len(cell.edges)
