@@ -1,16 +1,16 @@
-"""The page's charts as Vega-Lite specifications, made once per search; the page brings the data and the colours.
+"""The page's charts as Vega-Lite specifications, one set per kind of search; the page brings data and colours.
 
 Every chart reads the named data set ``points``. The parameters ``current`` (a round) and ``chosen`` (a candidate's id)
 are set by the page, which is how charts, film strip and lists show the same thing.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from autoshrink.params.base import Task
 from autoshrink.report import palette
 from autoshrink.report.figures import COST, METRIC
-from autoshrink.report.runs import Search
 
 if TYPE_CHECKING:
     import altair as alt
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 HEIGHT = 210
 
 
-def of_search(search: Search) -> dict[str, dict[str, Any]]:
-    """Return one search's charts by name: score, metric and cost over the search, scatter, curve of one candidate."""
-    task = search.task
-    across = ("edges", "edges left") if search.shrinks else ("round", "round")
+@cache
+def of_search(task: Task, shrinks: bool) -> dict[str, dict[str, Any]]:
+    """Return a search's charts by name: score, metric and cost over the search, scatter, curve of one candidate.
+
+    ``shrinks``: edges left tell its rounds apart; else charts go by round.
+    """
+    across = ("edges", "edges left") if shrinks else ("round", "round")
     cost = COST[task][1]
     name = METRIC[task].split()[-1]
     return {
@@ -57,6 +60,7 @@ def curves(columns: Sequence[str], height: int, description: str) -> dict[str, A
     return _finish(chart, height, description)
 
 
+@cache
 def comparison(task: Task) -> dict[str, Any]:
     """Return the chart that lays two runs' kept cells over each other: score against edges left."""
     import altair as alt
@@ -196,7 +200,9 @@ def _pair() -> "alt.Scale":
 
 
 def _finish(chart: "alt.Chart | alt.LayerChart | alt.FacetChart", height: int, description: str) -> dict[str, Any]:
-    found: dict[str, Any] = chart.properties(width="container", height=height, description=description).to_dict()
+    found: dict[str, Any] = chart.properties(width="container", height=height, description=description).to_dict(
+        validate=False
+    )
     found.pop("config", None)  # the page gives its own, light or dark
     found.pop("$schema", None)  # an address, which the page must not hold; the bundled Vega-Lite is the one meant
     return found

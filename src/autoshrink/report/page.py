@@ -61,6 +61,10 @@ def data(searches: Sequence[Search], other: Sequence[Search], names: tuple[str, 
             }
             for task in tasks
         },
+        "charts": {
+            f"{task}-{shrinks}": charts.of_search(task, shrinks)
+            for task, shrinks in sorted({(search.task, search.shrinks) for search in searches})
+        },
         "layouts": {str(size): _layout(size) for size in sorted({search.size for search in both})},
         "searches": [_search(search) for search in searches],
         "other": [_search(search) for search in other],
@@ -78,7 +82,7 @@ def _search(search: Search) -> dict[str, Any]:
         "size": search.size,
         "rounds": [_round(item, key, on_front) for item in search.rounds],
         "best": [search.best_round, search.best_slot],
-        "charts": charts.of_search(search),
+        "charts": f"{search.task}-{search.shrinks}",
         "hours": search.device_hours,
         "metrics": None,
         "training": None,

@@ -101,7 +101,7 @@ function plots(search) {
     scatter: plotCard(`Every candidate: ${task.metric} against ${task.cost}`, [["bar", shade("#cc79a7"), "Pareto front"], ["hollow", shade("#0072b2"), "kept by its round"], ["", shade("#d55e00"), "best"]], search.training ? "large" : "broad"),
   };
   const points = pointsOf(search);
-  for (const [name, card] of Object.entries(cards)) plot(card.querySelector(".plot"), search.charts[name], points, pickById);
+  for (const [name, card] of Object.entries(cards)) plot(card.querySelector(".plot"), DATA.charts[search.charts][name], points, pickById);
   const parts = Object.values(cards);
   if (search.training) {
     const card = plotCard("Training of the final model: loss", []);
@@ -145,7 +145,7 @@ function pick(candidate) {
   if (candidate) {
     views.chosen.textContent = candidate.origin.replace("->", "→").replace(/^./, (letter) => letter.toUpperCase());
     views.detail.replaceChildren(detail(search, candidate));
-    plot(views.detail.querySelector(".plot"), search.charts.curve, rowsOf(candidate.history));
+    plot(views.detail.querySelector(".plot"), DATA.charts[search.charts].curve, rowsOf(candidate.history));
   } else {
     views.chosen.textContent = "No candidate";
     views.detail.replaceChildren(el("p", { class: "soft" }, "Choose a round, then one of its candidates."));

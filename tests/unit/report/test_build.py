@@ -1,0 +1,61 @@
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from autoshrink import artifacts, report
+from autoshrink.errors import ArtifactError
+from autoshrink.params import Parameters
+from autoshrink.params.base import Task
+from autoshrink.report import figures
+from autoshrink.report.runs import Search
+
+
+@pytest.fixture(scope="module")
+def built(small: Parameters, small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report")
+    written = report.build(small_run, out, small)
+    assert all(path.stat().st_size for path in written)
+    return out
+
+
+def test_outputs_are_known_beforehand(small: Parameters, built: Path) -> None:
+    """The files that a workflow declares from the parameters alone are those that are written."""
+    found = sorted(path.relative_to(built).as_posix() for path in built.rglob("*") if path.is_file())
+    assert found == sorted(report.outputs(small))
+
+
+def test_figures_are_pictures(small: Parameters, built: Path) -> None:
+    """Each PNG opens at a size worth looking at, each SVG is well-formed."""
+    for name in report.outputs(small):
+        if name.endswith(".png"):
+            with Image.open(built / name) as picture:
+                assert min(picture.size) >= 400
+                assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 20
+        if name.endswith(".svg"):
+            assert xml.etree.ElementTree.parse(built / name).getroot().tag.endswith("svg")
+
+
+def test_figures_are_the_same_each_time(small_searches: list[Search], built: Path, tmp_path: Path) -> None:
+    """The same artifacts give the same bytes, figures included: no date, no random id."""
+    again = figures.write([search for search in small_searches if search.task is Task.CNN], tmp_path)
+    for path in again:
+        assert artifacts.digest_of_file(path) == artifacts.digest_of_file(built / "cnn" / path.name), path.name
+
+
+def test_missing_round_is_an_error(small: Parameters, small_run: Path, tmp_path: Path) -> None:
+    """A run whose rounds are not all there is not reported as if it were."""
+    results = Path(shutil.copytree(small_run, tmp_path / "results"))
+    (results / "rnn" / "shrink-1" / "round-02" / "round.json").unlink()
+    with pytest.raises(ArtifactError, match=r"round-02/round\.json: there is no such file"):
+        report.build(results, tmp_path / "report", small)
+
+
+def test_room_does_not_import_torch() -> None:
+    """A report can be made where torch is not installed, and starts fast."""
+    code = "import sys; from autoshrink.report import figures, metrics, page, runs; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

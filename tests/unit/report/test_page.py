@@ -1,0 +1,75 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from autoshrink.params import Parameters
+from autoshrink.report import metrics, page, runs
+from autoshrink.report.runs import Search
+
+
+@pytest.fixture(scope="module")
+def html(small: Parameters, small_searches: list[Search]) -> str:
+    table = metrics.rows(small_searches)
+    return page.render(small_searches, table, metrics.notes(small, small_searches, ["<b>x</b>.damaged-1"]))
+
+
+def embedded(html: str) -> dict[str, object]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
+    assert found
+    value = json.loads(found[1])
+    assert isinstance(value, dict)
+    return value
+
+
+def test_page_asks_no_host_for_anything(html: str) -> None:
+    """Nothing is linked or loaded from elsewhere, and the page's own policy forbids it."""
+    ours = html.replace(page._library(), "")  # the library's code has templates of elements that it never makes here
+    assert len(ours) < len(html)
+    assert not re.search(r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["']?(?!data:)[^"'#]""", ours)
+    assert "@import" not in ours and "url(" not in ours
+    assert "://" not in ours.replace("http://www.w3.org/2000/svg", "")  # a name, not an address
+    assert "default-src 'none'" in html
+
+
+def test_page_holds_every_candidate(html: str, small_searches: list[Search]) -> None:
+    """Every round and candidate is in the page's data, with its evaluation's key, digest, seed and history."""
+    searches = embedded(html)["searches"]
+    assert isinstance(searches, list)
+    for shown, search in zip(searches, small_searches, strict=True):
+        candidates = [item for item in shown["rounds"] for item in item["candidates"]]
+        assert [item["evaluation"] for item in candidates] == [item.evaluation["key"] for item in search.candidates]
+        for item, candidate in zip(candidates, search.candidates, strict=True):
+            assert item["digest"] == candidate.digest
+            assert item["seed"] == str(candidate.evaluation["seed"])
+            assert len(item["history"]["epoch"]) == len(candidate.evaluation["history"])
+        assert shown["best"] == [search.best_round, search.best_slot]
+
+
+def test_text_from_files_cannot_become_markup(html: str) -> None:
+    """A file's name that looks like markup is shown, not run; data cannot end its script element."""
+    assert "<b>x</b>" not in html
+    assert "&lt;b&gt;x&lt;/b&gt;.damaged-1" in html
+    assert page._embedded({"a": "</script><script>"}) == '{"a":"\\u003c/script>\\u003cscript>"}'
+
+
+def test_page_is_the_same_each_time(small: Parameters, small_searches: list[Search], html: str) -> None:
+    """The same artifacts give the same bytes."""
+    table = metrics.rows(small_searches)
+    notes = metrics.notes(small, small_searches, ["<b>x</b>.damaged-1"])
+    assert page.render(small_searches, table, notes) == html
+
+
+def test_second_run_is_embedded(small_searches: list[Search]) -> None:
+    """A page that compares holds both runs under their names."""
+    found = page.data(small_searches[:1], small_searches[1:2], ("one", "two"))
+    assert found["names"] == ["one", "two"]
+    assert [item["name"] for item in found["other"]] == ["shrink-1"]
+
+
+def test_page_of_the_papers_size_is_small(paper: Parameters, paper_run: Path) -> None:
+    """28 and 11 rounds of up to 10 candidates stay under 5 MB."""
+    searches = runs.read_all(paper_run)
+    html = page.render(searches, metrics.rows(searches), metrics.notes(paper, searches, []))
+    assert len(html.encode()) < 5_000_000
