@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from autoshrink import artifacts
 from autoshrink.errors import ArtifactError, DataError
-from autoshrink.params.data import ImageDataset
-from autoshrink.vision import sources
-from autoshrink.vision.sources import Images, Labels
+from autoshrink.params.data import ImageDataset, ImageFolder
+from autoshrink.vision import folders, sources
+from autoshrink.vision.folders import ImageFile
+from autoshrink.vision.raw import Images, Labels
 
 KIND, VERSION = "dataset", 1
 SplitName = Literal["train", "test"]
@@ -64,12 +65,29 @@ class PreparedImages:
         """Standard deviation of each channel over the training split, pixels in [0, 1]."""
         return tuple(self.manifest["normalisation"]["deviation"])
 
+    @property
+    def storage(self) -> str:
+        """``array``: images are kept as arrays; ``files``: they stay in the user's folder and are only listed."""
+        return str(self.manifest["storage"])
+
     def split(self, name: SplitName) -> Split:
-        """Read one split. Raises ArtifactError where a file is missing or not the one that was prepared."""
+        """Read one split's arrays. Raises ArtifactError where a file is missing or not the one that was prepared."""
+        assert self.storage == "array"
         images_NHWC, labels_N = self._array(f"{name}_images.npy"), self._array(f"{name}_labels.npy")
         return Split(images_NHWC, labels_N)
 
+    def listing(self, name: SplitName) -> list[ImageFile]:
+        """Read the list of one split's files. Raises ArtifactError as ``split`` does."""
+        assert self.storage == "files"
+        lines = self._verified(f"{name}.tsv").decode().split("\n")[:-1]
+        columns = [line.split("\t", 2) for line in lines]
+        return [ImageFile(path, int(label)) for _, label, path in columns]
+
     def _array(self, file: str) -> NDArray[Any]:
+        array: NDArray[Any] = np.load(io.BytesIO(self._verified(file)), allow_pickle=False)
+        return array
+
+    def _verified(self, file: str) -> bytes:
         path = self.folder / file
         try:
             content = path.read_bytes()
@@ -82,56 +100,25 @@ class PreparedImages:
                 f"{path}: is not the file that the manifest records (its sha256 differs); "
                 f"remove {self.folder} to have it prepared again"
             )
-        array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-        return array
+        return content
 
 
 def prepare(name: str, entry: ImageDataset, folder: Path, downloads: Path, seed: int) -> None:
-    """Bring the data set into prepared form in ``folder``: arrays first, the manifest that vouches for them last.
+    """Bring the data set into prepared form in ``folder``: its files first, the manifest that vouches for them last.
 
     Raises DataError, in one line, where the source is missing, damaged or too small.
     """
-    raw = sources.read(entry, downloads, seed)
     (folder / "manifest.json").unlink(missing_ok=True)  # until it is written anew, the folder is not whole
-    for split, labels_N in (("training", raw.train_labels_N), ("test", raw.test_labels_N)):
-        empty = sorted(set(range(len(raw.classes))) - set(labels_N.tolist()))
-        if empty:
+    if isinstance(entry, ImageFolder) and entry.storage == "files":
+        content = _prepare_files(entry, folder, seed)
+    else:
+        content = _prepare_arrays(entry, folder, downloads, seed)
+    for split, counts in content["class_balance"].items():
+        if 0 in counts:
+            empty = content["classes"][counts.index(0)]
             raise DataError(
-                f"datasets.{name}: class {raw.classes[empty[0]]!r} has no image in the {split} split; "
-                "every class needs one"
+                f"datasets.{name}: class {empty!r} has no image in the {split} split; every class needs one"
             )
-    arrays: dict[str, NDArray[Any]] = {
-        "train_images.npy": raw.train_images_NHWC,
-        "train_labels.npy": raw.train_labels_N,
-        "test_images.npy": raw.test_images_NHWC,
-        "test_labels.npy": raw.test_labels_N,
-    }
-    digests = {file: _save(folder / file, array) for file, array in arrays.items()}
-    chunks = np.array_split(raw.train_images_NHWC, -(-len(raw.train_images_NHWC) // 5000))
-    mean, deviation = _normalisation(chunks)
-    _, height, width, channels = raw.train_images_NHWC.shape
-    write_manifest(
-        folder,
-        name,
-        entry,
-        {
-            "source_version": raw.version,
-            "files": digests,
-            "shape": [height, width, channels],
-            "classes": list(raw.classes),
-            "counts": {"train": len(raw.train_labels_N), "test": len(raw.test_labels_N)},
-            "class_balance": {
-                "train": class_counts(raw.train_labels_N, len(raw.classes)),
-                "test": class_counts(raw.test_labels_N, len(raw.classes)),
-            },
-            "skipped": list(raw.skipped),
-            "normalisation": {"mean": mean, "deviation": deviation},
-        },
-    )
-
-
-def write_manifest(folder: Path, name: str, entry: ImageDataset, content: dict[str, Any]) -> None:
-    """Write the manifest, whose presence says that the folder is whole."""
     settings = entry.model_dump(mode="json")
     artifacts.write_sealed(
         folder / "manifest.json",
@@ -150,9 +137,61 @@ def load(folder: Path) -> PreparedImages:
     return PreparedImages(folder, manifest, artifacts.digest_of_file(path))
 
 
-def class_counts(labels_N: Labels, classes: int) -> list[int]:
-    """Return how many images each class has."""
-    return [int(count) for count in np.bincount(labels_N, minlength=classes)]
+def _prepare_arrays(entry: ImageDataset, folder: Path, downloads: Path, seed: int) -> dict[str, Any]:
+    raw = sources.read(entry, downloads, seed)
+    arrays: dict[str, NDArray[Any]] = {
+        "train_images.npy": raw.train_images_NHWC,
+        "train_labels.npy": raw.train_labels_N,
+        "test_images.npy": raw.test_images_NHWC,
+        "test_labels.npy": raw.test_labels_N,
+    }
+    chunks = np.array_split(raw.train_images_NHWC, -(-len(raw.train_images_NHWC) // 5000))
+    return {
+        "storage": "array",
+        "files": {file: _save(folder / file, array) for file, array in arrays.items()},
+        "shape": list(raw.train_images_NHWC.shape[1:]),
+        "normalisation": _normalisation(chunks),
+        **_facts(raw.train_labels_N, raw.test_labels_N, raw.classes, raw.version, raw.skipped),
+    }
+
+
+def _prepare_files(entry: ImageFolder, folder: Path, seed: int) -> dict[str, Any]:
+    """Decode every file once, and record each by digest, label and path instead of copying it."""
+    *listings, classes = folders.listing(entry, seed)
+    skipped: list[str] = []
+    digests: dict[str, str] = {}
+    labels: list[Labels] = []
+    sampled: list[Images] = []
+    for split, files in zip(("train", "test"), listings, strict=True):
+        kept, contents = folders.contents(entry, files, skipped)
+        lines = [f"{content.sha256}\t{file.label}\t{file.path}\n" for file, content in zip(kept, contents, strict=True)]
+        artifacts.write_text(folder / f"{split}.tsv", "".join(lines))
+        digests[f"{split}.tsv"] = artifacts.digest_of_file(folder / f"{split}.tsv")
+        labels.append(np.array([file.label for file in kept], np.int64))
+        if split == "train":
+            sampled = [content.pixels_HWC[None] for content in contents]
+    return {
+        "storage": "files",
+        "files": digests,
+        "shape": None,
+        "normalisation": _normalisation(sampled),
+        **_facts(labels[0], labels[1], classes, "the user's own", tuple(skipped)),
+    }
+
+
+def _facts(
+    train_labels_N: Labels, test_labels_N: Labels, classes: tuple[str, ...], version: str, skipped: tuple[str, ...]
+) -> dict[str, Any]:
+    def balance(labels_N: Labels) -> list[int]:
+        return [int(count) for count in np.bincount(labels_N, minlength=len(classes))]
+
+    return {
+        "source_version": version,
+        "classes": list(classes),
+        "counts": {"train": len(train_labels_N), "test": len(test_labels_N)},
+        "class_balance": {"train": balance(train_labels_N), "test": balance(test_labels_N)},
+        "skipped": {"count": len(skipped), "files": list(skipped)},
+    }
 
 
 def _save(path: Path, array: NDArray[Any]) -> str:
@@ -161,16 +200,15 @@ def _save(path: Path, array: NDArray[Any]) -> str:
     return artifacts.digest_of_file(path)
 
 
-def _normalisation(batches: Iterable[Images]) -> tuple[list[float], list[float]]:
+def _normalisation(batches: Iterable[Images]) -> dict[str, list[float]]:
     """Return mean and deviation per channel in [0, 1] units, from exact integer counts of each grey level."""
-    counts_C256: NDArray[np.int64] | int = 0
+    counts_C256: NDArray[np.int64] = np.zeros((1, 256), np.int64)
     for images_NHWC in batches:
         flat_PC = images_NHWC.reshape(-1, images_NHWC.shape[-1])
         counts_C256 = counts_C256 + np.stack([np.bincount(channel, minlength=256) for channel in flat_PC.T])
-    assert not isinstance(counts_C256, int)
     levels = np.arange(256) / 255
     total_C = counts_C256.sum(1)
     mean_C = (counts_C256 * levels).sum(1) / total_C
     variance_C = (counts_C256 * (levels - mean_C[:, None]) ** 2).sum(1) / total_C
     deviation_C = np.sqrt(np.maximum(variance_C, 1e-8))  # an all-black channel must not divide by zero
-    return mean_C.tolist(), deviation_C.tolist()
+    return {"mean": mean_C.tolist(), "deviation": deviation_C.tolist()}

@@ -7,18 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from autoshrink import seeds
-from autoshrink.errors import DataError
 from autoshrink.params.vision import ImageTraining
 from autoshrink.vision import augmentation
-from autoshrink.vision.data import PreparedImages, Split
+from autoshrink.vision.data import Split
 from autoshrink.vision.images import Normalise
-from autoshrink.vision.sources import Labels
 
 Batch = tuple[Tensor, Tensor]
 """Normalised images (B, C, H, W) and labels (B,), on the training's device."""
@@ -91,54 +87,3 @@ def evaluation_slices(count: int, batch_size: int, share: Share) -> Iterator[sli
     """Yield the slices of 0..count that this process evaluates."""
     for start in range(share.rank * batch_size, count, share.world * batch_size):
         yield slice(start, min(start + batch_size, count))
-
-
-def normalisation(data: PreparedImages, recipe: ImageTraining) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and deviation per channel: the training split's, or those that scale pixels to [-1, 1]."""
-    if recipe.pixel_scaling == "standardise":
-        return data.mean, data.deviation
-    return (0.5,) * data.channels, (0.5,) * data.channels
-
-
-def image_size(data: PreparedImages, recipe: ImageTraining) -> tuple[int, int]:
-    """Return height and width of what the network is trained on, pixels."""
-    height, width, _ = data.manifest["shape"]
-    return height, width
-
-
-def training_feeds(
-    data: PreparedImages, recipe: ImageTraining, seed: int, share: Share, device: torch.device
-) -> tuple[Feed, Feed | None]:
-    """Return the training split's feeds: what is trained on, and what is held out to choose the best epoch by, if any.
-
-    Raises DataError where a class has too few images to hold ``validation_per_class`` out and still train.
-    """
-    split = data.split("train")
-    held_out_N = held_out(data, split.labels_N, recipe, seed)
-    normalise = Normalise(*normalisation(data, recipe))
-
-    def feed(chosen_N: NDArray[np.bool_]) -> Feed:
-        part = Split(split.images_NHWC[chosen_N], split.labels_N[chosen_N])
-        return ArrayFeed(part, normalise, share, device)
-
-    return feed(~held_out_N), feed(held_out_N) if recipe.validation_per_class else None
-
-
-def held_out(data: PreparedImages, labels_N: Labels, recipe: ImageTraining, seed: int) -> NDArray[np.bool_]:
-    """Return which training images (N,) are held out, drawn by class and name."""
-    chosen_N = np.zeros(len(labels_N), bool)
-    for label, name in enumerate(data.classes):
-        members = np.flatnonzero(labels_N == label).tolist()
-        if len(members) <= recipe.validation_per_class:
-            raise DataError(
-                f"training.cnn.validation_per_class = {recipe.validation_per_class}: class {name!r} of data set "
-                f"{data.name!r} has only {len(members)} training images; accepted: fewer than that"
-            )
-        drawn = seeds.sample(seed, f"validation/class-{label}", members, recipe.validation_per_class)
-        chosen_N[drawn] = True
-    return chosen_N
-
-
-def test_feed(data: PreparedImages, normalise: Normalise, device: torch.device) -> Feed:
-    """Return the feed of the test split."""
-    return ArrayFeed(data.split("test"), normalise, Share(), device)

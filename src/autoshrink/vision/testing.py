@@ -9,9 +9,8 @@ from autoshrink.cell import Cell
 from autoshrink.errors import DataError
 from autoshrink.params.root import Compute
 from autoshrink.params.vision import ImageTraining
-from autoshrink.vision import feeds, loading, network, scoring
+from autoshrink.vision import loading, network, scoring, splits
 from autoshrink.vision.data import PreparedImages
-from autoshrink.vision.images import Normalise
 
 
 def test(folder: Path, data: PreparedImages, compute: Compute) -> dict[str, float]:
@@ -27,7 +26,7 @@ def test(folder: Path, data: PreparedImages, compute: Compute) -> dict[str, floa
             f"{len(data.classes)}; test it on the data set it was trained on ({description.origin['dataset']!r})"
         )
     module = loading.load_model(folder).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    feed = feeds.test_feed(data, Normalise(description.mean, description.deviation), device)
+    feed = splits.test_feed(data, description, compute.threads, device)
     autocast = torch.autocast(device.type, enabled=False)
     return scoring.score(module, feed.evaluation_batches(), int(description.network.background_class), autocast)
 
@@ -35,4 +34,4 @@ def test(folder: Path, data: PreparedImages, compute: Compute) -> dict[str, floa
 def costs(cell: Cell, recipe: ImageTraining, data: PreparedImages) -> dict[str, int]:
     """Return the parameters and MACs per image of the network that ``recipe`` builds from ``cell`` for this data."""
     module = network.skeleton(cell, recipe.network, data.channels, len(data.classes))
-    return cost.measure(module, [torch.zeros(1, data.channels, *feeds.image_size(data, recipe))])
+    return cost.measure(module, [torch.zeros(1, data.channels, *splits.image_size(data, recipe))])

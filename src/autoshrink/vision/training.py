@@ -21,7 +21,7 @@ from autoshrink.cell import Cell
 from autoshrink.errors import DataError, ParameterError
 from autoshrink.params.root import Compute
 from autoshrink.params.vision import ImageTraining
-from autoshrink.vision import feeds, network, processes, scoring
+from autoshrink.vision import feeds, network, processes, scoring, splits
 from autoshrink.vision import recipe as recipes
 from autoshrink.vision.data import PreparedImages
 from autoshrink.vision.loading import ModelDescription, save_model
@@ -75,7 +75,7 @@ class _Trainer:
                 f"training.cnn.batch_size = {recipe.batch_size}: is not divisible by {share.world} processes x "
                 f"accumulation_steps {recipe.accumulation_steps}"
             )
-        self.train_feed, self.validation_feed = feeds.training_feeds(data, recipe, seed, share, device)
+        self.train_feed, self.validation_feed = splits.training_feeds(data, recipe, seed, share, device)
         self.steps_per_epoch = self.train_feed.count // recipe.batch_size
         if not self.steps_per_epoch:
             raise DataError(
@@ -99,8 +99,8 @@ class _Trainer:
             recipe.network,
             data.channels,
             data.classes,
-            *feeds.normalisation(data, recipe),
-            feeds.image_size(data, recipe),
+            *splits.normalisation(data, recipe),
+            splits.image_size(data, recipe),
             recipe.evaluation_crop,
             {
                 "dataset": data.name,
