@@ -23,6 +23,7 @@ include: "workflow/rules/search.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/study.smk"
 
 
 localrules:
@@ -31,6 +32,7 @@ localrules:
     propose,
     select,
     best,
+    study,
 
 
 rule all:
@@ -41,7 +43,7 @@ rule all:
 
 
 onstart:
-    freeze()
+    begin()
 
 
 onsuccess:

@@ -25,6 +25,7 @@ VERBS = {
     "report": ("autoshrink.cli.report", "Steps of the pipeline, in order"),
     "export": ("autoshrink.cli.export", "Taking a model along"),
     "predict": ("autoshrink.cli.predict", "Taking a model along"),
+    "study": ("autoshrink.cli.study", "After a run"),
     "lineage": ("autoshrink.cli.lineage", "After a run"),
 }
 

@@ -14,6 +14,7 @@ _SECTIONS = {
     "select": ("search", "proxy"),
     "train": ("training",),
     "test": ("training",),
+    "study": ("search",),
 }
 
 
@@ -40,6 +41,8 @@ def slice_of(parameters: Parameters, verb: str, task: Task | None = None, datase
     if verb in ("start", "propose"):
         # the objective judges evaluations; proposals do not know it
         del found["search"][task.value]["objective"]
+    if verb == "study":
+        found["study"] = values["study"]
     if verb == "evaluate" and task is Task.CNN:
         found["paper_defects"] = values["paper_defects"]
     return found

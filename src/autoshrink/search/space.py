@@ -1,6 +1,7 @@
 """The cells a search can reach: subgraphs of the complete DAG on its nodes, whose operators were drawn at the start."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from autoshrink.cell import INPUT, Cell, Edge
 from autoshrink.params.search import TaskSearch
@@ -38,16 +39,21 @@ def all_edges(operators: Sequence[str]) -> list[Edge]:
 
 def subgraph(operators: Sequence[str], edges: Iterable[Edge]) -> Cell:
     """Return the cell of these edges, less what node 0 does not reach; nodes keep their number."""
-    kept = sorted(edges)
+    return _subgraph(tuple(operators), tuple(sorted(edges)))
+
+
+# strategies come by the same cells again and again, and a cell that is kept keeps its key
+@lru_cache(maxsize=16384)
+def _subgraph(operators: tuple[str, ...], edges: tuple[Edge, ...]) -> Cell:
     reached = {0}
-    for source, target in sorted(kept, key=lambda edge: edge[1]):
+    for source, target in sorted(edges, key=lambda edge: edge[1]):
         if source in reached:
             reached.add(target)
     nodes = tuple(sorted(reached))
     return Cell(
         nodes,
         (INPUT, *(operators[node - 1] for node in nodes[1:])),
-        tuple(edge for edge in kept if edge[0] in reached),
+        tuple(edge for edge in edges if edge[0] in reached),
     )
 
 

@@ -1,0 +1,75 @@
+"""The verb that compares strategies over many seeds."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autoshrink.cli import options
+from autoshrink.cli.step import step
+from autoshrink.errors import UserError
+from autoshrink.params.base import Task
+
+
+@click.command(short_help="Compare strategies over seeds at equal cost.")
+@options.parameters
+@options.task
+@click.option("--results", type=options.FOLDER, help="Compare the finished searches in this folder.")
+@click.option("--table", metavar="made|FILE", help="Look evaluations up instead: made up, a .csv or a .tfrecord file.")
+@click.option("--seeds", type=click.IntRange(min=2), help="With --table: seeds 0 to this, instead of study.seeds.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="With --table: processes.")
+@options.out("the comparison (a folder)")
+def study(
+    files: tuple[Path, ...],
+    settings: tuple[str, ...],
+    task: str,
+    results: Path | None,
+    table: str | None,
+    seeds: int | None,
+    workers: int,
+    out: Path,
+) -> None:
+    """Compare study.strategies over study.seeds at equal cost: table, anytime curves with bands, paired tests.
+
+    From finished searches (`snakemake study` runs them all), or by the thousand from a table, through the same
+    strategies, scores and limits. A table of NAS-Bench-101 or NAS-Bench-201 must be yours; made is a made-up one.
+
+    Example: autoshrink study --task cnn --table made --seeds 1000 --workers 2 --out study
+    """
+    from autoshrink.search import rounds
+    from autoshrink.study import comparison, page, replay, traces
+
+    parameters, of = options.load(files, settings), Task(task)
+    chosen = parameters.study
+    about: dict[str, Any] = {"parameters": parameters, "task": of}
+    if (results is None) == (table is None):
+        raise UserError("give either --results, the folder of finished searches, or --table, where to look up")
+    if results is not None:
+        names = rounds.study_searches(parameters, of)
+        counts = {name.strategy: len(rounds.plan(parameters, of, name.strategy)) for name in names}
+        inputs = [
+            results / of / str(name) / f"round-{number:02d}" / "round.json"
+            for name in names
+            for number in range(1, counts[name.strategy] + 1)
+        ]
+        about.update(inputs=inputs, subject={"searches": [str(name) for name in names]})
+        found = [traces.read(results, name, counts[name.strategy]) for name in names]
+        source = "training on the proxy"
+    else:
+        assert table is not None
+        if of is not Task.CNN:
+            raise UserError("--table: tables hold image cells; accepted: --task cnn")
+        wanted = list(range(seeds)) if seeds else chosen.seeds
+        about.update(
+            inputs=[] if table == "made" else [Path(table)],
+            subject={"table": table, "seeds": len(wanted)},
+            draws=[str(of)],
+        )
+        found = replay.study(parameters, table, chosen.strategies, wanted, workers)
+        source = f"the table {Path(table).name}"
+    with step("study", out / "study.json", **about) as doing:
+        result = comparison.compare(found, chosen, of, source)
+        doing.outputs += page.write(result, out)
+    for sentence in comparison.statements(result):
+        click.echo(sentence)
+    click.echo(f"{task}: compared, look at {out / 'index.html'}")

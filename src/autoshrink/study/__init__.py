@@ -1,0 +1,5 @@
+"""Comparing strategies over many seeds at the same cost, from finished searches or by looking evaluations up in a
+table.
+
+Never trains and never imports torch.
+"""

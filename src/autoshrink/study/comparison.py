@@ -1,0 +1,145 @@
+"""From traces to a comparison as JSON values: what each strategy finds at each budget, tests between them, in words
+too."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autoshrink.errors import UserError
+from autoshrink.params.base import Task
+from autoshrink.params.study import Study
+from autoshrink.study import statistics
+from autoshrink.study.traces import Trace
+
+KIND, VERSION = "study", 1
+# points of an anytime curve
+_POINTS = 120
+
+
+def compare(traces: Sequence[Trace], settings: Study, task: Task, source: str) -> dict[str, Any]:
+    """Return the comparison of the traces' strategies, the first being the one that the others are tested against.
+
+    ``source`` says where the evaluations come from. Raises UserError when a strategy has no answer for any seed.
+    """
+    by_strategy: dict[str, list[Trace]] = {}
+    for trace in traces:
+        by_strategy.setdefault(trace.strategy, []).append(trace)
+    for strategy, found in by_strategy.items():
+        if all(trace.answer is None for trace in found):
+            raise UserError(f"{task}/{strategy}: no search found a cell with a finite score within the limits")
+    reference = next(iter(by_strategy))
+    full = max(trace.total for trace in by_strategy[reference])
+    return {
+        "task": str(task),
+        "source": source,
+        "reference": reference,
+        "full_budget": full,
+        "confidence": settings.confidence,
+        "strategies": [_strategy(name, found, settings, full) for name, found in by_strategy.items()],
+        "tests": [_tests(by_strategy, reference, share, full, settings) for share in settings.budgets],
+        "quality": "test accuracy" if task is Task.CNN else "test perplexity",
+        "correlation": _correlation(traces, task),
+    }
+
+
+def statements(comparison: Mapping[str, Any]) -> list[str]:
+    """Return what the comparison shows, in sentences: whatever the outcome, it is stated."""
+    reference, level = comparison["reference"], 1 - comparison["confidence"]
+    said = []
+    for test in comparison["tests"]:
+        for item in test["against"]:
+            difference = item["difference"]["mean"]
+            better = "higher" if difference > 0 else "lower"
+            verdict = (
+                f"{item['strategy']} is {'better' if difference > 0 else 'worse'} than {reference}"
+                if item["t_adjusted"] < level
+                else f"no difference between {item['strategy']} and {reference} is shown"
+            )
+            said.append(
+                f"At {test['share']:.0%} of the budget ({test['budget']:.0f} candidate-epochs) {item['strategy']} "
+                f"scores {abs(difference):.4g} {better} than {reference} on average over {item['pairs']} seeds (better "
+                f"in {item['wins']}, worse in {item['losses']}; paired t-test p {_p(item['t'])}, adjusted "
+                f"{_p(item['t_adjusted'])}; signed-rank p {_p(item['wilcoxon'])}): {verdict}."
+            )
+    found = comparison["correlation"]
+    if found is None:
+        said.append("How proxy scores and final quality go together was not measured (study.final_training).")
+    else:
+        said.append(
+            f"Proxy score and {comparison['quality']} of {found['pairs']} answers: Spearman's rank correlation "
+            f"{found['spearman']:.2f} (p {_p(found['spearman_p'])}), Kendall's {found['kendall']:.2f}, "
+            "the sign being such that positive is agreement."
+        )
+    return said
+
+
+def _p(value: float) -> str:
+    return "< 1e-12" if value < 1e-12 else f"= {value:.3g}"
+
+
+def _strategy(name: str, found: Sequence[Trace], settings: Study, full: int) -> dict[str, Any]:
+    budgets = []
+    for share in settings.budgets:
+        values = [value for trace in found if (value := trace.at(share * full)) is not None]
+        budgets.append({"share": share, "searches": len(values), **_interval(values, settings.confidence)})
+    answers = [trace.answer for trace in found if trace.answer is not None]
+    qualities = [trace.quality for trace in found if trace.quality is not None]
+    return {
+        "name": name,
+        "seeds": [trace.seed for trace in found],
+        "answers": [trace.answer for trace in found],
+        "epochs": statistics.interval([trace.total for trace in found], settings.confidence)["mean"],
+        "trained": statistics.interval([trace.trained for trace in found], settings.confidence)["mean"],
+        "budgets": budgets,
+        "answer": _interval(answers, settings.confidence),
+        "quality": _interval(qualities, settings.confidence) if qualities else None,
+        "curve": _curve(found, settings.confidence),
+    }
+
+
+def _interval(values: Sequence[float], confidence: float) -> dict[str, float | None]:
+    return statistics.interval(values, confidence) if values else dict.fromkeys(("mean", "deviation", "low", "high"))
+
+
+def _curve(found: Sequence[Trace], confidence: float) -> list[dict[str, float | None]]:
+    """Return the mean best score against candidate-epochs, with its interval, from where every search has an answer."""
+    longest = max(trace.total for trace in found)
+    points = []
+    for step in range(1, _POINTS + 1):
+        budget = longest * step / _POINTS
+        values = [trace.at(budget) for trace in found if trace.answer is not None]
+        known = [value for value in values if value is not None]
+        if len(known) == len(values):
+            points.append({"epochs": budget, **statistics.interval(known, confidence)})
+    return points
+
+
+def _tests(
+    by_strategy: Mapping[str, Sequence[Trace]], reference: str, share: float, full: int, settings: Study
+) -> dict[str, Any]:
+    """Test every strategy against the reference at a share of the budget, on the seeds for which both have an
+    answer."""
+    budget = share * full
+    base = {trace.seed: trace.at(budget) for trace in by_strategy[reference]}
+    against = []
+    for name, found in by_strategy.items():
+        pairs = [
+            (ours, theirs)
+            for trace in found
+            if (ours := base.get(trace.seed)) is not None and (theirs := trace.at(budget)) is not None
+        ]
+        if name != reference and len(pairs) > 1:
+            first, second = zip(*pairs, strict=True)
+            against.append({"strategy": name, **statistics.paired(first, second, settings.confidence)})
+    for key in ("t", "wilcoxon"):
+        for item, adjusted in zip(against, statistics.holm([item[key] for item in against]), strict=True):
+            item[f"{key}_adjusted"] = adjusted
+    return {"share": share, "budget": budget, "against": against}
+
+
+def _correlation(traces: Sequence[Trace], task: Task) -> dict[str, Any] | None:
+    pairs = [(t.answer, t.quality) for t in traces if t.answer is not None and t.quality is not None]
+    if not pairs:
+        return None
+    scores, qualities = zip(*pairs, strict=True)
+    sign = 1.0 if task is Task.CNN else -1.0  # less perplexity is better
+    return statistics.rank_correlation(scores, [sign * quality for quality in qualities])

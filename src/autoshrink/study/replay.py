@@ -1,0 +1,74 @@
+"""Searches on a table: the strategies, scores and limits of a real search, with evaluations looked up, all in
+memory."""
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+from autoshrink.params import Parameters
+from autoshrink.params.base import Task
+from autoshrink.search import registry
+from autoshrink.search.objective import preference, score, violation
+from autoshrink.search.rounds import SearchName
+from autoshrink.search.strategy import Scored
+from autoshrink.study import tables
+from autoshrink.study.tables import Table
+from autoshrink.study.traces import Event, Trace, trace
+
+# seeds that a worker takes at once: enough to make sending them cheap
+_CHUNK = 25
+
+
+def search(parameters: Parameters, name: SearchName, table: Table) -> Trace:
+    """Run a CNN search on the table and return its trace.
+
+    Exactly the search that the same parameters and name would run by training, if training gave what the table says.
+    """
+    section = parameters.search.cnn
+    strategy = registry.make(section, table.operators, parameters.search.strategies[name.strategy])
+    draws = name.draws(parameters.seed)
+    state = strategy.start(draws)
+    events: list[Event] = []
+    answer: tuple[tuple[Any, ...], float | None] | None = None
+    for number, _ in enumerate(strategy.slots(), start=1):
+        proposed = strategy.propose(state, number, draws)
+        scored = []
+        for candidate in proposed:
+            evaluation = table.look_up(candidate.cell, candidate.fidelity)
+            untrained = candidate.fidelity is not None and "zero_cost" in candidate.fidelity
+            value = None if untrained else score(section.objective, candidate.cell, evaluation, None)
+            excess = violation(section.objective, evaluation["costs"])
+            scored.append(Scored(candidate, value, excess, evaluation["metrics"]))
+            events.append(Event(evaluation["epochs"], value, candidate.fidelity is None, excess == 0))
+            if candidate.fidelity is None and value is not None and excess == 0:
+                found = (preference(value, candidate.cell), evaluation["metrics"].get("test"))
+                answer = found if answer is None or found[0] < answer[0] else answer
+        state = strategy.select(state, number, scored, draws).state
+    return trace(name, events, None if answer is None else answer[1])
+
+
+def study(
+    parameters: Parameters, source: str, strategies: Sequence[str], seeds: Sequence[int], workers: int
+) -> list[Trace]:
+    """Run every strategy with every seed on the table ``source``, in ``workers`` processes; order is strategy, then
+    seed."""
+    parts = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
+    jobs = [(strategy, part) for strategy in strategies for part in parts]
+    if workers == 1:
+        _prepare(parameters, source)
+        return [found for job in jobs for found in _part(job)]
+    with ProcessPoolExecutor(workers, initializer=_prepare, initargs=(parameters, source)) as pool:
+        return [found for part in pool.map(_part, jobs) for found in part]
+
+
+# what each worker process works with, set once: a table can be large
+_worker: dict[str, Any] = {}
+
+
+def _prepare(parameters: Parameters, source: str) -> None:
+    _worker.update(parameters=parameters, table=tables.load(source, parameters.search.cnn.operators))
+
+
+def _part(job: tuple[str, Sequence[int]]) -> list[Trace]:
+    strategy, seeds = job
+    return [search(_worker["parameters"], SearchName(Task.CNN, strategy, seed), _worker["table"]) for seed in seeds]

@@ -1,0 +1,167 @@
+"""Evaluations that are looked up instead of made: a made-up table, a CSV file, or NAS-Bench-101's official file."""
+
+import csv
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from autoshrink.cell import Cell, CellError
+from autoshrink.errors import DataError
+from autoshrink.study import nas_bench
+
+Fidelity = Mapping[str, Any] | None
+
+
+class Table(Protocol):
+    """Where evaluations are looked up. ``operators`` are those of its cells."""
+
+    name: str
+    operators: Sequence[str]
+
+    def look_up(self, cell: Cell, fidelity: Fidelity) -> Mapping[str, Any]:
+        """Return an evaluation's ``metrics`` (accuracy, the test accuracy ``test`` if known), ``costs`` and ``epochs``.
+
+        The accuracy of a cell that the table lacks is None, which never wins. Raises DataError when the table knows
+        nothing of this fidelity.
+        """
+        ...
+
+
+class MadeTable:
+    """A made-up landscape over all cells: depth and wide operators help up to a point, parallel branches a little.
+
+    Good for tests and for comparing strategies by the thousand; it says nothing about real data. Training for fewer
+    epochs, and looking at an untrained network, gives a noisier and lower accuracy. Test accuracy is validation
+    accuracy with other noise.
+    """
+
+    name = "made"
+    _EPOCHS = 4
+
+    def __init__(self, operators: Sequence[str]) -> None:
+        self.operators = operators
+        # operators are worth and cost more, the earlier they are listed
+        self._worth = {operator: 1.0 / (1 + index) for index, operator in enumerate(operators)}
+        self._known: dict[tuple[str, str], Mapping[str, Any]] = {}
+
+    def look_up(self, cell: Cell, fidelity: Fidelity) -> Mapping[str, Any]:
+        """Return the made-up evaluation of a cell."""
+        about = str(sorted((fidelity or {}).items()))
+        found = self._known.get((cell.key, about))
+        if found is None:
+            found = self._known[cell.key, about] = self._make(cell, fidelity or {}, about)
+        return found
+
+    def _make(self, cell: Cell, fidelity: Mapping[str, Any], about: str) -> Mapping[str, Any]:
+        depth = {0: 0.0}
+        macs = 2e5
+        for node, operator in zip(cell.nodes[1:], cell.operators[1:], strict=True):
+            sources = cell.predecessors(node)
+            depth[node] = max((depth[source] for source in sources), default=0.0) + self._worth[operator]
+            macs += 1e5 * len(sources) * (0.5 + self._worth[operator])
+        longest = max(depth.values())
+        sound = 0.95 - 0.55 * math.exp(-1.1 * longest) + 0.006 * len(cell.leaves) - 0.002 * len(cell.edges)
+        accuracy = min(1.0, sound + 0.012 * (_chance(f"{cell.key}/validation") - 0.5))
+        test = min(1.0, sound + 0.012 * (_chance(f"{cell.key}/test") - 0.5))
+        costs = {"macs": macs, "parameters": macs / 20}
+        if "zero_cost" in fidelity:
+            value = sound + 0.15 * (_chance(f"{cell.key}/{about}") - 0.5)
+            return {"metrics": {"accuracy": None, fidelity["zero_cost"]: value}, "costs": costs, "epochs": 0}
+        epochs = fidelity.get("epochs", self._EPOCHS)
+        if epochs < self._EPOCHS:
+            accuracy -= 0.25 / epochs - 0.08 * (_chance(f"{cell.key}/{about}") - 0.5)
+        return {"metrics": {"accuracy": accuracy, "test": test}, "costs": costs, "epochs": epochs}
+
+
+class FileTable:
+    """Evaluations by the cell's key, read from a file."""
+
+    def __init__(self, name: str, evaluations: Mapping[str, Mapping[str, Any]], operators: Sequence[str]) -> None:
+        self.name, self.operators = name, operators
+        self._evaluations = evaluations
+        # a cell that the table lacks is one that nobody can train: no accuracy, and no epochs spent on it
+        costs = {key: max(item["costs"][key] for item in evaluations.values()) for key in ("macs", "parameters")}
+        self._missing = {"metrics": {"accuracy": None, "test": None}, "costs": costs, "epochs": 0}
+
+    def look_up(self, cell: Cell, fidelity: Fidelity) -> Mapping[str, Any]:
+        """Return the file's evaluation of a cell; one that it lacks has no accuracy and costs as much as any."""
+        if fidelity is not None:
+            raise DataError(
+                f"{self.name}: holds full trainings alone, not {dict(fidelity)}; leave strategies that look first "
+                "(halving, prerank) out of study.strategies"
+            )
+        return self._evaluations.get(cell.key, self._missing)
+
+
+def load(source: str, operators: Sequence[str]) -> Table:
+    """Return the table that ``source`` names: ``made``, a CSV file, or NAS-Bench-101's ``.tfrecord`` file.
+
+    ``operators`` are those of a made table. Raises DataError, in one line, on a file that cannot be read as such.
+    """
+    if source == "made":
+        return MadeTable(operators)
+    path = Path(source)
+    if not path.is_file():
+        raise DataError(f"--table {source}: there is no such file; accepted: made, a .csv file, a .tfrecord file")
+    evaluations = nas_bench.read_101(path) if path.suffix == ".tfrecord" else _read_csv(path)
+    found = {word.split("(")[0] for key in evaluations for word in key.split(";") if word}
+    return FileTable(path.name, evaluations, sorted(found))
+
+
+def _read_csv(path: Path) -> dict[str, Mapping[str, Any]]:
+    """Read a CSV file with the columns cell and accuracy, and optionally test, macs, parameters and epochs.
+
+    ``cell`` is a key as this package writes it, ``conv_1x1(0);conv_3x3(0,1)``, or a NAS-Bench-201 string,
+    ``|nor_conv_3x3~0|+|none~0|skip_connect~1|+...``; accuracies are shares or per cent. Rows of isomorphic cells are
+    averaged.
+    """
+    rows: dict[str, list[dict[str, float | None]]] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if not {"cell", "accuracy"} <= set(reader.fieldnames or []):
+            raise DataError(f"{path}: needs the columns cell and accuracy, found {', '.join(reader.fieldnames or [])}")
+        for number, row in enumerate(reader, start=2):
+            try:
+                cell = _cell(row["cell"])
+                numbers = {name: float(row[name]) if row.get(name) else None for name in _COLUMNS}
+            except (CellError, ValueError, TypeError) as error:
+                raise DataError(f"{path}, line {number}: {error}") from None
+            if cell is not None:
+                rows.setdefault(cell.key, []).append(numbers)
+    if not rows:
+        raise DataError(f"{path}: holds no cell")
+    return {key: _evaluation(key, same) for key, same in rows.items()}
+
+
+_COLUMNS = ("accuracy", "test", "macs", "parameters", "epochs")
+
+
+def _cell(text: str) -> Cell | None:
+    return nas_bench.cell_of_201(text) if text.startswith("|") else nas_bench.cell_of_key(text)
+
+
+def _evaluation(key: str, same: Sequence[Mapping[str, float | None]]) -> Mapping[str, Any]:
+    def mean(name: str) -> float | None:
+        values = [row[name] for row in same]
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if known else None
+
+    def share(name: str) -> float | None:
+        value = mean(name)
+        return value if value is None or value <= 1 else value / 100
+
+    # where the file has no costs every edge counts one, so that the objective still prefers smaller cells
+    edges = float(max(1, key.count(",") + key.count("(")))
+    costs = {"macs": mean("macs") or 1e6 * edges, "parameters": mean("parameters") or 1e4 * edges}
+    return {
+        "metrics": {"accuracy": share("accuracy"), "test": share("test")},
+        "costs": costs,
+        "epochs": round(mean("epochs") or 1),
+    }
+
+
+def _chance(text: str) -> float:
+    """Return a number in [0, 1) that only ``text`` decides."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48

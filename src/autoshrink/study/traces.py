@@ -1,0 +1,96 @@
+"""What a search had found by the time it had spent so much: the raw material of a comparison."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autoshrink import artifacts
+from autoshrink.errors import UserError
+from autoshrink.params.base import Task
+from autoshrink.search import rounds
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One search, evaluation by evaluation.
+
+    ``spent[i]`` are the candidate-epochs spent up to evaluation i, and ``best[i]`` the score of the best cell that
+    could be the answer then, None before there is one. An evaluation counts what it took to make, also where it was
+    re-used, so that strategies sharing a store are compared at equal cost. ``trained`` counts candidates trained in
+    full. ``quality`` is the final model's: test accuracy or perplexity of the answer, None where it was not measured.
+    """
+
+    strategy: str
+    seed: int
+    spent: tuple[int, ...]
+    best: tuple[float | None, ...]
+    trained: int
+    quality: float | None
+
+    @property
+    def total(self) -> int:
+        """All the candidate-epochs that the search spent."""
+        return self.spent[-1] if self.spent else 0
+
+    @property
+    def answer(self) -> float | None:
+        """The score of the search's answer, None where it has none."""
+        return self.best[-1] if self.best else None
+
+    def at(self, budget: float) -> float | None:
+        """Return the best score found by ``budget`` candidate-epochs, None where there was none yet."""
+        index = bisect_right(self.spent, budget)
+        return self.best[index - 1] if index else None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One evaluation: the epochs it took, the score (None: not finite, or no training in full), whether it may be the
+    answer."""
+
+    epochs: int
+    score: float | None
+    full: bool
+    allowed: bool
+
+
+def trace(name: rounds.SearchName, events: Iterable[Event], quality: float | None) -> Trace:
+    """Return the trace of a search whose evaluations were ``events``, in order."""
+    spent, best, trained = [], [], 0
+    total, leader = 0, None
+    for event in events:
+        total += event.epochs
+        trained += event.full
+        if event.full and event.allowed and event.score is not None and (leader is None or event.score > leader):
+            leader = event.score
+        spent.append(total)
+        best.append(leader)
+    return Trace(name.strategy, name.seed, tuple(spent), tuple(best), trained, quality)
+
+
+def read(results: Path, name: rounds.SearchName, count: int) -> Trace:
+    """Return the trace of a finished search of ``count`` rounds. Raises ArtifactError or UserError, naming the file."""
+    folder = results / name.task / str(name)
+    paths = [folder / f"round-{number:02d}" / "round.json" for number in range(1, count + 1)]
+    events = [event for path in paths for event in _events(path, name)]
+    return trace(name, events, _quality(folder / "metrics.json", name.task))
+
+
+def _events(path: Path, name: rounds.SearchName) -> list[Event]:
+    content = rounds.read_round(path)
+    if {key: content[key] for key in ("task", "search")} != name.to_json():
+        raise UserError(f"{path}: is a round of {content['task']}/{content['search']}, not of {name.task}/{name}")
+    return [
+        Event(item["epochs"], item["score"], item["fidelity"] is None, item["violation"] == 0)
+        for item in content["candidates"]
+    ]
+
+
+def _quality(path: Path, task: Task) -> float | None:
+    if not path.exists():
+        return None
+    metrics: Mapping[str, Any] = artifacts.read_sealed(path, "metrics", 1)["metrics"]
+    value: float | None = metrics["accuracy_top1" if task is Task.CNN else "perplexity"]
+    return value
