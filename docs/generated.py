@@ -196,6 +196,8 @@ def shrinking() -> Iterator[tuple[str, str]]:
     cell = Cell.complete(["separable_conv_3x3", "conv_1x1", "separable_conv_3x3"])
     removed = [(1, 3), (0, 2), (1, 2)]
     for step, edge in enumerate([None, *removed]):
+        before = cell
         if edge is not None:
             cell = cell.without(edge).pruned()
-        yield f"shrinking-{step}", drawing.svg(cell, f"A cell after {step} edges have fallen", 4)
+        fallen = sorted(set(before.edges) - set(cell.edges))
+        yield f"shrinking-{step}", drawing.svg(cell, f"A cell, round {step}", 4, fallen)

@@ -1,8 +1,9 @@
 """A cell as a picture of its own: an SVG that any page or document can hold, on light ground and on dark."""
 
+from collections.abc import Iterable
 from html import escape
 
-from autoshrink.cell import Cell
+from autoshrink.cell import Cell, Edge
 from autoshrink.report import palette
 from autoshrink.report.layout import MARGIN, RADIUS, Layout
 
@@ -10,10 +11,11 @@ _LEGEND_LINE = 22.0
 _LEGEND_COLUMN = 150.0
 
 
-def svg(cell: Cell, title: str, size: int | None = None) -> str:
+def svg(cell: Cell, title: str, size: int | None = None, fallen: Iterable[Edge] = ()) -> str:
     """Return the cell as an SVG drawing with a legend; ``title`` is what a screen reader says first.
 
-    ``size`` is how many node numbers there is room for, so that a series of cells of one search lines up.
+    ``size`` is how many node numbers there is room for, so that a series of cells of one search lines up; ``fallen``
+    edges, which the cell no longer has, are dashed.
     """
     layout = Layout(size or max(cell.nodes) + 1)
     operators = sorted(set(cell.operators[1:]))
@@ -30,6 +32,10 @@ def svg(cell: Cell, title: str, size: int | None = None) -> str:
     for source, target in cell.edges:
         path = layout.edge(source, target).path()
         parts.append(f'<path d="{path}" fill="none" stroke="{palette.EDGE}" stroke-width="1.4"/>')
+    for source, target in fallen:
+        path = layout.edge(source, target).path()
+        look = f'stroke="{palette.FALLEN}" stroke-width="1.6" stroke-dasharray="2 5"'
+        parts.append(f'<path d="{path}" fill="none" {look}/>')
     for node, operator in zip(cell.nodes, cell.operators, strict=True):
         x, y = layout.node(node)
         parts.append(_node(x, y, operator, node in cell.leaves))
