@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from autoshrink.cli import options
+from autoshrink.errors import UserError
 
 RUN = click.argument("run", type=options.FOLDER, default=Path("results"))
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -158,6 +159,29 @@ def repair(run: Path) -> None:
     found = graph.read(run)
     for line in room.repair(found, verification.verify(found)):
         click.echo(line, err=True)
+
+
+@lineage.command()
+@RUN
+@click.option("--workflow", type=options.FILE, default=Path("Snakefile"), show_default=True, help="The workflow.")
+@click.option("--license", "license_text", default="not stated", help="Under which licence the run is given to others.")
+@options.out("the crate (a new folder, or a .zip)")
+def export(run: Path, workflow: Path, license_text: str, out: Path) -> None:
+    """Pack a run as a Workflow Run RO-Crate: rounds, metrics, figures, workflow, and who made what from what.
+
+    RUN is the results folder; it must verify. The crate needs nothing of AutoShrink's to be opened.
+
+    Example: autoshrink lineage export results --out run.crate.zip --license https://spdx.org/licenses/CC-BY-4.0
+    """
+    from autoshrink.lineage import crate, graph
+    from autoshrink.lineage import verify as verification
+
+    found = graph.read(run)
+    wrong = len(verification.verify(found).findings)
+    if wrong:
+        raise UserError(f"{run}: is not as it was made ({wrong} findings); see 'autoshrink lineage verify {run}'")
+    crate.export(found, workflow, out, license_text)
+    click.echo(f"{run}: packed in {out}")
 
 
 def _print_json(value: Any) -> None:
