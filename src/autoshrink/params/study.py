@@ -16,8 +16,8 @@ class Study(Section):
     """Names of the searches run with each strategy. Searches of one name start from the same operators, so that they
     can be compared pair by pair."""
     budgets: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = [0.25, 0.5, 1.0]
-    """Shares of the full budget at which answers are compared. The full budget is what the costliest search of the first
-    strategy spends, in candidate-epochs; a search that stops earlier keeps its answer."""
+    """Shares of the full budget at which answers are compared. The full budget is what the costliest search of the
+    first strategy spends, in candidate-epochs; a search that stops earlier keeps its answer."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Confidence of the bands and intervals, and what a difference must reach to be called one."""
     final_training: bool = False

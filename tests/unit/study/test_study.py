@@ -1,0 +1,170 @@
+"""Comparisons of strategies: traces, statistics, and the page; on made searches and from finished ones."""
+
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytest import approx
+from scipy import stats
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "search"))  # the made searches are shared
+from search_runs import by_key, parameters, run
+
+from autoshrink import artifacts
+from autoshrink.errors import UserError
+from autoshrink.params.base import Task
+from autoshrink.params.strategies import BUILT_IN
+from autoshrink.params.study import Study
+from autoshrink.search import rounds
+from autoshrink.search.rounds import SearchName
+from autoshrink.study import comparison, page, replay, statistics, tables, traces
+from autoshrink.study.traces import Event, Trace
+
+NAME = SearchName(Task.CNN, "shrink", 0)
+
+
+def test_a_trace_counts_what_was_spent_and_keeps_the_best_answer() -> None:
+    """Epochs add up; hints, diverged candidates and those over a limit cost, but are no answers."""
+    events = [
+        Event(1, 0.9, False, True),
+        Event(4, None, True, True),
+        Event(4, 0.8, True, False),
+        Event(4, 0.3, True, True),
+        Event(2, 0.2, True, True),
+        Event(4, 0.5, True, True),
+    ]
+    trace = traces.trace(NAME, events, 0.97)
+    assert trace.spent == (1, 5, 9, 13, 15, 19)
+    assert trace.best == (None, None, None, 0.3, 0.3, 0.5)
+    assert (trace.trained, trace.total, trace.answer, trace.quality) == (5, 19, 0.5, 0.97)
+    assert [trace.at(budget) for budget in (0, 12.9, 13, 18, 19, 1000)] == [None, None, 0.3, 0.3, 0.5, 0.5]
+
+
+def test_replaying_a_table_is_the_search_itself(tmp_path: Path) -> None:
+    """A search through its files and one replayed in memory, on the same evaluations, leave the same trace."""
+    chosen = parameters({"search": {"cnn": {"objective": {"max_macs": 700_000}}}})
+    for strategy in ("shrink", "evolution", "local", "shrink-halving", "grow"):
+        name = SearchName(Task.CNN, strategy, 3)
+
+        class Made:
+            name, operators = "made", chosen.search.cnn.operators
+
+            def look_up(self, cell, fidelity):  # type: ignore[no-untyped-def]
+                return {**by_key(cell), "epochs": 3}
+
+        run(chosen, name, tmp_path / "cnn" / str(name), by_key)
+        count = len(rounds.plan(chosen, Task.CNN, strategy))
+        assert replay.search(chosen, name, Made()) == traces.read(tmp_path, name, count)
+
+
+def test_workers_change_nothing() -> None:
+    """One process or two: the same traces in the same order, whatever the table has kept."""
+    chosen = parameters()
+    one = replay.study(chosen, "made", ["shrink", "random"], range(60), 1)
+    assert one == replay.study(chosen, "made", ["shrink", "random"], range(60), 2)
+    assert [(trace.strategy, trace.seed) for trace in one[:61:60]] == [("shrink", 0), ("random", 0)]
+
+
+def test_statistics_agree_with_scipy() -> None:
+    """Intervals, paired tests and Holm's adjustment against their definitions."""
+    first = [0.1, 0.5, 0.3, 0.9, 0.4]
+    second = [0.2, 0.55, 0.5, 0.8, 0.6]
+    found = statistics.interval(first, 0.95)
+    low, high = stats.t.interval(0.95, 4, np.mean(first), stats.sem(first))
+    assert (found["low"], found["high"]) == (approx(low), approx(high))
+    assert statistics.interval([0.3], 0.95) == {"mean": 0.3, "deviation": None, "low": None, "high": None}
+    test = statistics.paired(first, second, 0.95)
+    assert test["t"] == approx(stats.ttest_rel(second, first).pvalue)
+    assert (test["wins"], test["losses"]) == (4, 1)
+    assert test["difference"]["mean"] == approx(np.mean(np.subtract(second, first)))
+    same = statistics.paired(first, first, 0.95)
+    assert (same["t"], same["wilcoxon"]) == (1.0, 1.0)
+    assert statistics.paired([0.0, 0.5, 1.0], [0.5, 1.0, 1.5], 0.95)["t"] == 0.0
+    assert statistics.holm([0.01, 0.04, 0.03]) == approx([0.03, 0.06, 0.06])
+    assert statistics.rank_correlation([1, 2, 3], [1, 1, 1]) is None
+    correlation = statistics.rank_correlation([1, 2, 3, 4], [2, 4, 6, 9])
+    assert correlation is not None and correlation["spearman"] == approx(1.0)
+
+
+def _made(strategy: str, offset: float, seeds: int = 8) -> list[Trace]:
+    return [
+        Trace(strategy, seed, (4, 8, 12), (None, 0.1 * seed + offset, 0.1 * seed + 2 * offset), 3, 0.5 + 0.01 * seed)
+        for seed in range(seeds)
+    ]
+
+
+def test_a_clear_difference_is_stated_and_a_missing_one_too() -> None:
+    """Pairs that always differ by the same are told apart though seeds scatter more; equal ones are not."""
+    traces_of = [*_made("shrink", 0.0), *_made("random", 0.01), *_made("local", 0.0)]
+    settings = Study(strategies=["shrink", "random", "local"], budgets=[0.5, 1.0])
+    result = comparison.compare(traces_of, settings, Task.CNN, "made")
+    assert result["full_budget"] == 12
+    assert [test["budget"] for test in result["tests"]] == [6.0, 12.0]
+    assert result["tests"][0]["against"] == [], "no search has an answer so early"
+    said = comparison.statements(result)
+    assert "random is better than shrink." in said[0]
+    assert "no difference between local and shrink is shown." in said[1]
+    assert result["correlation"]["spearman"] > 0.8
+    curve = result["strategies"][1]["curve"]
+    assert curve[0]["epochs"] >= 8 and curve[-1] == {
+        "epochs": 12.0,
+        **statistics.interval([trace.best[-1] for trace in _made("random", 0.01)], 0.95),  # type: ignore[misc]
+    }
+
+
+def test_less_perplexity_counts_as_agreement() -> None:
+    """For text the sign of the correlation is turned, so that positive always means that the proxy is right."""
+    result = comparison.compare([*_made("shrink", 0.0), *_made("random", 0.01)], Study(budgets=[1.0]), Task.RNN, "made")
+    assert result["correlation"]["spearman"] < -0.8
+
+
+def test_a_strategy_without_any_answer_is_an_error() -> None:
+    """Nothing to compare: said with the strategy's name."""
+    nothing = [Trace("random", seed, (4,), (None,), 1, None) for seed in range(2)]
+    with pytest.raises(UserError, match="cnn/random: no search found a cell"):
+        comparison.compare([*_made("shrink", 0.0), *nothing], Study(), Task.CNN, "made")
+
+
+def test_the_page_is_whole_and_needs_nothing(tmp_path: Path) -> None:
+    """All files are there, made the same twice, and the page loads nothing from anywhere."""
+    chosen = parameters()
+    found = replay.study(chosen, "made", ["shrink", "random", "grow"], range(10), 1)
+    result = comparison.compare(found, chosen.study, Task.CNN, "the table made")
+    for folder in ("one", "two"):
+        written = page.write(result, tmp_path / folder)
+        assert sorted(path.name for path in written) == sorted(page.FILES)
+    for name in page.FILES:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    html = (tmp_path / "one" / "index.html").read_text()
+    assert html.count("<svg") == 2
+    assert not any(word in html for word in ("src=", 'href="http', "@import", "url(http"))
+    assert artifacts.read_sealed(tmp_path / "one" / "study.json", "study", 1)["reference"] == "shrink"
+    table = (tmp_path / "one" / "study.csv").read_text().splitlines()
+    assert len(table) == 1 + 3 * (3 + 1)
+
+
+def test_every_strategy_replays_on_the_made_table() -> None:
+    """All built-in strategies, several seeds each, end with an answer; shrinking twice as fast trains fewer."""
+    chosen = parameters()
+    table = tables.MadeTable(chosen.search.cnn.operators)
+    for strategy in BUILT_IN:
+        for seed in range(3):
+            trace = replay.search(chosen, SearchName(Task.CNN, strategy, seed), table)
+            assert trace.answer is not None and math.isfinite(trace.answer)
+            assert trace.quality is not None
+
+
+@pytest.mark.slow
+def test_a_thousand_seeds_of_all_strategies_take_less_than_a_minute_of_two_cores() -> None:
+    """The budget is 120 seconds of processor time; it holds with room to spare."""
+    import time
+
+    chosen = parameters()
+    table = tables.MadeTable(chosen.search.cnn.operators)
+    start = time.process_time()
+    for strategy in BUILT_IN:
+        for seed in range(200):
+            replay.search(chosen, SearchName(Task.CNN, strategy, seed), table)
+    assert 5 * (time.process_time() - start) < 120

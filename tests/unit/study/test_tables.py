@@ -1,0 +1,134 @@
+"""Tables of evaluations: made up, CSV, NAS-Bench-101's file and NAS-Bench-201's strings."""
+
+import base64
+import json
+import struct
+from pathlib import Path
+
+import pytest
+from pytest import approx
+
+from autoshrink.cell import Cell, CellError
+from autoshrink.errors import DataError
+from autoshrink.study import nas_bench, tables
+
+CHAIN = Cell.of(["conv_1x1", "conv_3x3"], [(0, 1), (1, 2)])
+
+
+def test_keys_are_read_back() -> None:
+    """A cell's key names the cell."""
+    for cell in (CHAIN, Cell.complete(["conv_1x1", "conv_3x3", "conv_1x1"]), Cell.of([], [])):
+        assert nas_bench.cell_of_key(cell.key).key == cell.key
+    for text in ("conv", "conv(0;1)", "conv(0)x", "conv(1)"):
+        with pytest.raises(CellError):
+            nas_bench.cell_of_key(text)
+
+
+def test_a_csv_of_keys(tmp_path: Path) -> None:
+    """Per cent become shares, rows of isomorphic cells are averaged, unknown cells have no accuracy."""
+    path = tmp_path / "table.csv"
+    path.write_text(
+        "cell,accuracy,test,macs,epochs\n"
+        "conv_1x1(0);conv_3x3(1),90,80,1000,12\n"
+        "conv_1x1(0);conv_3x3(1),92,82,1000,12\n"
+        '"conv_1x1(0);conv_3x3(0,1)",50,,3000,12\n'
+    )
+    table = tables.load(str(path), [])
+    assert table.operators == ["conv_1x1", "conv_3x3"]
+    found = table.look_up(CHAIN, None)
+    assert found["metrics"] == {"accuracy": approx(0.91), "test": approx(0.81)}
+    assert (found["costs"]["macs"], found["epochs"]) == (1000, 12)
+    missing = table.look_up(Cell.of(["conv_1x1"], [(0, 1)]), None)
+    assert missing["metrics"]["accuracy"] is None and missing["epochs"] == 0
+    with pytest.raises(DataError, match=r"table\.csv: holds full trainings alone"):
+        table.look_up(CHAIN, {"epochs": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("key,value\na,1\n", "needs the columns cell and accuracy"),
+        ("cell,accuracy\nconv,90\n", "line 2: 'conv' is no operator"),
+        ("cell,accuracy\nconv(0),much\n", "line 2: could not convert"),
+        ("cell,accuracy\n", "holds no cell"),
+    ],
+)
+def test_a_bad_csv_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    """Each mistake is told with the file and the line."""
+    (tmp_path / "bad.csv").write_text(text)
+    with pytest.raises(DataError, match=message) as caught:
+        tables.load(str(tmp_path / "bad.csv"), [])
+    assert "\n" not in str(caught.value)
+    with pytest.raises(DataError, match="there is no such file; accepted: made"):
+        tables.load(str(tmp_path / "none.csv"), [])
+
+
+def test_nas_bench_201_strings() -> None:
+    """Edges into a node carry its operator; what is none of our cells is left out."""
+    text = "|conv~0|+|none~0|skip~1|+|conv~0|conv~1|none~2|"
+    cell = nas_bench.cell_of_201("|conv~0|+|none~0|none~1|+|conv~0|conv~1|none~2|")
+    assert cell is not None and cell.key == Cell.of(["conv", "conv"], [(0, 1), (0, 2), (1, 2)]).key
+    nowhere, mixed, empty = text, "|conv~0|+|none~0|none~1|+|conv~0|skip~1|none~2|", "|none~0|+|none~0|none~1|"
+    assert nas_bench.cell_of_201(nowhere) is None, "node 2 leads nowhere, and is no output there"
+    assert nas_bench.cell_of_201(mixed) is None, "two operators into one node"
+    assert nas_bench.cell_of_201(empty) is None, "nothing reaches the output"
+    for bad in ("|conv|", "|conv~1|", "conv~x"):
+        with pytest.raises(CellError, match="is no NAS-Bench-201 string"):
+            nas_bench.cell_of_201(bad)
+
+
+def _field(number: int, value: float | int | bytes) -> bytes:
+    if isinstance(value, float):
+        return bytes([number << 3 | 1]) + struct.pack("<d", value)
+    if isinstance(value, int):
+        coded = b""
+        while value >= 0x80:
+            coded += bytes([value & 0x7F | 0x80])
+            value >>= 7
+        return bytes([number << 3]) + coded + bytes([value])
+    return bytes([number << 3 | 2]) + _field(0, len(value))[1:] + value
+
+
+def _record(epochs: int, adjacency: str, operations: str, validation: float, test: float) -> bytes:
+    """Return a record as NAS-Bench-101's file has it: checksums (not looked at), JSON, and a protocol buffer within."""
+    evaluations = [
+        b"".join(_field(n, v) for n, v in ((1, float(epochs)), (2, 1.0), (3, 0.5), (4, v4), (5, v5), (6, b"path")))
+        for v4, v5 in ((0.1, 0.1), (validation / 2, test / 2), (validation, test))
+    ]
+    message = b"".join(_field(1, evaluation) for evaluation in evaluations) + _field(2, 300_000) + _field(3, 9.5)
+    body = json.dumps(["hash", epochs, adjacency, operations, base64.b64encode(message).decode()]).encode()
+    return struct.pack("<Q", len(body)) + b"\0\0\0\0" + body + b"\0\0\0\0"
+
+
+def test_nas_bench_101s_file(tmp_path: Path) -> None:
+    """Runs are averaged, the fewest epochs are the proxy, the most the final training; other graphs are left out."""
+    path = tmp_path / "nasbench.tfrecord"
+    chain, skip = "0100001000010000", "0101001000010000"  # input-a-b-output; the same with the input feeding the output
+    path.write_bytes(
+        _record(4, chain, "input,conv3x3-bn-relu,maxpool3x3,output", 0.6, 0.5)
+        + _record(4, chain, "input,conv3x3-bn-relu,maxpool3x3,output", 0.8, 0.7)
+        + _record(108, chain, "input,conv3x3-bn-relu,maxpool3x3,output", 0.9, 0.85)
+        + _record(108, skip, "input,conv3x3-bn-relu,maxpool3x3,output", 0.99, 0.99)
+    )
+    table = tables.load(str(path), [])
+    assert table.operators == ["conv3x3-bn-relu", "maxpool3x3"]
+    found = table.look_up(Cell.of(["conv3x3-bn-relu", "maxpool3x3"], [(0, 1), (1, 2)]), None)
+    assert found["metrics"] == {"accuracy": approx(0.7), "test": approx(0.85)}
+    assert (found["costs"]["parameters"], found["epochs"]) == (300_000, 4)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataError, match="is truncated"):
+        tables.load(str(path), [])
+    path.write_bytes(struct.pack("<Q", 4) + b"\0\0\0\0nope\0\0\0\0")
+    with pytest.raises(DataError, match="a record is not NAS-Bench-101's"):
+        tables.load(str(path), [])
+
+
+def test_the_made_table_is_a_function_of_the_cell() -> None:
+    """Isomorphic cells have one evaluation; more epochs are better on average; untrained ones have no accuracy."""
+    table = tables.MadeTable(["conv_1x1", "conv_3x3"])
+    twin = Cell((0, 3, 7), CHAIN.operators, ((0, 3), (3, 7)))
+    assert table.look_up(CHAIN, None) == table.look_up(twin, None)
+    full, brief = table.look_up(CHAIN, None)["metrics"], table.look_up(CHAIN, {"epochs": 1})["metrics"]
+    assert brief["accuracy"] < full["accuracy"]
+    untrained = table.look_up(CHAIN, {"zero_cost": "naswot"})
+    assert untrained["metrics"]["accuracy"] is None and "naswot" in untrained["metrics"] and untrained["epochs"] == 0
