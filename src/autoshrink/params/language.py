@@ -88,7 +88,7 @@ class LanguageProxyTraining(Section):
     """SGD's learning rate, scaled by sequence length / bptt length."""
     clip_gradient_norm: Positive = 0.25
     """Greatest gradient norm."""
-    decay_epochs_before_end: list[Annotated[int, Field(ge=1)]] = [4, 2]
+    decay_epochs_before_end: list[Annotated[int, Field(ge=1)]] = [1]
     """The learning rate is divided at epochs (epochs - each of these), counted from 0."""
     decay_factor: Annotated[float, Field(gt=1)] = 10.0
     """What it is divided by."""
@@ -103,7 +103,7 @@ class LanguageProxy(Section):
 
     dataset: str = "sotu"
     """Which of ``datasets`` the text comes from."""
-    train_lines: Annotated[int, Field(ge=1)] = 1000
+    train_lines: Annotated[int, Field(ge=1)] = 700
     """First lines of the training split."""
     validation_lines: Annotated[int, Field(ge=1)] = 150
     """First lines of the validation split."""
@@ -122,9 +122,9 @@ class LanguageTraining(Section):
 
     dataset: str = "sotu"
     """Which of ``datasets`` the final model is trained and tested on."""
-    network: LanguageNetwork = LanguageNetwork(embedding=128, hidden=128)
+    network: LanguageNetwork = LanguageNetwork()
     """The network built from the best cell."""
-    epochs: Annotated[int, Field(ge=1)] = 6
+    epochs: Annotated[int, Field(ge=1)] = 2
     """Passes over the training text."""
     batch_size: Annotated[int, Field(ge=1)] = 20
     """Sequences per step."""
@@ -132,9 +132,9 @@ class LanguageTraining(Section):
     """How text is cut."""
     learning_rate: Positive = 20.0
     """SGD's learning rate, scaled by sequence length / bptt length."""
-    decay_epochs_before_end: list[Annotated[int, Field(ge=1)]] = []
+    decay_epochs_before_end: list[Annotated[int, Field(ge=1)]] = [1]
     """The learning rate is divided at epochs (epochs - each of these), counted from 0."""
-    decay_factor: Annotated[float, Field(gt=1)] = 10.0
+    decay_factor: Annotated[float, Field(gt=1)] = 5.0
     """What it is divided by."""
     clip_gradient_norm: Positive = 0.25
     """Greatest gradient norm."""
@@ -147,8 +147,8 @@ class LanguageTraining(Section):
     temporal_activation_regularisation: Annotated[float, Field(ge=0)] = 0.0
     """TAR's beta: penalty on the square of the output's change over time."""
     average_after: Annotated[int, Field(ge=1)] | None = 5
-    """Switch from SGD to averaged SGD when validation loss has not improved on the best older than this many epochs; null:
-    never."""
+    """Switch from SGD to averaged SGD when validation loss has not improved on the best older than this many epochs;
+    null: never."""
     evaluation_batch_size: Annotated[int, Field(ge=1)] = 10
     """Sequences side by side when validating."""
     test_batch_size: Annotated[int, Field(ge=1)] = 1
