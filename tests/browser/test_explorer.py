@@ -82,7 +82,7 @@ def test_opens_at_the_answer(page: Chrome) -> None:
 
 
 def test_opens_soon(browser: Chrome, address: str) -> None:
-    """330 candidates keep the page's one thread busy for less than 2 s; its own time, whatever else the machine does."""
+    """330 candidates keep the page's thread busy for less than 2 s of its own time, however busy the machine is."""
     look(browser, 1920, "light")
     browser.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
     show(browser, address)

@@ -12,19 +12,24 @@ from autoshrink.lineage import records
 @click.command(short_help="Make the tables, figures and the page of a run.")
 @options.parameters
 @click.option("--results", type=options.FOLDER, required=True, help="The run's results.")
+@click.option("--compare", type=options.FOLDER, help="Another run's results: the page sets the two side by side.")
 @options.out("the report (a folder)")
-def report(files: tuple[Path, ...], settings: tuple[str, ...], results: Path, out: Path) -> None:
+def report(files: tuple[Path, ...], settings: tuple[str, ...], results: Path, compare: Path | None, out: Path) -> None:
     """Make the tables, figures and the page of a run out of its artifacts.
 
-    Example: autoshrink report --results results --out results/report
+    \b
+    Examples:
+      autoshrink report --results results --out results/report
+      autoshrink report --results results --compare results-other --out comparison
     """
     from autoshrink import report as room
 
     parameters = options.load(files, settings)
     # the finished searches' files; what stands in the report's own folder is none of them
-    found = (path for task in parameters.tasks for path in sorted((results / task).rglob("*.json")))
+    folders = [folder / task for folder in (results, compare) if folder for task in parameters.tasks]
+    found = (path for folder in folders for path in sorted(folder.rglob("*.json")))
     inputs = [path for path in found if not records.is_beside(path) and path.parent.name != "checkpoints"]
     with step("report", out / "report", inputs=inputs, parameters=parameters) as doing:
-        doing.outputs += room.build(results, out, parameters)
+        doing.outputs += room.build(results, out, parameters, compare)
     for path in doing.outputs:
         click.echo(path)

@@ -5,9 +5,11 @@ import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
-from autoshrink import artifacts, report
+from autoshrink import artifacts, params, report
+from autoshrink.cli import root
 from autoshrink.errors import ArtifactError
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
@@ -53,6 +55,17 @@ def test_missing_round_is_an_error(small: Parameters, small_run: Path, tmp_path:
     (results / "rnn" / "shrink-1" / "round-02" / "round.json").unlink()
     with pytest.raises(ArtifactError, match=r"round-02/round\.json: there is no such file"):
         report.build(results, tmp_path / "report", small)
+
+
+def test_verb_compares_two_runs(small: Parameters, small_run: Path, paper_run: Path, tmp_path: Path) -> None:
+    """``autoshrink report --compare`` sets another run beside this one and says what it wrote."""
+    chosen = params.freeze(small.model_copy(update={"tasks": [Task.CNN]}), tmp_path)
+    verb = ["report", "--params", str(chosen), "--results", str(small_run), "--compare", str(paper_run)]
+    told = CliRunner().invoke(root.autoshrink, [*verb, "--out", str(tmp_path / "both")])
+    assert told.exit_code == 0, told.output
+    assert str(tmp_path / "both" / "index.html") in told.output
+    html = (tmp_path / "both" / "index.html").read_text()
+    assert '"names":["small' in html
 
 
 def test_room_does_not_import_torch() -> None:
