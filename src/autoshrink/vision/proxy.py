@@ -110,8 +110,17 @@ def draw(data: PreparedImages, proxy: ImageProxy, seed: int, paper_defects: Pape
     )
 
 
+Step = tuple[str, int]
+"""What a step does and to how many images; two equal ones launch the same kernels on the same memory."""
+
+
 class Candidate:
-    """One candidate's training from scratch, an epoch at a time; exactly the same whichever others train beside it."""
+    """One candidate's training from scratch, an epoch at a time; exactly the same whichever others train beside it.
+
+    An epoch is ``begin_epoch``, then ``run`` of every step it names, then ``end_epoch``; ``run_epoch`` does all that. A
+    step waits for nothing and always takes the same shapes, so that it can be captured as a CUDA graph: what the host
+    would decide (an epoch that ends early) is decided on the device, and the steps after it change nothing.
+    """
 
     def __init__(
         self,
@@ -127,23 +136,34 @@ class Candidate:
         self._proxy, self._data, self._seed = proxy, data, seed
         self._device, self._deterministic = device, deterministic
         self._history: list[dict[str, Any]] = []
-        _, height, width, channels = data.train_images_NHWC.shape
-        if len(data.train_labels_N) < proxy.training.batch_size:
+        count, height, width, channels = data.train_images_NHWC.shape
+        if count < proxy.training.batch_size:
             raise DataError(
                 f"proxy.cnn.training.batch_size = {proxy.training.batch_size}: the proxy has only "
-                f"{len(data.train_labels_N)} training images; accepted: at most that many"
+                f"{count} training images; accepted: at most that many"
             )
         module = network.build(cell, proxy.network, channels, data.classes, seed)
         self._costs = cost.measure(module, [torch.zeros(1, channels, height, width)])
         self._module = module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._normalise = Normalise(data.mean, data.deviation).to(device)
         self._optimizer = torch.optim.Adam(
-            network.decay_groups(module, proxy.training.weight_decay), lr=proxy.training.learning_rate, fused=True
+            network.decay_groups(module, proxy.training.weight_decay),
+            lr=proxy.training.learning_rate,
+            fused=True,
+            capturable=device.type == "cuda",
         )
         self._loss = nn.CrossEntropyLoss()
-        momentum = proxy.early_stop.moving_momentum
-        self._moving_loss = early_stop.MovingAverage(momentum)
-        self._moving_accuracy = early_stop.MovingAverage(momentum)
+        self._order_N = torch.zeros(count, dtype=torch.long, device=device)
+        self._rows_B = torch.zeros(proxy.training.batch_size, dtype=torch.long, device=device)
+        self._first_rows_B = torch.arange(proxy.training.batch_size, device=device)
+        self._ended = torch.zeros((), device=device)  # 1: the rest of the epoch changes nothing
+        # an optimizer's step does nothing where this is 1; torch made it for gradients that overflowed
+        self._optimizer.found_inf = self._ended  # type: ignore[attr-defined]
+        self._started = torch.zeros((), dtype=torch.bool, device=device)
+        self._moving = torch.zeros(2, dtype=torch.float64, device=device)  # training loss and accuracy
+        self._steps, self._correct = (torch.zeros((), dtype=torch.long, device=device) for _ in range(2))
+        self._validation_loss = torch.zeros((), dtype=torch.float64, device=device)
+        self._statistics = _in_one_piece(self._module)
 
     @property
     def done(self) -> bool:
@@ -151,24 +171,48 @@ class Candidate:
         return self.stopped is not None or len(self._history) == self._proxy.training.epochs
 
     def run_epoch(self) -> dict[str, Any]:
-        """Train one epoch, validate, and return the epoch's record.
+        """Train one epoch, validate, and return the epoch's record (see ``end_epoch``)."""
+        for step in self.begin_epoch():
+            if step[0] == "validate" or not self._ended:
+                self.run(step)
+        return self.end_epoch()
+
+    def begin_epoch(self) -> list[Step]:
+        """Set the next epoch up and return its steps."""
+        assert not self.done, "this candidate has stopped"
+        count, batch_size = len(self._order_N), self._proxy.training.batch_size
+        generator = seeds.torch_generator(self._seed, f"epoch/{len(self._history)}/order")
+        self._order_N.copy_(torch.randperm(count, generator=generator))
+        self._rows_B.copy_(self._first_rows_B)
+        for tensor in (self._ended, self._steps, self._correct, self._validation_loss):
+            tensor.zero_()
+        validation = ("validate", len(self._data.validation_labels_N))
+        return [("train", batch_size)] * (count // batch_size) + [validation]
+
+    def run(self, step: Step) -> None:
+        """Run one of the steps that ``begin_epoch`` named."""
+        with _kernels(self._device, self._deterministic):
+            if step[0] == "train":
+                self._train()
+            else:
+                self._validate()
+
+    def end_epoch(self) -> dict[str, Any]:
+        """Wait for the epoch's steps and return its record.
 
         Keys: ``epoch`` (from 0), ``steps``, ``train_loss`` and ``train_accuracy`` (moving averages at the epoch's end),
         ``validation_loss`` (nats) and ``validation_accuracy`` (share in [0, 1]); a loss that is not finite is None.
         """
-        assert not self.done, "this candidate has stopped"
-        epoch = len(self._history)
-        with _kernels(self._device, self._deterministic):
-            steps = self._train(epoch)
-            loss, accuracy = self._validate()
-        assert self._moving_loss.value is not None and self._moving_accuracy.value is not None
+        numbers = [*self._moving, self._validation_loss, self._steps, self._correct]
+        train_loss, train_accuracy, loss, steps, correct = torch.stack([number.double() for number in numbers]).tolist()
+        count = len(self._data.validation_labels_N)
         record = {
-            "epoch": epoch,
-            "steps": steps,
-            "train_loss": _finite(self._moving_loss.value),
-            "train_accuracy": self._moving_accuracy.value,
-            "validation_loss": _finite(loss),
-            "validation_accuracy": accuracy,
+            "epoch": len(self._history),
+            "steps": int(steps),
+            "train_loss": _finite(train_loss),
+            "train_accuracy": train_accuracy,
+            "validation_loss": _finite(loss / count),
+            "validation_accuracy": correct / count,
         }
         self._history.append(record)
         self.stopped = early_stop.reason(self._history, self._proxy.early_stop)
@@ -193,50 +237,58 @@ class Candidate:
             "costs": self._costs,
         }
 
-    def _train(self, epoch: int) -> int:
-        """Train until the epoch ends, perhaps early, and return its steps."""
-        batch_size = self._proxy.training.batch_size
-        count = len(self._data.train_labels_N)
-        generator = seeds.torch_generator(self._seed, f"epoch/{epoch}/order")
-        order_N = torch.randperm(count, generator=generator).to(self._device)
+    def _train(self) -> None:
+        """Take one optimizer step, unless the epoch has ended."""
+        before = self._statistics.clone()
+        ended = self._ended > 0
+        chosen_B = self._order_N[self._rows_B]
+        labels_B = self._data.train_labels_N[chosen_B]
         self._module.train()
-        steps = count // batch_size
-        for step in range(steps):
-            chosen_B = order_N[step * batch_size : (step + 1) * batch_size]
-            labels_B = self._data.train_labels_N[chosen_B]
-            with self._autocast():
-                logits_BK = self._module(self._normalise(self._data.train_images_NHWC[chosen_B]))
-                loss = self._loss(logits_BK, labels_B)
-            self._optimizer.zero_grad()
-            loss.backward()
-            self._optimizer.step()
-            correct = (logits_BK.detach().argmax(1) == labels_B).float().mean()
-            # one transfer a step, since the rule for ending the epoch reads the moving accuracy
-            loss_value, accuracy = torch.stack([loss.detach().float(), correct]).tolist()
-            self._moving_loss.update(loss_value)
-            if early_stop.ends_epoch(self._moving_accuracy.update(accuracy), self._proxy.early_stop):
-                return step + 1
-            if not math.isfinite(loss_value):
-                return step + 1
-        return steps
+        with self._autocast():
+            logits_BK = self._module(self._normalise(self._data.train_images_NHWC[chosen_B]))
+            loss = self._loss(logits_BK, labels_B)
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        torch.where(ended, before, self._statistics, out=self._statistics)
+
+        accuracy = (logits_BK.detach().argmax(1) == labels_B).float().mean()
+        now = torch.stack([loss.detach().float(), accuracy]).double()
+        momentum = self._proxy.early_stop.moving_momentum
+        moving = torch.where(self._started, momentum * self._moving + (1 - momentum) * now, now)
+        self._moving.copy_(torch.where(ended, self._moving, moving))
+        self._started.fill_(True)
+        self._steps += ~ended
+        self._rows_B += len(self._rows_B)
+        has_learnt = self._moving[1] > self._proxy.early_stop.train_accuracy_ceiling
+        self._ended.copy_(ended | has_learnt | ~now[0].isfinite())
 
     @torch.no_grad()
-    def _validate(self) -> tuple[float, float]:
-        """Return mean loss and accuracy over the validation images."""
+    def _validate(self) -> None:
+        """Add up loss and correct answers over the validation images."""
         self._module.eval()
-        total, correct, count = 0.0, 0, len(self._data.validation_labels_N)
-        for start in range(0, count, EVALUATION_BATCH):
+        for start in range(0, len(self._data.validation_labels_N), EVALUATION_BATCH):
             part = slice(start, start + EVALUATION_BATCH)
             labels_B = self._data.validation_labels_N[part]
             with self._autocast():
                 logits_BK = self._module(self._normalise(self._data.validation_images_NHWC[part])).float()
-            total += float(nn.functional.cross_entropy(logits_BK, labels_B, reduction="sum"))
-            correct += int((logits_BK.argmax(1) == labels_B).sum())
-        return total / count, correct / count
+            self._validation_loss += nn.functional.cross_entropy(logits_BK, labels_B, reduction="sum")
+            self._correct += (logits_BK.argmax(1) == labels_B).sum()
 
     def _autocast(self) -> torch.autocast:
         enabled = self._device.type == "cuda" and self._proxy.training.precision == "bfloat16"
         return torch.autocast(self._device.type, torch.bfloat16, enabled=enabled)
+
+
+def _in_one_piece(module: nn.Module) -> Tensor:
+    """Move all of batch norm's running statistics into one tensor, and return it: one copy then keeps them all."""
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
+    both = [(layer.running_mean, layer.running_var) for layer in layers]
+    whole = torch.cat([part for parts in both for part in parts if part is not None])
+    parts = iter(torch.split(whole, [width for layer in layers for width in [layer.num_features] * 2]))
+    for layer in layers:
+        layer.running_mean, layer.running_var = next(parts), next(parts)
+    return whole
 
 
 def _tensors(split: Split, indices: list[int]) -> tuple[Tensor, Tensor]:
