@@ -184,5 +184,33 @@ def export(run: Path, workflow: Path, license_text: str, out: Path) -> None:
     click.echo(f"{run}: packed in {out}")
 
 
+@lineage.command()
+@click.argument("best", type=options.FILE)
+@options.out("the pack (a .zip)")
+def pack(best: Path, out: Path) -> None:
+    """Pack a finished search, given its BEST cell's file, into one file: for DVC, which versions files by name.
+
+    Example: autoshrink lineage pack results/cnn/shrink-0/best.json --out results/packs/cnn-shrink-0.zip
+    """
+    from autoshrink.lineage import graph
+    from autoshrink.lineage import pack as room
+
+    count = room.pack(graph.read(graph.run_of(best)), best, out)
+    click.echo(f"{best}: packed with the {count} files it depends on in {out}")
+
+
+@lineage.command()
+@click.argument("packs", type=options.FILE, nargs=-1)
+def unpack(packs: tuple[Path, ...]) -> None:
+    """Put the files of PACKS back where they were: rounds, evaluations, records.
+
+    Example: autoshrink lineage unpack results/packs/cnn-shrink-0.zip
+    """
+    from autoshrink.lineage import pack as room
+
+    for path in packs:
+        click.echo(f"{path}: {room.unpack(path)} files restored")
+
+
 def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False))

@@ -10,8 +10,8 @@ from autoshrink.errors import ArtifactError
 from autoshrink.lineage import records
 from autoshrink.lineage.records import Record
 
-# Kept beside results by the workflow, and no artifacts: nothing depends on them.
-UNTRACED = ("logs", "benchmarks", ".snakemake")
+# Kept beside results by the workflow or by DVC's stages, and no artifacts: nothing depends on them.
+UNTRACED = ("logs", "benchmarks", "packs", ".snakemake")
 
 
 @dataclass(frozen=True)

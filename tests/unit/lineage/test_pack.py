@@ -1,0 +1,75 @@
+"""A finished search as one file: put back, it is the search that it was."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import made
+import pytest
+
+from autoshrink.errors import ArtifactError
+from autoshrink.lineage import graph, records
+from autoshrink.lineage.pack import pack, unpack
+from autoshrink.lineage.verify import verify
+
+BEST = made.SEARCH / "best.json"
+
+
+@pytest.fixture
+def folder(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of the made run, which is also the working folder."""
+    shutil.copytree(pristine, tmp_path / "run")
+    monkeypatch.chdir(tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_unpacked_search_is_as_it_was(folder: Path) -> None:
+    """With rounds and store gone, unpacking brings every byte back, and the run verifies."""
+    before = {path: path.read_bytes() for path in folder.rglob("*.json")}
+    pack(graph.read(Path("results")), BEST, Path("search.zip"))
+    for number in range(3):
+        shutil.rmtree(made.SEARCH / f"round-{number:02d}")
+    shutil.rmtree("store")
+    assert unpack(Path("search.zip")) > 10
+    assert {path: path.read_bytes() for path in folder.rglob("*.json")} == before
+    assert verify(graph.read(Path("results"))).findings == ()
+    assert unpack(Path("search.zip")) == 0
+
+
+def test_pack_is_a_function_of_its_files(folder: Path) -> None:
+    """Packing twice gives the same bytes, whatever the files' times."""
+    run = graph.read(Path("results"))
+    pack(run, BEST, Path("a.zip"))
+    (made.SEARCH / "round-01/round.json").touch()
+    pack(run, BEST, Path("b.zip"))
+    assert Path("a.zip").read_bytes() == Path("b.zip").read_bytes()
+
+
+def test_stale_rounds_are_not_packed(folder: Path) -> None:
+    """A round left by an earlier, longer search is not in the pack."""
+    stale = made.SEARCH / "round-09/proposal.json"
+    stale.parent.mkdir()
+    shutil.copy(made.SEARCH / "round-01/proposal.json", stale)
+    old = records.read(records.path_of(made.SEARCH / "round-01/proposal.json"))
+    records.write(stale, old.inputs, records.digests([stale]), old.facts)
+    pack(graph.read(Path("results")), BEST, Path("search.zip"))
+    assert not [name for name in zipfile.ZipFile("search.zip").namelist() if "round-09" in name]
+
+
+@pytest.mark.parametrize("name", ["../outside.json", "/tmp/outside.json", "results/evil.py", "a\\..\\b.json"])
+def test_foreign_pack_is_refused(folder: Path, name: str) -> None:
+    """A zip that would write elsewhere, or something other than artifacts, is refused before a file is written."""
+    with zipfile.ZipFile("evil.zip", "w") as archive:
+        archive.writestr("results/fine.json", "{}")
+        archive.writestr(name, "{}")
+    with pytest.raises(ArtifactError, match="no artifact of a search"):
+        unpack(Path("evil.zip"))
+    assert not Path("results/fine.json").exists()
+
+
+def test_damaged_pack_is_one_line(folder: Path) -> None:
+    """A truncated pack is told in one line, and nothing is written."""
+    pack(graph.read(Path("results")), BEST, Path("search.zip"))
+    Path("search.zip").write_bytes(Path("search.zip").read_bytes()[:-200])
+    with pytest.raises(ArtifactError, match="is no intact pack"):
+        unpack(Path("search.zip"))
