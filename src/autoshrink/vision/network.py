@@ -133,8 +133,8 @@ def build(cell: Cell, network: ImageNetwork, channels: int, classes: int, seed: 
 
 
 def is_depthwise(layer: nn.Module) -> bool:
-    """Whether ``layer`` convolves each channel by itself."""
-    return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels
+    """Whether ``layer`` convolves each channel by itself; with one channel, a grey image, it is an ordinary one."""
+    return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
 
 
 def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, object]]:
