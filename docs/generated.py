@@ -1,7 +1,7 @@
 """Pages and figures that the site makes from the code, so that they cannot say anything else than the code does.
 
-A hook of MkDocs (see mkdocs.yml): the parameters' reference from their types, the command line's from its help, the figures
-of the explanation from cells.
+A hook of MkDocs (see mkdocs.yml): the parameters' reference from their types, the command line's from its help, the
+figures of the explanation from cells.
 """
 
 from collections.abc import Iterator
@@ -47,9 +47,9 @@ def parameters() -> str:
     lines = [
         "# Parameters",
         "",
-        "Every key of `params.yaml`, generated from the types that validate it. An overlay "
-        "(`--configfile`, `--params`) names only what differs. A key that is not listed here, a value of another type or "
-        "out of range, and values that contradict each other are errors in one line, before anything runs.",
+        "Every key of `params.yaml`, generated from the types that validate it. An overlay (`--configfile`, "
+        "`--params`) names only what differs. A key that is not listed here, a value of another type or out of range, and values "
+        "that contradict each other are errors in one line, before anything runs.",
         "",
     ]
     for name, found in schema["properties"].items():
