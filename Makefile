@@ -22,5 +22,24 @@ test: lint unit functional ## everything that must hold
 lint: set-up ## style, format and types of Python and Snakemake code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --quiet --check Snakefile workflow
+	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
+
+unit: set-up ## tests of the rooms, each by itself
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 tests/unit
+
+functional: set-up ## tests of the whole: real runs of the smoke preset
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/functional
+
+generated: set-up ## params.yaml and its schema, from the types
+	$(BIN)/python -m autoshrink.params.document
+
+restore: set-up ## after dvc pull, git checkout: tell Snakemake that what is there is what it made
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --touch --forceall --cores 1 --quiet all $(ARGS)
+
+lock: ## resolve pyproject.toml anew into requirements.lock
+	$(PYTHON) tools/set_up.py lock
+
+clean: ## remove results, prepared data and the environment; downloads and the store of evaluations stay
+	rm -rf results results-smoke .venv .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find data -mindepth 1 -maxdepth 1 ! -name downloads -exec rm -rf {} + 2>/dev/null || true
