@@ -106,6 +106,7 @@ class _Trainer:
                 "dataset": data.name,
                 "dataset_digest": data.digest,
                 "source": data.manifest["source"],
+                "storage": data.storage,
                 "seed": seed,
                 "recipe": recipe.model_dump(mode="json", exclude=_UNTRACED),
             },
