@@ -1,6 +1,7 @@
 """The explorer: one HTML file that holds a run's searches, the code that shows them and everything that code needs."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -15,6 +16,8 @@ from autoshrink.report.layout import RADIUS, Layout
 from autoshrink.report.metrics import MEASURED, TITLES, Row
 from autoshrink.report.runs import Candidate, Round, Search
 
+# No chart can show the perplexity of a greater loss, and no float can hold that of a much greater one.
+LARGEST_LOSS = 50.0
 SCRIPTS = ("drawing.js", "plots.js", "panels.js", "comparison.js", "explorer.js")
 
 
@@ -142,14 +145,19 @@ def _training(search: Search) -> dict[str, Any]:
     title = TITLES[search.task]
     return {
         "history": _columns(history),
-        "chart": charts.curves(columns, 200, f"{title}: loss of the final model's training, by epoch"),
+        "chart": charts.curves(columns, 340, f"{title}: loss of the final model's training, by epoch"),
     }
 
 
 def _columns(history: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Return a history of per-epoch entries as one list per column: a third of the size."""
     names = [name for name, value in history[0].items() if value is None or isinstance(value, int | float)]
-    return {name: [_short(entry.get(name)) for entry in history] for name in names}
+    found = {name: [_short(entry.get(name)) for entry in history] for name in names}
+    if "validation_perplexity" in found:  # the training's own is the loss in other words, and not kept
+        found["train_perplexity"] = [
+            None if loss is None or loss > LARGEST_LOSS else _short(math.exp(loss)) for loss in found["train_loss"]
+        ]
+    return found
 
 
 def _short(value: Any) -> Any:

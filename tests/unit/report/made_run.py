@@ -116,6 +116,8 @@ def _search(folder: Path, chosen: Parameters, name: SearchName) -> None:
         rounds.select(chosen, name, files[-1], here / "proposal.json", evaluations, here / "round.json")
         files.append(here / "round.json")
     rounds.best(name, files, folder / "best.json")
+    history = evaluation(name.task, "final", Cell.complete(["relu"]), chosen.seed)["history"]
+    artifacts.write_sealed(folder / "model" / "history.json", "history", 1, {"task": name.task, "epochs": history})
     cell, best = rounds.read_best(folder / "best.json")
     if name.task is Task.CNN:
         metrics = {"accuracy_top1": 0.981, "accuracy_top5": 0.9993}

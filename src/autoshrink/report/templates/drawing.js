@@ -27,7 +27,7 @@ const SHAPES = {
   circle: (r) => svg("circle", { r }),
   square: (r) => svg("rect", { x: -r * 0.9, y: -r * 0.9, width: 1.8 * r, height: 1.8 * r, rx: 3 }),
   diamond: (r) => svg("path", { d: `M0 ${-r * 1.2}L${r * 1.2} 0L0 ${r * 1.2}L${-r * 1.2} 0Z`, style: "stroke-linejoin:round" }),
-  triangle: (r) => svg("path", { d: `M0 ${-r * 1.2}L${r * 1.2} ${r * 0.9}L${-r * 1.2} ${r * 0.9}Z`, style: "stroke-linejoin:round" }),
+  triangle: (r) => svg("path", { d: `M0 ${-r * 1.1}L${r * 1.1} ${r * 0.8}L${-r * 1.1} ${r * 0.8}Z`, style: "stroke-linejoin:round" }),
 };
 
 /** Return a node's symbol around (0, 0): its operator's shape and colour, and a second ring for a leaf. */
