@@ -48,8 +48,8 @@ def parameters() -> str:
         "# Parameters",
         "",
         "Every key of `params.yaml`, generated from the types that validate it. An overlay (`--configfile`, "
-        "`--params`) names only what differs. A key that is not listed here, a value of another type or out of range, and values "
-        "that contradict each other are errors in one line, before anything runs.",
+        "`--params`) names only what differs. A key that is not listed here, a value of another type or out of range, "
+        "and values that contradict each other are errors in one line, before anything runs.",
         "",
     ]
     for name, found in schema["properties"].items():

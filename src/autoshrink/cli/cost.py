@@ -106,10 +106,10 @@ def _trained(parameters: "Parameters", cell: Cell) -> Setting:
             f"(autoshrink prepare {recipe.dataset} --out {folder}), or count the released network with --preset paper"
         )
     if task is Task.CNN:
-        from autoshrink.vision import data, feeds
+        from autoshrink.vision import data, splits
 
         images = data.load(folder)
-        height, width = feeds.image_size(images, parameters.training.cnn)
+        height, width = splits.image_size(images, parameters.training.cnn)
         example = {"channels": images.channels, "height": height, "width": width, "classes": len(images.classes)}
         said = "{classes:,} classes, {height} x {width} pixels in {channels} colours".format(**example)
     else:

@@ -54,9 +54,9 @@ def _task_of(what: Path) -> Task:
 
 
 def _image_suffixes() -> tuple[str, ...]:
-    from autoshrink.export import images
+    from autoshrink.vision import folders
 
-    return images.SUFFIXES
+    return tuple(folders.EXTENSIONS)
 
 
 def _images(trained: "Trained", what: Path, top: int, as_json: bool) -> None:

@@ -7,21 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
-from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional
 
 from autoshrink.errors import DataError
 from autoshrink.export.runs import Trained
-from autoshrink.vision import loading
+from autoshrink.vision import folders, loading
 from autoshrink.vision.feeds import EVALUATION_BATCH
 from autoshrink.vision.images import Normalise
 from autoshrink.vision.loading import ModelDescription
-
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True)
@@ -47,10 +42,10 @@ def find(path: Path) -> list[Path]:
     """
     if path.is_file():
         return [path]
-    found = sorted(item for item in path.rglob("*") if item.suffix.lower() in SUFFIXES and item.is_file())
+    found = sorted(item for item in path.rglob("*") if item.suffix.lower() in folders.EXTENSIONS and item.is_file())
     if not found:
         what = "holds no image" if path.is_dir() else "there is no such file or folder"
-        raise DataError(f"{path}: {what}; give a folder of images ({', '.join(SUFFIXES)})")
+        raise DataError(f"{path}: {what}; give a folder of images ({', '.join(sorted(folders.EXTENSIONS))})")
     return found
 
 
@@ -77,17 +72,19 @@ def predict(trained: Trained, paths: Sequence[Path], count: int) -> Iterator[Ima
 
 
 def read(path: Path, description: ModelDescription) -> Tensor:
-    """Return an image as bytes (H, W, C) of the size and colours that the model takes."""
+    """Return an image file as bytes (H, W, C), brought to the model's size and colours as its training images were.
+
+    Raises DataError, naming the file, where it does not decode.
+    """
     height, width = description.image_size
     try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file).convert("L" if description.channels == 1 else "RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: does not decode as an image ({error})") from None
-    if image.size != (width, height):
-        shorter = round(min(height, width) / description.evaluation_crop)
-        image = functional.center_crop(
-            functional.resize(image, [shorter], v2.InterpolationMode.BICUBIC), [height, width]
-        )
-    pixels_HWC = np.asarray(image, dtype=np.uint8).reshape(height, width, description.channels)
-    return torch.from_numpy(pixels_HWC.copy())
+        image = folders.decode(path.read_bytes(), "grey" if description.channels == 1 else "rgb")
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    if description.origin["storage"] == "files":
+        from autoshrink.vision.files import CentralCrop
+
+        image = CentralCrop(description.evaluation_crop, (height, width))(image)
+    elif image.size != (width, height):
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
+    return torch.from_numpy(folders.as_bytes(image).copy())

@@ -3,21 +3,28 @@
 Shapes: B batch, C channels, H height, W width, T time steps, L length of a column, N hidden width.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from autoshrink import artifacts
 from autoshrink.errors import DataError
 from autoshrink.export.formats import Inputs
+from autoshrink.export.images import read as read_image
 from autoshrink.export.runs import Trained
 from autoshrink.language import data as texts
 from autoshrink.language import loading, sequences
 from autoshrink.params.base import Task
 from autoshrink.vision import data as images
+from autoshrink.vision import loading as image_loading
 
 IMAGES, WORDS, COLUMNS = 16, 35, 4
+
+Item = TypeVar("Item")
 
 
 def read(trained: Trained, folder: Path) -> list[Inputs]:
@@ -38,16 +45,28 @@ def read(trained: Trained, folder: Path) -> list[Inputs]:
             f"where {trained.dataset!r} is"
         )
     if trained.task is Task.CNN:
-        pixels_BCHW = _pixels(folder)
+        pixels_BCHW = _pixels(trained, folder)
         return [(pixels_BCHW,), (pixels_BCHW[:1],), (pixels_BCHW[: IMAGES // 2],)]
     return _sequences(trained, folder)
 
 
-def _pixels(folder: Path) -> Tensor:
-    """Return training images as pixels in [0, 1]."""
-    images_NHWC = images.load(folder).split("train").images_NHWC
-    chosen_BHWC = images_NHWC[:: max(1, len(images_NHWC) // IMAGES)][:IMAGES]
-    return torch.from_numpy(chosen_BHWC.copy()).permute(0, 3, 1, 2) / 255.0
+def _pixels(trained: Trained, folder: Path) -> Tensor:
+    """Return training images, picked from all classes, as pixels in [0, 1]."""
+    data = images.load(folder)
+    if data.storage == "files":
+        root = Path(data.manifest["settings"]["folder"])
+        description = image_loading.read_description(trained.folder)
+        files = data.listing("train")
+        chosen_BHWC = torch.stack([read_image(root / file.path, description) for file in _spread(files)])
+    else:
+        chosen_BHWC = torch.from_numpy(np.stack(_spread(list(data.split("train").images_NHWC))))
+    return chosen_BHWC.permute(0, 3, 1, 2) / 255.0
+
+
+def _spread(items: Sequence[Item]) -> list[Item]:
+    """Return ``IMAGES`` items, evenly spread."""
+    step = max(1, len(items) // IMAGES)
+    return [items[index] for index in range(0, len(items), step)][:IMAGES]
 
 
 def _sequences(trained: Trained, folder: Path) -> list[Inputs]:
