@@ -20,10 +20,10 @@ def measure(cell: Cell, network: LanguageNetwork, vocabulary: int) -> dict[str, 
     """
     example = [torch.zeros(1, dtype=torch.long), torch.zeros(1, network.hidden)]
     # a skeleton, because moving a real model to the meta device would untie its weights
-    return cost.measure(_Step(skeleton(cell, network, vocabulary)), example)
+    return cost.measure(Step(skeleton(cell, network, vocabulary)), example)
 
 
-class _Step(nn.Module):
+class Step(nn.Module):
     """A model whose forward is one step."""
 
     def __init__(self, model: LanguageModel) -> None:
@@ -31,4 +31,5 @@ class _Step(nn.Module):
         self.model = model
 
     def forward(self, tokens_B: Tensor, state_BN: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the next word's logits and the next state."""
         return self.model.step(tokens_B, state_BN)

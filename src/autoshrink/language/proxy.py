@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from autoshrink.cell import Cell
 from autoshrink.errors import DataError
 from autoshrink.language import costs, early_stop, schedule, sequences
 from autoshrink.language.data import PreparedText, SplitName, Tokens
-from autoshrink.language.network import build
+from autoshrink.language.network import LanguageModel, build
 from autoshrink.params.language import LanguageProxy
 
 
@@ -70,8 +71,16 @@ def first_lines(data: PreparedText, split: SplitName, count: int) -> Tokens:
     return tokens[: ends[count - 1] + 1]
 
 
+Step = tuple[str, int]
+"""What a step does and over how many words; two equal ones launch the same kernels on the same memory."""
+
+
 class Candidate:
-    """One candidate's training from scratch, an epoch at a time; exactly the same whichever others train beside it."""
+    """One candidate's training from scratch, an epoch at a time; exactly the same whichever others train beside it.
+
+    An epoch is ``begin_epoch``, then ``run`` of every step it names, then ``end_epoch``; ``run_epoch`` does all that. A
+    step waits for nothing, and keeps where it is in the text on the device, so that it can be captured as a CUDA graph.
+    """
 
     def __init__(
         self,
@@ -91,12 +100,17 @@ class Candidate:
         self._costs = costs.measure(cell, proxy.network, len(data.words))
         self._model = build(cell, proxy.network, data.words, seed).to(device)
         self._model.tie()
-        self._train_LB = sequences.columns(data.train, recipe.batch_size, device, "proxy.rnn.train_lines")
-        self._validation_LB = sequences.columns(
-            data.validation, recipe.evaluation_batch_size, device, "proxy.rnn.validation_lines"
+        self._training = _Reading(
+            self._model, sequences.columns(data.train, recipe.batch_size, device, "proxy.rnn.train_lines")
         )
+        self._validation = _Reading(
+            self._model,
+            sequences.columns(data.validation, recipe.evaluation_batch_size, device, "proxy.rnn.validation_lines"),
+        )
+        self._steps = 0
+        self._rate = torch.zeros((), dtype=torch.float64, device=device)  # of the epoch, for a sequence of full length
         self._optimizer = torch.optim.SGD(
-            self._model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+            self._model.parameters(), torch.zeros((), device=device), weight_decay=recipe.weight_decay, fused=True
         )
 
     @property
@@ -105,23 +119,49 @@ class Candidate:
         return self.stopped is not None or len(self._history) == self._proxy.training.epochs
 
     def run_epoch(self) -> dict[str, Any]:
-        """Train one epoch, validate, and return the epoch's record.
+        """Train one epoch, validate, and return the epoch's record (see ``end_epoch``)."""
+        for step in self.begin_epoch():
+            self.run(step)
+        return self.end_epoch()
+
+    def begin_epoch(self) -> list[Step]:
+        """Set the next epoch up and return its steps."""
+        assert not self.done, "this candidate has stopped"
+        recipe, epoch = self._proxy.training, len(self._history)
+        self._training.rewind()
+        self._validation.rewind()
+        rate = schedule.learning_rate(
+            recipe.learning_rate, epoch, recipe.epochs, recipe.decay_epochs_before_end, recipe.decay_factor
+        )
+        self._rate.fill_(rate)
+        lengths = sequences.lengths(len(self._training.text_LB), recipe.bptt, self._seed, f"epoch/{epoch}")
+        self._steps = len(lengths)
+        words = len(self._validation.text_LB) - 1
+        whole, rest = divmod(words, recipe.bptt.length)
+        validation = [recipe.bptt.length] * whole + [rest] * (rest > 0)
+        return [("train", length) for length in lengths] + [("validate", length) for length in validation]
+
+    def run(self, step: Step) -> None:
+        """Run one of the steps that ``begin_epoch`` named."""
+        if step[0] == "train":
+            self._train(step[1])
+        else:
+            with torch.no_grad():
+                self._validation.read(step[1])
+
+    def end_epoch(self) -> dict[str, Any]:
+        """Wait for the epoch's steps and return its record.
 
         Keys: ``epoch`` (from 0), ``steps``, ``learning_rate``, ``train_loss`` and ``validation_loss`` (mean nats per
         word), ``validation_perplexity``; a loss that is not finite is None, and so is its perplexity.
         """
-        assert not self.done, "this candidate has stopped"
-        recipe = self._proxy.training
-        epoch = len(self._history)
-        rate = schedule.learning_rate(
-            recipe.learning_rate, epoch, recipe.epochs, recipe.decay_epochs_before_end, recipe.decay_factor
+        train_loss, validation_loss = (
+            reading.total.item() / (len(reading.text_LB) - 1) for reading in (self._training, self._validation)
         )
-        steps, train_loss = self._train(epoch, rate)
-        validation_loss = sequences.mean_loss(self._model, self._validation_LB, recipe.bptt.length)
         record = {
-            "epoch": epoch,
-            "steps": steps,
-            "learning_rate": rate,
+            "epoch": len(self._history),
+            "steps": self._steps,
+            "learning_rate": self._rate.item(),
             "train_loss": sequences.finite(train_loss),
             "validation_loss": sequences.finite(validation_loss),
             "validation_perplexity": sequences.perplexity(validation_loss),
@@ -149,20 +189,39 @@ class Candidate:
             "costs": self._costs,
         }
 
-    def _train(self, epoch: int, rate: float) -> tuple[int, float]:
-        """Train one epoch and return its steps and mean cross-entropy."""
+    def _train(self, length: int) -> None:
+        """Take one optimizer step over the text's next ``length`` words."""
         recipe = self._proxy.training
-        state_BN = self._model.initial_state(recipe.batch_size)
-        total = torch.zeros((), dtype=torch.float64, device=state_BN.device)
-        start, lengths = 0, sequences.lengths(len(self._train_LB), recipe.bptt, self._seed, f"epoch/{epoch}")
-        for length in lengths:
-            part = sequences.loss(self._model, self._train_LB, start, length, state_BN)
-            self._optimizer.zero_grad()
-            part.objective.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self._model.parameters(), recipe.clip_gradient_norm)
-            self._optimizer.param_groups[0]["lr"] = rate * length / recipe.bptt.length
-            self._optimizer.step()
-            state_BN = part.state_BN
-            total += part.cross_entropy.double() * length
-            start += length
-        return len(lengths), float(total) / start
+        objective = self._training.read(length)
+        self._optimizer.zero_grad()
+        objective.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._model.parameters(), recipe.clip_gradient_norm)
+        self._optimizer.param_groups[0]["lr"].copy_(self._rate * length / recipe.bptt.length)
+        self._optimizer.step()
+
+
+class _Reading:
+    """A model's way through a text (L, B): where it is, its state there, and what the way has cost so far."""
+
+    def __init__(self, model: LanguageModel, text_LB: Tensor) -> None:
+        self.text_LB = text_LB
+        self.total = torch.zeros((), dtype=torch.float64, device=text_LB.device)
+        """Sum over the words read of their mean cross-entropy over the batch, nats."""
+        self._model = model
+        self._state_BN = model.initial_state(text_LB.shape[1])
+        self._row = torch.zeros((), dtype=torch.long, device=text_LB.device)
+        self._rows_L = torch.arange(len(text_LB), device=text_LB.device)
+
+    def rewind(self) -> None:
+        """Go back to the text's beginning."""
+        for tensor in (self.total, self._state_BN, self._row):
+            tensor.zero_()
+
+    def read(self, length: int) -> Tensor:
+        """Read the next ``length`` words and return what to minimise."""
+        words_SB = self.text_LB[self._row + self._rows_L[: length + 1]]
+        part = sequences.loss(self._model, words_SB, self._state_BN)
+        self._state_BN.copy_(part.state_BN)
+        self._row += length
+        self.total += part.cross_entropy.double() * length
+        return part.objective

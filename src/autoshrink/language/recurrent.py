@@ -10,6 +10,7 @@ Shapes: T time steps, B batch, N hidden width, D outgoing edges of one source, E
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -146,11 +147,11 @@ class _Recurrence(torch.autograd.Function):
             activations = [(_IN_PLACE[name], flat_TDNB[:, first:end].unbind()) for name, first, end in source.ranges]
             mean = None
             if index > 1:
-                weights_E = state_NB.new_tensor(plan.state_weights[index - 2])
+                weights_E = _constant(plan.state_weights[index - 2], state_NB.dtype, state_NB.device)
                 mean = edges_ME[:, : source.first], weights_E, states[index - 1].flatten(1).unbind()
             own_edges_DNB = edges_ENB[source.first : source.first + degrees[index]]
             sources.append((index, weights[index], mean, activations, own_edges_DNB))
-        output_weights_E = state_NB.new_tensor(plan.output_weights)
+        output_weights_E = _constant(plan.output_weights, state_NB.dtype, state_NB.device)
 
         for step in range(steps):
             previous[step].copy_(state_NB)
@@ -186,11 +187,12 @@ class _Recurrence(torch.autograd.Function):
         weights, values, inputs, masked = (saved[part * count : (part + 1) * count] for part in range(4))
         steps, width, batch = gradient_TNB.shape
 
-        shares = [gradient_TNB.new_ones(1)]
+        shares = [_constant((1.0,), gradient_TNB.dtype, gradient_TNB.device)]
         names: list[tuple[str, ...]] = [("tanh",)]
         for source in plan.sources:
             end = source.first + len(source.targets)
-            shares.append(gradient_TNB.new_tensor(plan.gradient_weights[source.first : end]))
+            share = plan.gradient_weights[source.first : end]
+            shares.append(_constant(share, gradient_TNB.dtype, gradient_TNB.device))
             names.append(source.activations)
         # derivatives of [product's gates, product's candidates, state] by the edge's value, times the edge's share;
         # the loop turns them into gradients in place
@@ -265,4 +267,10 @@ def _rows(gradients_SNB: Tensor, rows: tuple[int, ...]) -> tuple[Tensor, Tensor 
         return gradients_SNB[rows[0]].expand(len(rows), -1, -1), None
     if rows == tuple(range(rows[0], rows[0] + len(rows))):
         return gradients_SNB[rows[0] : rows[0] + len(rows)], None
-    return torch.empty_like(gradients_SNB[: len(rows)]), torch.tensor(rows, device=gradients_SNB.device)
+    return torch.empty_like(gradients_SNB[: len(rows)]), _constant(rows, torch.long, gradients_SNB.device)
+
+
+@lru_cache(maxsize=1024)
+def _constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the values as a tensor; kept, because a copy from the host waits and no graph can hold one."""
+    return torch.tensor(values, dtype=dtype, device=device)

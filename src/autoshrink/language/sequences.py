@@ -1,6 +1,6 @@
 """Running text as side-by-side columns, cut into sequences, and what a model loses on them.
 
-Shapes: L length of a column, T time steps of a sequence, B batch, N hidden width, V vocabulary.
+Shapes: L length of a column, T time steps of a sequence, S = T + 1, M = T B, B batch, N hidden width, V vocabulary.
 """
 
 import math
@@ -65,26 +65,25 @@ class Loss:
 
 def loss(
     model: LanguageModel,
-    text_LB: Tensor,
-    start: int,
-    length: int,
+    words_SB: Tensor,
     state_BN: Tensor,
     masks: dropout.Masks = dropout.NONE,
     activation_regularisation: float = 0.0,
     temporal_activation_regularisation: float = 0.0,
 ) -> Loss:
-    """Return what predicting the ``length`` words after row ``start`` costs (Merity et al. 2018, section 4.6).
+    """Return what predicting all words but the first of every column costs (Merity et al. 2018, section 4.6).
 
-    AR penalises the mean square of the dropped-out output, TAR that of the raw output's change over time.
+    ``words_SB`` are a sequence's rows of the text and the one before them. AR penalises the mean square of the
+    dropped-out output, TAR that of the raw output's change over time.
     """
-    outputs_TBN = model.outputs(text_LB[start : start + length], state_BN, masks)
+    outputs_TBN = model.outputs(words_SB[:-1], state_BN, masks)
     dropped_TBN = outputs_TBN if masks.output_BN is None else outputs_TBN * masks.output_BN
     logits_MV = model.decoder(dropped_TBN.flatten(0, 1))
-    objective = functional.cross_entropy(logits_MV, text_LB[start + 1 : start + 1 + length].flatten())
+    objective = functional.cross_entropy(logits_MV, words_SB[1:].flatten())
     cross_entropy = objective.detach()
     if activation_regularisation:
         objective = objective + activation_regularisation * dropped_TBN.square().mean()
-    if temporal_activation_regularisation and length > 1:
+    if temporal_activation_regularisation and len(outputs_TBN) > 1:
         change_TBN = outputs_TBN[1:] - outputs_TBN[:-1]
         objective = objective + temporal_activation_regularisation * change_TBN.square().mean()
     return Loss(objective, cross_entropy, outputs_TBN[-1].detach())
@@ -97,9 +96,9 @@ def mean_loss(model: LanguageModel, text_LB: Tensor, length: int) -> float:
     total = torch.zeros((), dtype=torch.float64, device=text_LB.device)
     words = len(text_LB) - 1
     for start in range(0, words, length):
-        steps = min(length, words - start)
-        part = loss(model, text_LB, start, steps, state_BN)
-        total += part.cross_entropy.double() * steps
+        end = min(start + length, words)
+        part = loss(model, text_LB[start : end + 1], state_BN)
+        total += part.cross_entropy.double() * (end - start)
         state_BN = part.state_BN
     return float(total) / words
 

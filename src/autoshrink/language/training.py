@@ -171,9 +171,7 @@ class _Trainer:
         )
         part = sequences.loss(
             self.model,
-            self.train_LB,
-            self.position,
-            length,
+            self.train_LB[self.position : self.position + length + 1],
             self.state_BN,
             masks,
             recipe.activation_regularisation,

@@ -94,8 +94,8 @@ def test_regularisation_is_meritys() -> None:
     net, text_LB = model(), sequences.columns(tokens(20), 2, CPU, "x")
     masks = dropout.draw(Dropouts(output=0.5), NET, 7, 2, 3, "x", CPU)
     state_BN = net.initial_state(2)
-    plain = sequences.loss(net, text_LB, 2, 6, state_BN, masks)
-    both = sequences.loss(net, text_LB, 2, 6, state_BN, masks, 2.0, 1.0)
+    plain = sequences.loss(net, text_LB[2:9], state_BN, masks)
+    both = sequences.loss(net, text_LB[2:9], state_BN, masks, 2.0, 1.0)
     assert masks.output_BN is not None
     raw_TBN = net.outputs(text_LB[2:8], state_BN).detach().numpy()
     dropped_TBN = raw_TBN * masks.output_BN.numpy()
@@ -108,7 +108,7 @@ def test_regularisation_is_meritys() -> None:
 def test_tar_of_a_single_step_is_no_number_to_add() -> None:
     """One time step has no change over time."""
     net, text_LB = model(), sequences.columns(tokens(20), 2, CPU, "x")
-    part = sequences.loss(net, text_LB, 2, 1, net.initial_state(2), temporal_activation_regularisation=1.0)
+    part = sequences.loss(net, text_LB[2:4], net.initial_state(2), temporal_activation_regularisation=1.0)
     assert torch.isfinite(part.objective)
 
 
