@@ -45,7 +45,7 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
 
     inputs = [Path(cell), data / "manifest.json"]  # a released cell's name is no file, and part of the code
     about: Any = {"parameters": parameters, "task": Task(task), "subject": {"cell": chosen.key}}
-    draws = ["epoch", "init", "step", "validation"] if task == Task.CNN else ["init", "train"]
+    draws = ["epoch", "init", "step", "validation"] if task == Task.CNN else ["epoch", "init"]
     with step("train", out / "model.json", inputs=inputs, draws=draws, computes=True, **about) as doing:
         training.train(
             chosen.canonical(), recipe, data_room.load(data), out, parameters.seed, parameters.compute, progress
