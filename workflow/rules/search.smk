@@ -3,7 +3,7 @@
 in:   DATA/{dataset}/manifest.json
 out:  RESULTS/{task}/{search}/round-00/round.json                                     the complete cell
       RESULTS/{task}/{search}/round-NN/{proposal,evaluations-J,round}.json            NN = 01, 02, ...; J = one per job
-      RESULTS/{task}/{search}/best.json                                               the answer
+      RESULTS/{task}/{search}/{best,front}.json                                       the answer, and the front of all candidates
       RESULTS/{task}/{search}/front.json                                              what no candidate dominates
       STORE/evaluations/                                                              shared by all runs
 
@@ -100,11 +100,12 @@ rule select:
 
 
 rule best:
-    """Write the search's answer: the best cell of all rounds."""
+    """Write the search's answer, the best cell of all rounds, and the front of all candidates."""
     input:
         all_rounds,
     output:
         f"{SEARCH}/best.json",
+        f"{SEARCH}/front.json",
         f"{SEARCH}/front.json",
     log:
         f"{LOGS}/{{task}}/{{search}}/best.log",
