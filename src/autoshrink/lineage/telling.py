@@ -82,10 +82,10 @@ def _propose(content: Content) -> str:
 
 
 def _evaluate(content: Content) -> str:
-    found = content["evaluations"].values()
-    values = [next(iter(item["metrics"].values())) for item in found]
-    metric = next((next(iter(item["metrics"])) for item in found), "")
-    return f"{metric} {', '.join('none' if value is None else f'{value:.4g}' for value in values)}".strip()
+    metric = "accuracy" if content["task"] == "cnn" else "perplexity"
+    values = [item["metrics"].get(metric) for item in content["evaluations"].values()]
+    told = ", ".join("none" if value is None else f"{value:.4g}" for value in values)
+    return f"{metric} {told}" if values else "nothing to evaluate"
 
 
 def _select(content: Content) -> str:

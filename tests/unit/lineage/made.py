@@ -9,8 +9,10 @@ import yaml
 from autoshrink import artifacts, params
 from autoshrink.cli import main
 from autoshrink.cli.step import made_by, step
+from autoshrink.errors import ArtifactError
 from autoshrink.evaluation import chunks
 from autoshrink.evaluation.store import Identity, Store
+from autoshrink.lineage import records
 from autoshrink.params.base import Task
 from autoshrink.search import rounds
 
@@ -31,7 +33,7 @@ def run(folder: Path, **changes: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
     try:
-        _run({**SETTINGS, **changes})
+        go({**SETTINGS, **changes})
     finally:
         os.chdir(before)
     return folder / "results"
@@ -45,31 +47,48 @@ def verb(*words: object) -> None:
         assert not done.code, f"autoshrink {words} ended with {done.code}"
 
 
-def _run(settings: dict[str, Any]) -> None:
-    Path("params.yaml").write_text(yaml.safe_dump(settings))
+def due(artifact: Path) -> bool:
+    """Return whether a step must run: its record does not vouch for what is there. So a run can be gone on with."""
+    try:
+        record = records.read(records.path_of(artifact))
+    except ArtifactError:
+        return True
+    return records.digests(record.outputs) != record.outputs
+
+
+def go(settings: dict[str, Any]) -> None:
+    """Do all steps that are due, in the working folder."""
+    if not Path("params.yaml").exists():
+        Path("params.yaml").write_text(yaml.safe_dump(settings))
     parameters = params.load([Path("params.yaml")])
     params.freeze(parameters, Path("results/params"))
     _prepare(parameters)
     name = rounds.SearchName.parse("cnn", "shrink-0")
     files = [SEARCH / "round-00/round.json"]
-    verb("start", "--task", "cnn", "--search", name, "--out", files[0])
+    if due(files[0]):
+        verb("start", "--task", "cnn", "--search", name, "--out", files[0])
     for number, jobs in enumerate(rounds.plan(parameters, Task.CNN), start=1):
         here = SEARCH / f"round-{number:02d}"
         proposal = here / "proposal.json"
         shared = ["--task", "cnn", "--search", name, "--previous", files[-1]]
-        verb("propose", *shared, "--out", proposal)
+        if due(proposal):
+            verb("propose", *shared, "--out", proposal)
         made = [
             _evaluate(parameters, proposal, slots, here / f"evaluations-{job}.json") for job, slots in enumerate(jobs)
         ]
-        verb("select", *shared, "--proposal", proposal, "--out", here / "round.json", *made)
+        if due(here / "round.json"):
+            verb("select", *shared, "--proposal", proposal, "--out", here / "round.json", *made)
         files.append(here / "round.json")
-    verb("best", "--task", "cnn", "--search", name, "--out", SEARCH / "best.json", *files)
+    if due(SEARCH / "best.json"):
+        verb("best", "--task", "cnn", "--search", name, "--out", SEARCH / "best.json", *files)
     _train(parameters)
     _test(parameters, name)
     _report(parameters)
 
 
 def _prepare(parameters: params.Parameters) -> None:
+    if not due(MANIFEST):
+        return
     with step("prepare", MANIFEST, parameters=parameters, dataset="digits", draws=["test-split"]) as doing:
         array = MANIFEST.with_name("train_images.npy")
         artifacts.write_bytes(array, b"made pixels" * 20)
@@ -81,6 +100,8 @@ def _prepare(parameters: params.Parameters) -> None:
 
 def _evaluate(parameters: params.Parameters, proposal: Path, slots: range, out: Path) -> Path:
     """Do what ``autoshrink evaluate`` does, with made results."""
+    if not due(out):
+        return out
     store = Store(Path("store"), lambda: made_by(parameters, Task.CNN))
     about: Any = {"parameters": parameters, "task": Task.CNN, "store": Path("store"), "draws": ["proxy"]}
     with step("evaluate", out, inputs=[proposal, MANIFEST], **about) as doing:
@@ -107,6 +128,8 @@ def _evaluate(parameters: params.Parameters, proposal: Path, slots: range, out: 
 
 def _train(parameters: params.Parameters) -> None:
     model = SEARCH / "model"
+    if not due(model / "model.json"):
+        return
     about: Any = {"parameters": parameters, "task": Task.CNN, "draws": ["init"], "computes": True}
     with step("train", model / "model.json", inputs=[SEARCH / "best.json", MANIFEST], **about) as doing:
         weights = model / "model.safetensors"
@@ -122,6 +145,8 @@ def _train(parameters: params.Parameters) -> None:
 
 
 def _test(parameters: params.Parameters, name: rounds.SearchName) -> None:
+    if not due(SEARCH / "metrics.json"):
+        return
     model = SEARCH / "model"
     inputs = [SEARCH / "round-00/round.json", SEARCH / "best.json", MANIFEST, model / "model.json"]
     about: Any = {"parameters": parameters, "task": Task.CNN, "computes": True, "subject": name.to_json()}
@@ -145,6 +170,8 @@ def _test(parameters: params.Parameters, name: rounds.SearchName) -> None:
 
 def _report(parameters: params.Parameters) -> None:
     out = Path("results/report")
+    if not due(out / "report"):
+        return
     inputs = [SEARCH / "best.json", SEARCH / "metrics.json"]
     with step("report", out / "report", inputs=inputs, parameters=parameters) as doing:
         artifacts.write_text(out / "metrics.md", "| top-1 | 0.97 |\n")
