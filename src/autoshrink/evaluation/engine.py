@@ -1,7 +1,5 @@
 """Evaluating a proposal's slots: what the store has is taken from it, the rest is trained and kept at once."""
 
-import importlib
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +9,13 @@ from autoshrink import artifacts
 from autoshrink.cell import Cell
 from autoshrink.errors import UserError
 from autoshrink.evaluation import chunks
+from autoshrink.evaluation.networks import Networks
 from autoshrink.evaluation.store import Identity, Store
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.language import LanguageProxy
 from autoshrink.params.vision import ImageProxy
-from autoshrink.search.rounds import PROPOSAL
+from autoshrink.search.rounds import PROPOSAL, section_of
 from autoshrink.search.rounds import VERSION as PROPOSAL_VERSION
 
 
@@ -44,15 +43,16 @@ def evaluate(
 ) -> tuple[int, int, dict[str, Any]]:
     """Evaluate the proposal's candidates in ``slots``, write their evaluations to ``out``.
 
-    Returns how many were re-used, how many there were, and the timing: device-seconds per slot. Data is read only when
-    something must be trained, and torch imported only then. Raises UserError when the proposal has no such slots in
-    its round.
+    Returns how many were re-used, how many there were, and the timing: device-seconds per slot. Data is read, and torch
+    imported, only when something must be trained or measured. In round 1, raises ParameterError when no cell at all can
+    be within the objective's limits, before anything is trained.
     """
     content = artifacts.read_sealed(proposal, PROPOSAL, PROPOSAL_VERSION)
     if content["task"] != task:
         raise UserError(f"{proposal}: is a proposal for {content['task']}, not for {task}")
     recipe = parameters.proxy.cnn if task is Task.CNN else parameters.proxy.rnn
     fingerprint = artifacts.digest_of_file(data / "manifest.json")
+    networks = Networks(parameters, task, data)
     evaluations: dict[int, Any] = {}
     timing: dict[str, Any] = {}
     reused = 0
@@ -79,42 +79,41 @@ def evaluate(
         timing[str(item["slot"])] = {**store.timing(identity), "reused": True}
         tell(Event(item["slot"], len(found["history"]), recipe.training.epochs, True, True, found["metrics"]))
 
+    measurements = None
+    objective = section_of(parameters, task).objective
+    if objective.limits or objective.needs_measuring:
+        from autoshrink.evaluation import limits
+        from autoshrink.evaluation.measured import Measurements
+
+        measurements = Measurements(parameters, task, networks, fingerprint, store.folder.parent)
+        if content["round"] == 1:
+            limits.check(parameters, task, measurements)
+
     if waiting:
-        from autoshrink import devices
+        from autoshrink.evaluation import filling
 
-        device = devices.pick(parameters.compute)
-        proxy = importlib.import_module("autoshrink.vision.proxy" if task is Task.CNN else "autoshrink.language.proxy")
-        prepared = importlib.import_module("autoshrink.vision.data" if task is Task.CNN else "autoshrink.language.data")
-        images_or_text = prepared.load(data)
-        defects = [parameters.paper_defects] if task is Task.CNN else []
-        drawn = proxy.draw(images_or_text, recipe, parameters.seed, *defects)
-        for slot, (identity, cell) in waiting.items():
-            again = store.get(
-                identity
-            )  # an isomorphic candidate of this job, or another process, may have been quicker
-            seconds = store.timing(identity).get("device_seconds") if again else None
-            if again is None:
-                started = time.perf_counter()
-                if identity.zero_cost is not None:
-                    from autoshrink.evaluation import zero_cost
+        # isomorphic candidates of this job are one evaluation
+        slots_of: dict[str, list[int]] = {}
+        for slot, (identity, _) in waiting.items():
+            slots_of.setdefault(identity.key, []).append(slot)
+        wanted = {key: waiting[same[0]] for key, same in slots_of.items()}
 
-                    seed, method = identity.candidate_seed, identity.zero_cost
-                    result = zero_cost.evaluate(cell, identity.proxy, drawn, seed, device, method)
-                else:
-                    candidate = proxy.Candidate(
-                        cell, identity.proxy, drawn, identity.candidate_seed, device, parameters.compute.deterministic
-                    )
-                    limit = identity.proxy.training.epochs
-                    while not candidate.done:
-                        entry = candidate.run_epoch()
-                        tell(Event(slot, entry["epoch"] + 1, limit, False, False, entry))
-                    result = candidate.result()
-                seconds = round(time.perf_counter() - started, 3)
-                again = store.put(identity, result)
-                store.put_timing(identity, {"device_seconds": seconds, "device": str(device)})
-                tell(Event(slot, len(again["history"]), recipe.training.epochs, True, False, again["metrics"]))
-            evaluations[slot] = again
-            timing[str(slot)] = {"device_seconds": seconds, "device": str(device), "reused": False}
+        def tell_epoch(key: str, entry: Mapping[str, Any]) -> None:
+            limit = wanted[key][0].proxy.training.epochs
+            tell(Event(slots_of[key][0], entry["epoch"] + 1, limit, False, False, entry))
+
+        for key, found, seconds in filling.fill(store, wanted, networks.drawn, parameters.compute, tell_epoch):
+            for slot in slots_of[key]:
+                evaluations[slot] = found
+                timing[str(slot)] = {**seconds, "reused": False}
+                limit = wanted[key][0].proxy.training.epochs
+                tell(Event(slot, len(found["history"]), limit, True, False, found["metrics"]))
+
+    if measurements is not None and objective.needs_measuring:
+        cells = {item["slot"]: Cell.from_json(item["canonical"]) for item in content["candidates"]}
+        for slot, evaluation in evaluations.items():
+            costs = {**evaluation["costs"], **measurements.of(cells[slot])}
+            evaluations[slot] = {**evaluation, "costs": costs}
 
     chunks.write(out, content, evaluations)
     return reused, len(evaluations), {"slots": timing}

@@ -1,15 +1,16 @@
 """Ranking networks before any training, from one batch and one backward pass at most.
 
-naswot          J. Mellor, J. Turner, A. Storkey and E. J. Crowley, "Neural architecture search without training", ICML
-2021:
-                the log-determinant of how alike images look to the network's ReLUs. More different is better.
-synflow         H. Tanaka, D. Kunin, D. Yamins and S. Ganguli, "Pruning neural networks without any data by iteratively
-                conserving synaptic flow", NeurIPS 2020, as a sum over parameters (M. Abdelfattah et al., "Zero-cost
-                proxies for lightweight NAS", ICLR 2021). Here its logarithm, since it spans many orders of magnitude.
-gradient_norm   Abdelfattah et al. 2021: the sum over parameters of their gradient's norm after one batch.
+naswot: J. Mellor, J. Turner, A. Storkey and E. J. Crowley, "Neural architecture search without training", ICML 2021.
+The log-determinant of how alike images look to the network's ReLUs; more different is better.
 
-Shapes: B batch (images or sequences), H height, W width, C channels, U units of a ReLU, L length of a sequence, N
-hidden.
+synflow: H. Tanaka, D. Kunin, D. Yamins and S. Ganguli, "Pruning neural networks without any data by iteratively
+conserving synaptic flow", NeurIPS 2020; as a sum over parameters, M. Abdelfattah et al., "Zero-cost proxies for
+lightweight NAS", ICLR 2021. Here its logarithm, since it spans many orders of magnitude.
+
+gradient_norm: Abdelfattah et al. 2021. The sum over parameters of their gradient's norm after one batch.
+
+Shapes: B batch (images or sequences), H height, W width, C channels, U units of a ReLU, L length of a sequence,
+V vocabulary.
 """
 
 import copy
@@ -80,7 +81,7 @@ def synflow(module: nn.Module, shape: tuple[int, ...]) -> float:
             parameter.abs_()
     device = next(module.parameters()).device
     module(torch.ones(shape, dtype=torch.float64, device=device)).sum().backward()
-    flow = sum(float((p * p.grad).abs().sum()) for p in module.parameters() if p.grad is not None)
+    flow = sum(float((p.detach() * p.grad).abs().sum()) for p in module.parameters() if p.grad is not None)
     return math.log(flow) if flow > 0 else -math.inf
 
 
@@ -126,6 +127,7 @@ def _language(
     module.tie()
     recipe = proxy.training
     train_LB = sequences.columns(data.train, recipe.batch_size, device, "proxy.rnn.train_lines")
-    length = min(recipe.bptt.length, len(train_LB) - 1)
-    part = sequences.loss(module, train_LB, 0, length, module.initial_state(recipe.batch_size))
-    return gradient_norm(module, part.objective), costs
+    words_LB = train_LB[: recipe.bptt.length + 1]
+    logits_LBV, _ = module(words_LB[:-1], module.initial_state(recipe.batch_size))
+    loss = nn.functional.cross_entropy(logits_LBV.flatten(0, 1), words_LB[1:].flatten())
+    return gradient_norm(module, loss), costs

@@ -34,6 +34,11 @@ class Costs(Section):
         return {name: limit for name, limit in limits.items() if limit is not None}
 
     @property
+    def needs_measuring(self) -> bool:
+        """Whether a cost is weighed or limited that no evaluation counts."""
+        return self.needs_latency or self.memory_weight > 0
+
+    @property
     def needs_latency(self) -> bool:
         """Whether latency must be measured."""
         return self.latency_weight > 0 or self.max_latency_ms is not None

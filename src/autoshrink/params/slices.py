@@ -43,6 +43,10 @@ def slice_of(parameters: Parameters, verb: str, task: Task | None = None, datase
         del found["search"][task.value]["objective"]
     if verb == "study":
         found["study"] = values["study"]
+    objective = (parameters.search.cnn if task is Task.CNN else parameters.search.rnn).objective
+    if verb == "evaluate" and (objective.limits or objective.needs_measuring):
+        # which costs are measured, and which limits are found impossible, is the objective's to say; nothing else is
+        found["search"] = {task.value: {"objective": values["search"][task.value]["objective"]}}
     if verb == "evaluate" and task is Task.CNN:
         found["paper_defects"] = values["paper_defects"]
     return found

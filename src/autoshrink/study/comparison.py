@@ -42,24 +42,21 @@ def compare(traces: Sequence[Trace], settings: Study, task: Task, source: str) -
 
 
 def statements(comparison: Mapping[str, Any]) -> list[str]:
-    """Return what the comparison shows, in sentences: whatever the outcome, it is stated."""
+    """Return what the comparison shows at its largest budget, in sentences: whatever the outcome, it is stated."""
     reference, level = comparison["reference"], 1 - comparison["confidence"]
     said = []
-    for test in comparison["tests"]:
-        for item in test["against"]:
-            difference = item["difference"]["mean"]
-            better = "higher" if difference > 0 else "lower"
-            verdict = (
-                f"{item['strategy']} is {'better' if difference > 0 else 'worse'} than {reference}"
-                if item["t_adjusted"] < level
-                else f"no difference between {item['strategy']} and {reference} is shown"
-            )
-            said.append(
-                f"At {test['share']:.0%} of the budget ({test['budget']:.0f} candidate-epochs) {item['strategy']} "
-                f"scores {abs(difference):.4g} {better} than {reference} on average over {item['pairs']} seeds (better "
-                f"in {item['wins']}, worse in {item['losses']}; paired t-test p {_p(item['t'])}, adjusted "
-                f"{_p(item['t_adjusted'])}; signed-rank p {_p(item['wilcoxon'])}): {verdict}."
-            )
+    test = max(comparison["tests"], key=lambda item: float(item["share"]))
+    for item in test["against"]:
+        difference = item["difference"]["mean"]
+        verdict = f"no difference between {item['strategy']} and {reference} is shown"
+        if item["t_adjusted"] < level:
+            verdict = f"{item['strategy']} is {'better' if difference > 0 else 'worse'} than {reference}"
+        said.append(
+            f"At {test['share']:.0%} of the budget ({test['budget']:.0f} candidate-epochs) {item['strategy']} "
+            f"scores {abs(difference):.4g} {'higher' if difference > 0 else 'lower'} than {reference} on average over "
+            f"{item['pairs']} seeds (better in {item['wins']}, worse in {item['losses']}; paired t-test p "
+            f"{_p(item['t'])}, adjusted {_p(item['t_adjusted'])}; signed-rank p {_p(item['wilcoxon'])}): {verdict}."
+        )
     found = comparison["correlation"]
     if found is None:
         said.append("How proxy scores and final quality go together was not measured (study.final_training).")

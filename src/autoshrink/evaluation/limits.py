@@ -1,0 +1,36 @@
+"""Hard limits that nothing can meet, found out before anything is trained."""
+
+from autoshrink.cell import Cell
+from autoshrink.errors import ParameterError
+from autoshrink.evaluation.measured import Measurements
+from autoshrink.params import Parameters
+from autoshrink.params.base import Task
+
+_KEYS = {"macs": "max_macs", "parameters": "max_params", "latency_ms": "max_latency_ms"}
+
+
+def check(parameters: Parameters, task: Task, measurements: Measurements) -> None:
+    """Raise ParameterError when even the cheapest cells exceed a hard limit of the task's objective.
+
+    The cheapest cells are those of a single edge, and for images the one without any, whose network is what surrounds a
+    cell.
+    """
+    section = parameters.search.cnn if task is Task.CNN else parameters.search.rnn
+    limits = section.objective.limits
+    if not limits:
+        return
+    cells = [Cell.of([operator], [(0, 1)]) for operator in section.operators]
+    if task is Task.CNN:
+        cells.append(Cell.of([], []))
+    costs = {cell.key or "the empty cell": measurements.counted(cell) for cell in cells}
+    wrong = []
+    for name, limit in limits.items():
+        cheapest = min(costs, key=lambda key: costs[key][name])
+        least = costs[cheapest][name]
+        if least > limit:
+            wrong.append(
+                f"search.{task}.objective.{_KEYS[name]} = {limit:g}: even the cheapest cell, {cheapest}, has "
+                f"{least:.6g} in the proxy network; accepted: {least:.6g} or more, or a smaller proxy.{task}.network"
+            )
+    if wrong:
+        raise ParameterError("\n".join(wrong))

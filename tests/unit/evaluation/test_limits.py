@@ -1,0 +1,73 @@
+"""Measured costs, and limits that nothing can meet."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from autoshrink.cost.latency import measure
+from autoshrink.cost.memory import peak_activation_bytes
+from autoshrink.errors import ParameterError
+
+
+def test_peak_memory_of_a_chain_and_of_branches() -> None:
+    """A chain holds two activations at a time beside its input; a branch that waits is held too; in place is free."""
+
+    class Branches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.wide, self.narrow = nn.Linear(10, 100), nn.Linear(10, 1)
+
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            waiting = self.wide(x)
+            return waiting, self.narrow(x), self.narrow(x)
+
+    x = torch.zeros(1, 10)
+    chain = [nn.Linear(10, 10) for _ in range(20)]
+    assert peak_activation_bytes(nn.Sequential(*chain), [x]) == 4 * 30
+    assert peak_activation_bytes(nn.Sequential(nn.Linear(10, 1000), nn.ReLU()), [x]) == 4 * (10 + 2000)
+    assert peak_activation_bytes(nn.Sequential(nn.Linear(10, 1000), nn.ReLU(inplace=True)), [x]) == 4 * (10 + 1000)
+    assert peak_activation_bytes(Branches(), [x]) == 4 * (10 + 100 + 2)
+
+
+def test_latency_is_positive_and_grows_with_work() -> None:
+    """A thousand times the work takes longer; the module is left in evaluation mode on the device."""
+    device = torch.device("cpu")
+    small = measure(nn.Linear(10, 10), [torch.zeros(1, 10)], device)
+    large = measure(nn.Sequential(*[nn.Linear(1000, 1000) for _ in range(5)]), [torch.zeros(50, 1000)], device)
+    assert 0 < small < large
+
+
+@pytest.mark.parametrize(("task", "key"), [("cnn", "max_macs"), ("cnn", "max_params"), ("rnn", "max_params")])
+def test_an_impossible_limit_is_an_error_before_training(small: Any, tmp_path: Path, task: str, key: str) -> None:
+    """Even the cheapest cell exceeds it: said with what that cell has, and nothing was trained."""
+    with pytest.raises(
+        ParameterError, match=rf"search\.{task}\.objective\.{key} = 1: even the cheapest cell, "
+    ) as caught:
+        small.search(task, "shrink-0", tmp_path, {"search": {task: {"objective": {key: 1}}}})
+    assert "accepted: " in str(caught.value) and "\n" not in str(caught.value)
+    assert not list(tmp_path.rglob("evaluations-*.json"))
+
+
+def test_latency_and_memory_are_measured_once_and_judged(small: Any, tmp_path: Path) -> None:
+    """They stand among the costs, are re-used by a second run, and count in score and limit; evaluations stay the
+    same."""
+    plain = small.search("cnn", "shrink-0", tmp_path / "plain")
+    objective = {"memory_weight": 0.1, "latency_weight": 0.1, "max_latency_ms": 1.0e6}
+    overlay = {"search": {"cnn": {"objective": objective}}}
+    weighed = small.search("cnn", "shrink-0", tmp_path / "weighed", overlay)
+    assert weighed["reused"] > 0 or plain["evaluations"] == 0
+    rounds = small.rounds("cnn", "shrink-0", tmp_path / "weighed")
+    before = {
+        item["key"]: item for r in small.rounds("cnn", "shrink-0", tmp_path / "plain") for item in r["candidates"]
+    }
+    for content in rounds:
+        for item in content["candidates"]:
+            assert item["costs"]["latency_ms"] > 0 and item["costs"]["activation_bytes"] > 0
+            if item["key"] in before:
+                assert item["metrics"] == before[item["key"]]["metrics"]
+                assert item["score"] != before[item["key"]]["score"]
+    small.search("cnn", "shrink-0", tmp_path / "again", overlay)
+    assert small.rounds("cnn", "shrink-0", tmp_path / "again") == rounds
