@@ -106,7 +106,6 @@ rule best:
     output:
         f"{SEARCH}/best.json",
         f"{SEARCH}/front.json",
-        f"{SEARCH}/front.json",
     log:
         f"{LOGS}/{{task}}/{{search}}/best.log",
     conda:
