@@ -35,6 +35,7 @@ generated: set-up ## params.yaml and its schema, from the types
 	$(BIN)/python -m autoshrink.params.document
 
 restore: set-up ## after dvc pull, git checkout: tell Snakemake that what is there is what it made
+	@for pack in results*/packs/*.zip; do if [ -e "$$pack" ]; then $(BIN)/autoshrink lineage unpack "$$pack"; fi; done
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --touch --forceall --cores 1 --quiet all $(ARGS)
 
 lock: ## resolve pyproject.toml anew into requirements.lock

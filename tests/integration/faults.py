@@ -8,6 +8,7 @@ process that has imported everything, so that hundreds of faults take seconds.
 """
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -15,16 +16,18 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "lineage"))
 
 import made
+import yaml
 
 from autoshrink.errors import ArtifactError
 from autoshrink.evaluation.store import KIND, VERSION
+from autoshrink.lineage import environment
 
 FAILED, DONE = 3, 0
 
@@ -32,18 +35,19 @@ FAILED, DONE = 3, 0
 class Injector:
     """Fails at each write point once: opening a temporary file, writing it, flushing it, naming it.
 
-    ``met`` is a file that remembers across processes which points have failed already.
+    ``met`` is a file that remembers across processes which points have failed already; ``kinds`` says which of the four
+    points of a file fail.
     """
 
-    def __init__(self, number: int, met: Path) -> None:
-        self.number, self.met = number, met
+    def __init__(self, number: int, met: Path, kinds: Sequence[str] = ("open", "write", "sync", "rename")) -> None:
+        self.number, self.met, self.kinds = number, met, kinds
         self.seen = set(met.read_text().splitlines()) if met.exists() else set()
 
     def visit(self, kind: str, name: object) -> None:
         """Fail if this point has not failed before."""
         # without the random part of temporary names
         point = f"{kind} {str(name).partition('.tmp')[0].rpartition('.')[0] or name}"
-        if point not in self.seen:
+        if kind in self.kinds and point not in self.seen:
             with self.met.open("a") as file:
                 print(point, file=file)
             raise OSError(self.number, os.strerror(self.number), str(name))
@@ -88,6 +92,13 @@ class _Full(io.BufferedWriter):
             super().write(bytes(content)[: len(bytes(content)) // 2])
             raise
         return super().write(content)
+
+
+def warm_up() -> None:
+    """Learn in this process what every child would have to find out anew."""
+    environment.code()
+    environment.libraries()
+    made._load(yaml.safe_dump(made.SETTINGS))
 
 
 def forked(work: Callable[[], None]) -> int:
@@ -162,7 +173,9 @@ def errors(folder: Path, number: int) -> dict[str, Any]:
     before: dict[str, bytes] = {}
 
     def work() -> None:
-        with Injector(number, met).installed():
+        # nothing can be opened for writing in a read-only folder; a disk can be full at any of the four
+        kinds = ("open",) if number == errno.EROFS else ("open", "write", "sync", "rename")
+        with Injector(number, met, kinds).installed():
             made.go(made.SETTINGS)
 
     for faults in range(2000):
@@ -180,5 +193,6 @@ def errors(folder: Path, number: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     what, where, *numbers = sys.argv[1:]
+    warm_up()
     outcome = {"kills": kills, "errors": errors}[what](Path(where), *map(int, numbers))
     print(json.dumps(outcome))

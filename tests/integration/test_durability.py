@@ -82,8 +82,9 @@ def test_fifty_kills_lose_nothing(undisturbed: Path, tmp_path: Path) -> None:
 def test_error_at_every_write_loses_nothing(undisturbed: Path, tmp_path: Path, number: int) -> None:
     """A full or read-only disk at each single write, the same command after each: nothing lost, the same bytes."""
     outcome = inflict("errors", tmp_path, number)
-    assert outcome["faults"] > 150 and outcome["lost"] == []
-    assert {point.split()[0] for point in outcome["points"]} == {"open", "write", "sync", "rename"}
+    kinds = {"open"} if number == errno.EROFS else {"open", "write", "sync", "rename"}
+    assert {point.split()[0] for point in outcome["points"]} == kinds
+    assert outcome["faults"] > 40 * len(kinds) and outcome["lost"] == []
     assert contents(tmp_path) == contents(undisturbed)
     assert not list(tmp_path.rglob("*.tmp"))
 
@@ -152,6 +153,7 @@ DAMAGE = {
         "results/cnn/shrink-0/model/model.safetensors",
         "results/cnn/shrink-0/metrics.json",
         "results/report/metrics.md",
+        "results/report/report.lineage.json",
         "data/digits/train_images.npy",
         "data/digits/manifest.json",
         "store",

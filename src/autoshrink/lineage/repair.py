@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from autoshrink import artifacts
-from autoshrink.lineage import records, verify
+from autoshrink.lineage import graph, records, verify
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
 from autoshrink.lineage.verify import Finding, Verdict
@@ -40,8 +40,7 @@ def _put_away(finding: Finding, run: Run) -> list[str]:
         if record is not None:
             return lines + _move([record.artifact], "incomplete", f"stands or falls with {path.name}")
         if path.name.endswith(records.SUFFIX):  # without its record, nobody knows what the artifact is
-            artifact = records.path_of(path).with_name(path.name.removesuffix(records.SUFFIX) + ".json")
-            lines += _move([artifact], "incomplete", f"its record {path.name} was damaged")
+            lines += _move(_unexplained(path, run), "incomplete", f"its record {path.name} was damaged")
         return lines
     if finding.kind == verify.MISSING and record is not None:
         # an output that is gone takes the rest of its step along; an input that is gone, what was made from it
@@ -58,9 +57,18 @@ def _all(record: Record) -> list[Path]:
     return [*record.outputs, record.path, artifacts.timing_path(record.artifact)]
 
 
+def _unexplained(record: Path, run: Run) -> list[Path]:
+    """Return the artifact that a damaged record stood beside; of the report, all files that no other explains."""
+    artifact = record.with_name(record.name.removesuffix(records.SUFFIX) + ".json")
+    if artifact != run.results / "report/report.json":
+        return [artifact]
+    files = [path for path in graph.walk(artifact.parent) if path not in run.producers]
+    return [path for path in files if not records.is_beside(path) and not verify.SET_ASIDE.search(path.name)]
+
+
 def _is_ours(path: Path, run: Run) -> bool:
-    """Return whether the pipeline writes there; a user's own notes are left alone."""
-    folders = [run.results / name for name in ("cnn", "rnn", "report")]
+    """Return whether the pipeline's steps write there; a user's own notes, and what other verbs add, are left alone."""
+    folders = [run.results / name for name in ("cnn", "rnn")]
     return any(path.is_relative_to(folder) for folder in [*folders, *run.folders[1:]])
 
 

@@ -61,7 +61,9 @@ def _reasons(run: Run, record: Record, content: dict[str, Any]) -> Iterator[Reas
     for item in by_verb.get("train", []):
         yield _training(item)
     costs = telling.numbers(content["costs"])
-    yield Reason(f"the network is of round {content['round']}'s cell {content['key'] or 'without edges'}: {costs}", metrics)
+    yield Reason(
+        f"the network is of round {content['round']}'s cell {content['key'] or 'without edges'}: {costs}", metrics
+    )
     for item in by_verb.get("best", []):
         yield Reason(f"that cell scored best on the proxy: {telling.what(item)}", telling.name(item.artifact))
     for item in by_verb.get("start", []):

@@ -1,6 +1,7 @@
 """A made run, with every kind of artifact, in a second: real verbs where they need no torch, made content elsewhere."""
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,11 @@ def verb(*words: object) -> None:
         assert not done.code, f"autoshrink {words} ended with {done.code}"
 
 
+@cache
+def _load(text: str) -> params.Parameters:
+    return params.loading.validate(yaml.safe_load(text), "params.yaml")
+
+
 def due(artifact: Path) -> bool:
     """Return whether a step must run: its record does not vouch for what is there. So a run can be gone on with."""
     try:
@@ -60,8 +66,9 @@ def go(settings: dict[str, Any]) -> None:
     """Do all steps that are due, in the working folder."""
     if not Path("params.yaml").exists():
         Path("params.yaml").write_text(yaml.safe_dump(settings))
-    parameters = params.load([Path("params.yaml")])
-    params.freeze(parameters, Path("results/params"))
+    parameters = _load(Path("params.yaml").read_text())
+    if not params.frozen_path(parameters, Path("results/params")).exists():
+        params.freeze(parameters, Path("results/params"))
     _prepare(parameters)
     name = rounds.SearchName.parse("cnn", "shrink-0")
     files = [SEARCH / "round-00/round.json"]
