@@ -184,7 +184,7 @@ def _tooltip(field: str, title: str) -> "list[alt.Tooltip]":
 def _whole_numbers() -> "alt.Axis":
     import altair as alt
 
-    return alt.Axis(format="d", tickMinStep=1)
+    return alt.Axis(labelExpr="datum.value % 1 ? '' : format(datum.value, 'd')")
 
 
 def _legend() -> "alt.Legend":

@@ -55,7 +55,10 @@ def write(searches: Sequence[Search], out: Path) -> list[Path]:
 
 
 def trajectory(searches: Sequence[Search]) -> "Figure":
-    """Return score, metric and cost against edges left: every candidate a dot, each search's kept cells a line."""
+    """Return score, metric and cost against edges left: every candidate a dot, each search's kept cells a line.
+
+    Searches that do not lose edges in every round go by round instead.
+    """
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
     task = searches[0].task
@@ -65,27 +68,33 @@ def trajectory(searches: Sequence[Search]) -> "Figure":
         (METRIC[task], lambda candidate: candidate.metric),
         (cost, lambda candidate: candidate.costs[key]),
     ]
+    shrinking = all(search.shrinks for search in searches)
+
+    def across(candidate: Candidate) -> int:
+        return len(candidate.cell.edges) if shrinking else candidate.round
+
     figure, axes = _figure(1, 3, (12.5, 3.9))
     for axis, (label, value) in zip(axes, panels, strict=True):
         for search in searches:
-            tried = [(len(item.cell.edges), value(item)) for item in search.candidates]
+            tried = [(across(item), value(item)) for item in search.trained]
             _dots(axis, tried, color=palette.CANDIDATE, s=14, alpha=0.55, label="candidate")
             kept = [item.winner for item in search.rounds if item.winner]
-            points = [(len(item.cell.edges), value(item)) for item in kept]
+            points = [(across(item), value(item)) for item in kept]
             axis.plot(
                 *_finite(points), "o-", color=palette.SELECTED, ms=4, lw=1.4, alpha=0.9, label="kept by its round"
             )
             _dots(
                 axis,
-                [(len(search.best.cell.edges), value(search.best))],
+                [(across(search.best), value(search.best))],
                 color=palette.BEST,
                 marker="*",
                 s=170,
                 zorder=5,
                 label="best of the search",
             )
-        axis.set(xlabel="edges left", title=label)
-        axis.invert_xaxis()
+        axis.set(xlabel="edges left" if shrinking else "round", title=label)
+        if shrinking:
+            axis.invert_xaxis()
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         if label == cost:
             axis.yaxis.set_major_formatter(EngFormatter(sep=" "))
@@ -120,8 +129,7 @@ def scatter(searches: Sequence[Search]) -> "Figure":
     task = searches[0].task
     key, cost = COST[task]
     figure, (axis,) = _figure(1, 1, (7.5, 5.0))
-    everything = [item for search in searches for item in search.candidates]
-    finite = [item for item in everything if item.metric is not None]
+    finite = [item for search in searches for item in search.trained if item.metric is not None]
     drawn = axis.scatter(
         *_finite([(item.costs[key], item.metric) for item in finite]),
         c=[len(item.cell.edges) for item in finite],

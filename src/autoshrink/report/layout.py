@@ -10,6 +10,8 @@ from dataclasses import dataclass
 STEP = 46.0
 RADIUS = 13.0
 MARGIN = 22.0
+# Room below the row for the nodes' numbers.
+NUMBER = 16.0
 # An arc's control points stand this much further out than its top, for a cubic curve with both at the same height.
 _CUBIC = 4 / 3
 
@@ -48,7 +50,7 @@ class Layout:
     @property
     def height(self) -> float:
         """Height of the drawing."""
-        return 2 * MARGIN + self._reach(0) + self._reach(1)
+        return 2 * MARGIN + self._reach(0) + max(self._reach(1), NUMBER)
 
     def node(self, node: int) -> tuple[float, float]:
         """Return the centre of ``node``."""

@@ -146,7 +146,7 @@ def notes(parameters: Parameters, searches: Sequence[Search], set_aside: Sequenc
         "taken from the store.",
     ]
     for search in searches:
-        diverged = sum(candidate.score is None for candidate in search.candidates)
+        diverged = sum(candidate.score is None for candidate in search.trained)
         evaluations = len({candidate.evaluation["key"] for candidate in search.candidates})
         reused = len({candidate.evaluation["key"] for candidate in search.candidates if candidate.reused})
         found.append(
@@ -186,11 +186,10 @@ def _measured(search: Search) -> list[Row]:
     if content is None:
         return []
     metrics, costs, complete = content["metrics"], content["costs"], content["complete_costs"]
-    label = "ShrinkCNN" if search.task is Task.CNN else "ShrinkRNN"
     share = costs["macs"] / complete["macs"] if complete["macs"] else 1.0
     found = Row(
         task=str(search.task),
-        name=f"{label}, found cell ({search.name}, {len(search.best.cell.edges)} edges)",
+        name=f"found cell ({search.name}, {len(search.best.cell.edges)} edges)",
         origin=MEASURED,
         source="this run",
         seed=content["seed_name"],

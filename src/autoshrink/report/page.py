@@ -18,6 +18,8 @@ from autoshrink.report.runs import Candidate, Round, Search
 
 # No chart can show the perplexity of a greater loss, and no float can hold that of a much greater one.
 LARGEST_LOSS = 50.0
+# What of an evaluation's metrics the page shows by other names; an untrained network's rank is not among it.
+KNOWN = {"accuracy", "perplexity", "loss", "best_epoch"}
 SCRIPTS = ("drawing.js", "plots.js", "panels.js", "comparison.js", "explorer.js")
 
 
@@ -75,7 +77,7 @@ def data(searches: Sequence[Search], other: Sequence[Search], names: tuple[str, 
 
 
 def _search(search: Search) -> dict[str, Any]:
-    finite = [item for item in search.candidates if item.metric is not None]
+    finite = [item for item in search.trained if item.metric is not None]
     key = COST[search.task][0]
     frontier = front.pareto([(item.costs[key], item.metric) for item in finite], search.task is Task.RNN)
     on_front = {(finite[index].round, finite[index].slot) for index in frontier}
@@ -98,12 +100,14 @@ def _search(search: Search) -> dict[str, Any]:
 
 
 def _round(item: Round, cost: str, on_front: set[tuple[int, int]]) -> dict[str, Any]:
+    # a strategy that draws cells anew, instead of removing edges, lets none fall
+    fell = item.fell if item.winner and item.winner.removed else ()
     return {
         "number": item.number,
         "cell": _cell(item.cell),
         "stopped": item.stopped,
-        "selected": item.selected,
-        "fell": [f"{source}-{target}" for source, target in item.fell],
+        "taken": item.taken,
+        "fell": [f"{source}-{target}" for source, target in fell],
         "candidates": [
             _candidate(candidate, cost, (candidate.round, candidate.slot) in on_front) for candidate in item.candidates
         ],
@@ -111,7 +115,7 @@ def _round(item: Round, cost: str, on_front: set[tuple[int, int]]) -> dict[str, 
 
 
 def _candidate(item: Candidate, cost: str, on_front: bool) -> dict[str, Any]:
-    identity = item.evaluation["identity"]
+    identity, metrics_of = item.evaluation["identity"], item.evaluation["metrics"]
     return {
         "id": f"{item.round}.{item.slot}",
         "cell": _cell(item.cell),
@@ -122,9 +126,12 @@ def _candidate(item: Candidate, cost: str, on_front: bool) -> dict[str, Any]:
         "cost": item.costs[cost],
         "costs": dict(item.costs),
         "stop": item.early_stop,
+        "fidelity": _fidelity(item),
+        "others": {name: value for name, value in metrics_of.items() if name not in KNOWN},
+        "over": item.violation > 0,
         "front": on_front,
         "history": _columns(item.evaluation["history"]),
-        "bestEpoch": item.evaluation["metrics"].get("best_epoch"),
+        "bestEpoch": metrics_of.get("best_epoch"),
         "key": item.cell.key,
         "evaluation": item.evaluation["key"],
         "digest": item.digest,
@@ -134,6 +141,15 @@ def _candidate(item: Candidate, cost: str, on_front: bool) -> dict[str, Any]:
         "seconds": item.device_seconds,
         "reused": item.reused,
     }
+
+
+def _fidelity(item: Candidate) -> str | None:
+    """Say how a candidate was judged where that was less than a full training."""
+    if item.fidelity is None:
+        return None
+    if "zero_cost" in item.fidelity:
+        return f"untrained, ranked by {item.fidelity['zero_cost']}"
+    return f"a first look of {item.fidelity['epochs']} epochs"
 
 
 def _training(search: Search) -> dict[str, Any]:
@@ -150,7 +166,9 @@ def _training(search: Search) -> dict[str, Any]:
 
 
 def _columns(history: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return a history of per-epoch entries as one list per column: a third of the size."""
+    """Return a history of per-epoch entries as one list per column: a third of the size. No entries, no columns."""
+    if not history:
+        return {}
     names = [name for name, value in history[0].items() if value is None or isinstance(value, int | float)]
     found = {name: [_short(entry.get(name)) for entry in history] for name in names}
     if "validation_perplexity" in found:  # the training's own is the loss in other words, and not kept

@@ -23,6 +23,8 @@ class Candidate:
     """One candidate of one round, with its evaluation.
 
     ``metric`` is validation accuracy in [0, 1] (CNN) or validation perplexity (RNN), None after a diverged training.
+    ``fidelity`` says how it was judged where that was less than a full training, and ``violation`` by how much it
+    exceeds the hard limits, 0 within them.
     ``evaluation`` is the evaluation's content (key, identity, seed, history, ...) and ``digest`` the sha256 of it.
     ``device_seconds`` is what its training took, whenever that was; ``reused``: the store had it before this run asked.
     """
@@ -36,6 +38,8 @@ class Candidate:
     metric: float | None
     costs: Mapping[str, float]
     early_stop: str | None
+    fidelity: Mapping[str, Any] | None
+    violation: float
     evaluation: Mapping[str, Any]
     digest: str
     device_seconds: float | None
@@ -44,19 +48,22 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Round:
-    """A finished round: the cell it ended with, what it tried, what it took and which edges fell."""
+    """A finished round: the cell it ended with, what it tried, the slot it went on from, and which edges fell.
+
+    ``taken`` is None where the round only chose who is looked at more closely, or where nothing had a finite score.
+    """
 
     number: int
     cell: Cell
     stopped: str | None
     candidates: tuple[Candidate, ...]
-    selected: int | None
+    taken: int | None
     fell: tuple[Edge, ...]
 
     @property
     def winner(self) -> Candidate | None:
-        """The candidate that the round took."""
-        return None if self.selected is None else self.candidates[self.selected]
+        """The candidate that the round went on from."""
+        return None if self.taken is None else self.candidates[self.taken]
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,11 @@ class Search:
     def candidates(self) -> list[Candidate]:
         """Every candidate, in the order of rounds and slots."""
         return [candidate for item in self.rounds for candidate in item.candidates]
+
+    @property
+    def trained(self) -> list[Candidate]:
+        """Those that were trained in full, whose numbers can be compared with each other."""
+        return [candidate for candidate in self.candidates if candidate.fidelity is None]
 
     @property
     def best(self) -> Candidate:
@@ -191,6 +203,8 @@ def _read_round(folder: Path, name: SearchName) -> Round:
                 item["metrics"].get(metric),
                 item["costs"],
                 item["early_stop"],
+                item["fidelity"],
+                item["violation"],
                 evaluation,
                 artifacts.digest_of(evaluation),
                 took.get("device_seconds"),
@@ -202,7 +216,7 @@ def _read_round(folder: Path, name: SearchName) -> Round:
         Cell.from_json(content["state"]["cell"]),
         content["state"]["stopped"],
         tuple(candidates),
-        content["selected"],
+        content["taken"],
         tuple((source, target) for source, target in content["fell"]),
     )
 

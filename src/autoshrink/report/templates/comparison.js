@@ -25,7 +25,7 @@ function compared(one, other) {
       const item = search.rounds[Math.min(round, search.rounds.length - 1)];
       const past = round >= search.rounds.length ? `The search had ended after round ${search.rounds.length - 1}. ` : "";
       views[index].replaceChildren(
-        drawCell(item.cell, search.size, { fell: item.fell, before: beforeOf(search, item) }),
+        drawCell(item.cell, search.size, { fell: item.fell, before: item.fell.length ? beforeOf(search, item) : null }),
         legend([...new Set(search.rounds[0].cell.operators)], false),
         el("p", { class: "said" }, past + story(search, item)),
       );
@@ -44,11 +44,11 @@ function compared(one, other) {
   );
   show(one.best[0]);
   const points = both.flatMap((search, index) =>
-    search.rounds.filter((round) => round.selected !== null).map((round) => ({
+    search.rounds.filter((round) => round.taken !== null).map((round) => ({
       run: `${index === 0 ? "A" : "B"}: ${DATA.names[index]}`,
       round: round.number,
       edges: round.cell.edges.length,
-      score: round.candidates[round.selected].score,
+      score: round.candidates[round.taken].score,
     })),
   );
   plot(chart, task.comparison, points);

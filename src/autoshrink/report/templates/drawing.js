@@ -117,6 +117,7 @@ function count(number, noun) {
 /** Return 3601000 as "3.6 M". */
 function quantity(value) {
   if (value === null || value === undefined) return "–";
+  if (value < 0) return `−${quantity(-value)}`;
   for (const [size, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "K"]]) {
     if (value >= size) return `${Number((value / size).toPrecision(3))} ${unit}`;
   }
@@ -129,7 +130,7 @@ function number(value, digits) {
 
 /** Return a task's metric for reading: an accuracy in percent, a perplexity with one decimal. */
 function metric(task, value) {
-  if (value === null || value === undefined) return "none (diverged)";
+  if (value === null || value === undefined) return "none";
   return DATA.tasks[task].lower ? value.toFixed(1) : `${(100 * value).toFixed(1)} %`;
 }
 

@@ -133,7 +133,7 @@ function showRound(wanted, id) {
   }
   views.stage.replaceChildren(stage(search, round, pick, point));
   views.tries.replaceChildren(tries(search, round, pick, point));
-  pick(round.candidates.find((candidate) => candidate.id === id) ?? round.candidates[round.selected ?? 0]);
+  pick(round.candidates.find((candidate) => candidate.id === id) ?? round.candidates[round.taken ?? 0]);
 }
 
 /** Show one candidate. */
@@ -144,8 +144,8 @@ function pick(candidate) {
   for (const button of views.tries.querySelectorAll("button")) button.setAttribute("aria-current", String(button.dataset.id === state.candidate));
   if (candidate) {
     views.chosen.textContent = candidate.origin.replace("->", "→").replace(/^./, (letter) => letter.toUpperCase());
-    views.detail.replaceChildren(detail(search, candidate));
-    plot(views.detail.querySelector(".plot"), DATA.charts[search.charts].curve, rowsOf(candidate.history));
+    views.detail.replaceChildren(detail(search, search.rounds[state.round], candidate));
+    if (candidate.history.epoch) plot(views.detail.querySelector(".plot"), DATA.charts[search.charts].curve, rowsOf(candidate.history));
   } else {
     views.chosen.textContent = "No candidate";
     views.detail.replaceChildren(el("p", { class: "soft" }, "Choose a round, then one of its candidates."));

@@ -38,9 +38,10 @@ function facts(search) {
 /** The film strip: one frame per round, its cell and the edges that fell. */
 function strip(search, onround) {
   const frames = search.rounds.map((round) => {
-    const winner = round.selected === null ? null : round.candidates[round.selected];
+    const winner = round.taken === null ? null : round.candidates[round.taken];
     const isBest = round.number === search.best[0];
-    const line = winner ? `score ${number(winner.score, 4)}` : round.number === 0 ? "the complete cell" : "none was kept";
+    const isLook = round.candidates.some((candidate) => candidate.fidelity);
+    const line = winner ? `score ${number(winner.score, 4)}` : round.number === 0 ? "the start" : isLook ? "a first look" : "none was kept";
     return el(
       "li",
       {},
@@ -48,7 +49,7 @@ function strip(search, onround) {
         "button",
         { type: "button", "data-round": round.number, onclick: () => onround(round.number) },
         el("b", {}, round.number === 0 ? "Start" : `Round ${round.number}`, isBest ? el("span", { class: "star" }, "★ best") : null),
-        drawCell(round.cell, search.size, { small: true, silent: true, fell: round.fell, before: beforeOf(search, round) }),
+        drawCell(round.cell, search.size, { small: true, silent: true, fell: round.fell, before: round.fell.length ? beforeOf(search, round) : null }),
         el("span", {}, el("span", {}, count(round.cell.edges.length, "edge")), el("br"), el("span", { class: "soft" }, line)),
       ),
     );
@@ -73,9 +74,13 @@ function stage(search, round, onpick, onpoint) {
 
 function story(search, round) {
   if (round.number === 0) {
-    return `The search starts from the complete cell: ${count(round.cell.edges.length, "edge")} between ${count(round.cell.nodes.length, "node")}, operators drawn once.`;
+    return `The search starts from this cell: ${count(round.cell.edges.length, "edge")} between ${count(round.cell.nodes.length, "node")}, operators drawn once.`;
   }
-  const winner = round.selected === null ? null : round.candidates[round.selected];
+  const winner = round.taken === null ? null : round.candidates[round.taken];
+  const cheap = round.candidates.find((candidate) => candidate.fidelity);
+  if (cheap && !winner) {
+    return `Round ${round.number} only looked at ${count(round.candidates.length, "candidate")} (${cheap.fidelity}), to choose which are trained in full.`;
+  }
   const parts = [`Round ${round.number} tried ${count(round.candidates.length, "candidate")}`];
   if (!winner) parts.push(" and kept none of them.");
   else {
@@ -100,7 +105,7 @@ function tries(search, round, onpick, onpoint) {
   const low = Math.min(...scores);
   const span = Math.max(...scores) - low || 1;
   const items = [...round.candidates].sort(byScore).map((candidate) => {
-    const isKept = candidate === round.candidates[round.selected];
+    const isKept = candidate === round.candidates[round.taken];
     const share = candidate.score === null ? 0 : 8 + (92 * (candidate.score - low)) / span;
     const detail = `${metric(search.task, candidate.metric)} · ${quantity(candidate.cost)} ${DATA.tasks[search.task].cost}`;
     return el(
@@ -118,7 +123,7 @@ function tries(search, round, onpick, onpoint) {
           onfocus: () => onpoint(candidate),
           onblur: () => onpoint(null),
         },
-        el("span", {}, candidate.origin.replace("->", "→"), " ", isKept ? el("span", { class: "badge kept" }, "kept") : null),
+        el("span", {}, candidate.origin.replace("->", "→"), " ", isKept ? el("span", { class: "badge kept" }, "kept") : null, candidate.over ? el("span", { class: "badge early" }, "over a limit") : null),
         el("b", {}, candidate.score === null ? "–" : number(candidate.score, 4)),
         el("small", {}, detail, candidate.stop ? ` · stopped early: ${candidate.stop}` : ""),
         el("span", { class: "bar", "aria-hidden": "true" }, el("i", { style: `width:${share}%` })),
@@ -129,15 +134,18 @@ function tries(search, round, onpick, onpoint) {
 }
 
 /** Everything about one candidate but its training curve, which the caller plots into the element's `.plot`. */
-function detail(search, candidate) {
+function detail(search, round, candidate) {
   const task = DATA.tasks[search.task];
-  const epochs = Object.values(candidate.history)[0].length;
+  const epochs = candidate.history.epoch ? candidate.history.epoch.length : 0;
   const took = candidate.seconds === null ? "unknown" : `${number(candidate.seconds, 1)} s${candidate.reused ? ", in an earlier run" : ""}`;
   const rows = [
     ["score", candidate.score === null ? "none: it has no finite one" : number(candidate.score, 6)],
     [task.metric, metric(search.task, candidate.metric)],
+    ...Object.entries(candidate.others).map(([name, value]) => [name.replaceAll("_", " "), quantity(value)]),
+    ...(candidate.fidelity ? [["judged by", candidate.fidelity]] : []),
+    ...(candidate.over ? [["limits", "exceeded: it cannot be the answer"]] : []),
     ...Object.entries(candidate.costs).map(([name, value]) => [name.replaceAll("_", " ").replace("macs", "MACs"), quantity(value)]),
-    ["epochs", `${epochs}${candidate.bestEpoch === null ? "" : `, the best: ${candidate.bestEpoch + 1}`}`],
+    ["epochs", `${epochs}${candidate.bestEpoch === null || candidate.bestEpoch === undefined ? "" : `, the best: ${candidate.bestEpoch + 1}`}`],
     ["early stop", candidate.stop ?? "none"],
     ["training time", took],
     ["edges", candidate.cell.edges.map(arrow).join(", ") || "none"],
@@ -154,8 +162,8 @@ function detail(search, candidate) {
   return el(
     "div",
     { class: "cell" },
-    drawCell(candidate.cell, search.size, { fell: candidate.removed, before: beforeOf(search, search.rounds[Number(candidate.id.split(".")[0])]) }),
-    el("div", { class: "plot", style: "margin-top:1rem" }),
+    drawCell(candidate.cell, search.size, { fell: candidate.removed, before: candidate.removed.length ? beforeOf(search, round) : null }),
+    epochs ? el("div", { class: "plot", style: "margin-top:1rem" }) : null,
     list(rows),
     el("details", {}, el("summary", {}, "Where it comes from: key, digest, seed"), list(origin)),
   );

@@ -73,6 +73,7 @@ function clearCharts(within) {
 /** Return a history's columns as one row per epoch. */
 function rowsOf(columns) {
   const names = Object.keys(columns);
+  if (!names.length) return [];
   return columns[names[0]].map((_, index) => Object.fromEntries(names.map((name) => [name, columns[name][index]])));
 }
 
@@ -84,11 +85,12 @@ function pointsOf(search) {
       round: round.number,
       origin: candidate.origin.replace("->", "→"),
       edges: candidate.cell.edges.length,
-      score: candidate.score,
-      metric: candidate.metric,
+      // a first look is not comparable with a full training
+      score: candidate.fidelity ? null : candidate.score,
+      metric: candidate.fidelity ? null : candidate.metric,
       cost: candidate.cost,
       front: candidate.front,
-      kept: slot === round.selected,
+      kept: slot === round.taken,
       best: round.number === search.best[0] && slot === search.best[1],
     })),
   );
