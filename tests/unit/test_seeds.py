@@ -80,7 +80,7 @@ def test_another_process_draws_the_same() -> None:
 
 def test_a_search_draws_under_its_own_prefix() -> None:
     """Two searches of one run draw independently; one search draws what the root seed's draw of the full name is."""
-    one, other = Draws(2020, "cnn/shrink-0"), Draws(2020, "cnn/shrink-1")
+    one, other = (Draws(2020, f"cnn/shrink-{name}", f"cnn/seed-{name}") for name in (0, 1))
     assert one.shuffled("x", range(20)) == seeds.shuffled(2020, "cnn/shrink-0/x", range(20))
     assert one.sample("x", range(20), 20) != other.sample("x", range(20), 20)
     assert one.choice("x", range(20)) == seeds.choice(2020, "cnn/shrink-0/x", range(20))

@@ -50,8 +50,8 @@ class ImageObjective(Costs):
     6)."""
 
     macs_weight: Weight = 0.2
-    """Accuracy given up for a tenfold saving of multiply-accumulates. The paper's 0.1 suits its proxy of 5,000 images and
-    20 epochs; the default's accuracies are noisier, and the paper's weight would drown in that."""
+    """Accuracy given up for a tenfold saving of multiply-accumulates. The paper's 0.1 suits its proxy of 5,000 images
+    and 20 epochs; the default's accuracies are noisier, and the paper's weight would drown in that."""
 
 
 class LanguageObjective(Costs):

@@ -25,9 +25,10 @@ CELL = Cell.of(["conv_1x1", "conv_1x1"], [(0, 1), (1, 2)])
 
 def test_the_papers_image_score() -> None:
     """score = accuracy - 0.1 (log10(MACs) - 6)."""
-    assert image_score(ImageObjective(), 0.9, 1e6) == approx(0.9)
-    assert image_score(ImageObjective(), 0.9, 1e8) == approx(0.7)
-    assert score(ImageObjective(), CELL, evaluation("x", accuracy=0.8, macs=1e5), None) == approx(0.9)
+    paper = ImageObjective(macs_weight=0.1)
+    assert image_score(paper, 0.9, 1e6) == approx(0.9)
+    assert image_score(paper, 0.9, 1e8) == approx(0.7)
+    assert score(paper, CELL, evaluation("x", accuracy=0.8, macs=1e5), None) == approx(0.9)
 
 
 def test_the_papers_language_score() -> None:
