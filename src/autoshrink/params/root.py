@@ -29,9 +29,14 @@ class Compute(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """``auto`` takes a CUDA device where there is one."""
     threads: Annotated[int, Field(ge=1)] = 1
-    """CPU threads of one job. Results are bit-identical between runs with the same number."""
+    """CPU threads of one job. A search's candidates train side by side on one each, and never depend on how many;
+    a final training uses them all, and is bit-identical between runs with the same number."""
     deterministic: bool = True
     """Use deterministic kernels on a CUDA device (a CPU always does)."""
+    cuda_graphs: bool = True
+    """Replay the steps of a search's trainings as CUDA graphs; off: launch them one kernel at a time, equally."""
+    max_memory_gib: Annotated[float, Field(gt=0)] | None = None
+    """GPU memory that a job's candidates may take together, GiB; what does not fit waits. null: what is free."""
 
 
 class Proxy(Section):

@@ -1,0 +1,89 @@
+"""Filling the store: candidates it lacks are trained as serves the device, and each is kept the moment it is done."""
+
+import importlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+
+from autoshrink import devices
+from autoshrink.cell import Cell
+from autoshrink.evaluation import together, workers, zero_cost
+from autoshrink.evaluation.store import Identity, Store
+from autoshrink.params.base import Task
+from autoshrink.params.root import Compute
+
+Work = Iterator[tuple[str, Callable[[], together.Candidate]]]
+GIBIBYTE = 2**30
+
+
+def fill(
+    store: Store,
+    wanted: Mapping[str, tuple[Identity, Cell]],
+    drawn: Any,
+    compute: Compute,
+    tell: Callable[[str, Mapping[str, Any]], None],
+) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Evaluate the candidates ``wanted``, by their identities' keys; yield each one's key, evaluation and timing.
+
+    ``drawn`` is the proxy's data; ``tell`` hears of every epoch. What another process puts into the store meanwhile is
+    taken from it.
+    """
+    device = devices.pick(compute)
+    if device.type == "cuda" and hasattr(drawn, "to"):
+        drawn = drawn.to(device)
+
+    def finished(key: str, result: Mapping[str, Any], seconds: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
+        timing = {"device_seconds": round(seconds, 3), "device": str(device)}
+        content = store.put(wanted[key][0], result)
+        store.put_timing(wanted[key][0], timing)
+        return key, content, timing
+
+    quicker: list[str] = []
+    trained: dict[str, tuple[Identity, Cell]] = {}
+    for key, (identity, cell) in wanted.items():
+        if identity.zero_cost is None:
+            trained[key] = identity, cell
+            continue
+        started = time.perf_counter()
+        seed = identity.candidate_seed
+        result = zero_cost.evaluate(cell, identity.proxy, drawn, seed, device, identity.zero_cost)
+        yield finished(key, result, time.perf_counter() - started)
+
+    def work() -> Work:
+        for key, (identity, cell) in trained.items():
+            if store.get(identity) is not None:
+                quicker.append(key)
+                continue
+            room = importlib.import_module(f"autoshrink.{'vision' if identity.task is Task.CNN else 'language'}.proxy")
+            seed, deterministic = identity.candidate_seed, compute.deterministic
+            yield key, partial(room.Candidate, cell, identity.proxy, drawn, seed, device, deterministic)
+
+    for progress in train(work(), len(trained), compute, device):
+        if progress.result is None:
+            tell(progress.key, progress.entry)
+        else:
+            yield finished(progress.key, progress.result, progress.seconds)
+    for key in quicker:
+        content = store.get(trained[key][0])
+        assert content is not None, "an evaluation has vanished from the store"
+        yield key, content, store.timing(trained[key][0])
+
+
+def train(work: Work, count: int, compute: Compute, device: torch.device) -> Iterator[together.Progress[str]]:
+    """Train ``count`` candidates at most: on streams on a CUDA device, in processes on several CPU threads, or in turn.
+
+    On a CPU a candidate has one thread, whatever ``compute.threads``, so that its numbers never depend on it.
+    """
+    if device.type == "cuda":
+        limit = compute.max_memory_gib
+        memory = together.DeviceRoom(None if limit is None else limit * GIBIBYTE)
+        lanes = ((key, partial(together.GraphLane, make, graphs=compute.cuda_graphs)) for key, make in work)
+        return together.side_by_side(lanes, memory)
+    processes = min(compute.threads, count)
+    if processes > 1:
+        return workers.in_processes(work, processes)
+    torch.set_num_threads(1)
+    return together.in_turn(work)

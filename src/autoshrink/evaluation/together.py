@@ -1,0 +1,216 @@
+"""Training a job's candidates together: each ends with exactly what it would have come to alone.
+
+On a CPU, candidates run one after another, or side by side in processes of one thread each (``workers``). On a CUDA
+device, where one tiny network leaves the device idle between launches, they run on streams of their own, and a
+step that comes again is captured as a CUDA graph and from then on replayed by one launch. No host sees a number before
+the epoch's end.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import torch
+
+Entry = dict[str, Any]
+Key = TypeVar("Key")
+
+
+class Candidate(Protocol):
+    """What both rooms' ``proxy.Candidate`` are to the engine."""
+
+    @property
+    def done(self) -> bool:
+        """Whether there is no further epoch."""
+        ...
+
+    def run_epoch(self) -> Entry:
+        """Do a whole epoch and return its record."""
+        ...
+
+    def begin_epoch(self) -> list[tuple[str, int]]:
+        """Set an epoch up and return its steps."""
+        ...
+
+    def run(self, step: tuple[str, int]) -> None:
+        """Launch a step; equal steps launch the same kernels on the same memory."""
+        ...
+
+    def end_epoch(self) -> Entry:
+        """Wait for the steps and return the epoch's record."""
+        ...
+
+    def result(self) -> dict[str, Any]:
+        """Return what the candidate came to."""
+        ...
+
+
+@dataclass(frozen=True)
+class Progress(Generic[Key]):
+    """A candidate ended an epoch, or, with ``result``, its training, which took ``seconds`` of the device."""
+
+    key: Key
+    entry: Entry
+    result: dict[str, Any] | None = None
+    seconds: float = 0.0
+
+
+def in_turn(work: Iterable[tuple[Key, Callable[[], Candidate]]]) -> Iterator[Progress[Key]]:
+    """Train one candidate after another."""
+    for key, make in work:
+        started = time.perf_counter()
+        candidate = make()
+        entry: Entry = {}
+        while not candidate.done:
+            entry = candidate.run_epoch()
+            yield Progress(key, entry)
+        yield Progress(key, entry, candidate.result(), time.perf_counter() - started)
+
+
+class Lane(Protocol):
+    """Where one candidate trains: launches an epoch without waiting, and waits for it."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the candidate has no further epoch."""
+        ...
+
+    def launch_epoch(self) -> None:
+        """Launch the next epoch."""
+        ...
+
+    def end_epoch(self) -> Entry:
+        """Wait for the epoch launched and return its record."""
+        ...
+
+    def result(self) -> dict[str, Any]:
+        """Return what the candidate came to."""
+        ...
+
+
+class Room(Protocol):
+    """The memory that lanes share."""
+
+    def has_space(self) -> bool:
+        """Whether one more candidate, as large as the largest so far, fits."""
+        ...
+
+    def note(self) -> None:
+        """Note what the candidate just let in has taken."""
+        ...
+
+
+def side_by_side(
+    work: Iterable[tuple[Key, Callable[[], Lane]]], room: Room, clock: Callable[[], float] = time.perf_counter
+) -> Iterator[Progress[Key]]:
+    """Train as many candidates at a time as there is room for; whoever leaves makes room for the next.
+
+    One candidate always runs, whatever the room. While the host waits for one lane's epoch, the others' are under way.
+    Time is shared out equally among the lanes of the moment, so that all seconds sum up to the device's.
+    """
+    waiting = iter(work)
+    lanes: dict[Key, Lane] = {}
+    seconds: dict[Key, float] = {}
+    now = clock()
+
+    def share() -> None:
+        nonlocal now
+        before, now = now, clock()
+        for key in lanes:
+            seconds[key] += (now - before) / len(lanes)
+
+    def admit() -> None:
+        while room.has_space() or not lanes:
+            following = next(waiting, None)
+            if following is None:
+                return
+            key, make = following
+            share()
+            seconds[key] = 0.0
+            lanes[key] = make()
+            lanes[key].launch_epoch()
+            room.note()
+
+    admit()
+    while lanes:
+        for key in list(lanes):
+            entry = lanes[key].end_epoch()
+            share()
+            yield Progress(key, entry)
+            if not lanes[key].done:
+                lanes[key].launch_epoch()
+                continue
+            result = lanes.pop(key).result()
+            yield Progress(key, entry, result, seconds[key])
+            admit()
+
+
+class DeviceRoom:
+    """A CUDA device's memory, of which this process may take ``limit`` bytes (None: nine tenths of what is free)."""
+
+    def __init__(self, limit: float | None) -> None:
+        self._limit = 0.9 * torch.cuda.mem_get_info()[0] if limit is None else limit
+        self._before, self._largest = 0, 0
+
+    def has_space(self) -> bool:
+        """Whether one more candidate, as large as the largest so far, fits."""
+        if torch.cuda.memory_reserved() + self._largest > self._limit:
+            torch.cuda.empty_cache()  # what those who left had
+        self._before = torch.cuda.memory_reserved()
+        return self._before + self._largest <= self._limit
+
+    def note(self) -> None:
+        """Note what the candidate just let in has taken; the host knows that before the device has computed it."""
+        self._largest = max(self._largest, torch.cuda.memory_reserved() - self._before)
+
+
+class GraphLane:
+    """A candidate on a CUDA stream of its own. A step that comes a second time is captured, and from then on replayed.
+
+    The first time it runs kernel by kernel: libraries then choose their kernels and the optimizer makes its state,
+    which a graph cannot hold. Steps that never come again, such as a text's last short sequence, need no graph.
+    """
+
+    def __init__(self, make: Callable[[], Candidate], *, graphs: bool) -> None:
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self._stream.wait_stream(torch.cuda.current_stream())  # the data was brought there
+        self._seen: set[tuple[str, int]] = set()
+        self._captured: dict[tuple[str, int], torch.cuda.CUDAGraph] = {}
+        self._graphs = graphs
+        with torch.cuda.stream(self._stream):
+            self._candidate = make()
+
+    @property
+    def done(self) -> bool:
+        """Whether the candidate has no further epoch."""
+        return self._candidate.done
+
+    def launch_epoch(self) -> None:
+        """Launch the next epoch's steps."""
+        with torch.cuda.stream(self._stream):
+            for step in self._candidate.begin_epoch():
+                if self._graphs and step in self._seen and step not in self._captured:
+                    self._captured[step] = self._capture(step)
+                if step in self._captured:
+                    self._captured[step].replay()
+                else:
+                    self._candidate.run(step)
+                    self._seen.add(step)
+
+    def end_epoch(self) -> Entry:
+        """Wait for the epoch launched and return its record."""
+        with torch.cuda.stream(self._stream):
+            return self._candidate.end_epoch()
+
+    def result(self) -> dict[str, Any]:
+        """Return what the candidate came to."""
+        return self._candidate.result()
+
+    def _capture(self, step: tuple[str, int]) -> torch.cuda.CUDAGraph:
+        # one pool of memory for a candidate's graphs: they never run at once, and leave nothing in it for each other
+        pool = next((graph.pool() for graph in self._captured.values()), None)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=pool, stream=self._stream):
+            self._candidate.run(step)
+        return graph
