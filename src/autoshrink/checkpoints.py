@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import safetensors.torch
 from torch import Tensor
 
@@ -82,7 +83,11 @@ def load_latest(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
                 f"{path}: belongs to another training ({_difference(content['identity'], identity)})",
             )
             continue
-        tensors = safetensors.torch.load_file(tensors_path)
+        try:
+            tensors = safetensors.torch.load_file(tensors_path)
+        except safetensors.SafetensorError as error:
+            _set_aside(path, "damaged", f"{tensors_path}: holds no tensors ({error})")
+            continue
         return Checkpoint(content["step"], _restore(content["state"], tensors), path)
     return None
 

@@ -57,7 +57,11 @@ class PreparedText:
 
     def split(self, name: SplitName) -> Tokens:
         """Read one split's tokens. Raises ArtifactError where the file is missing or not the one that was prepared."""
-        tokens: Tokens = np.load(io.BytesIO(self._content(f"{name}.npy")), allow_pickle=False)
+        try:
+            tokens: Tokens = np.load(io.BytesIO(self._content(f"{name}.npy")), allow_pickle=False)
+        except ValueError as error:
+            path = self.folder / f"{name}.npy"
+            raise ArtifactError(f"{path}: is no plain array ({error}); remove it and prepare again") from None
         return tokens
 
     def _content(self, file: str) -> bytes:

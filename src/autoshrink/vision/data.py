@@ -84,7 +84,12 @@ class PreparedImages:
         return [ImageFile(path, int(label)) for _, label, path in columns]
 
     def _array(self, file: str) -> NDArray[Any]:
-        array: NDArray[Any] = np.load(io.BytesIO(self._verified(file)), allow_pickle=False)
+        try:
+            array: NDArray[Any] = np.load(io.BytesIO(self._verified(file)), allow_pickle=False)
+        except ValueError as error:
+            raise ArtifactError(
+                f"{self.folder / file}: is no plain array ({error}); remove it and prepare again"
+            ) from None
         return array
 
     def _verified(self, file: str) -> bytes:
