@@ -1,0 +1,53 @@
+"""The released cells in their own networks leave as ONNX like any other."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from autoshrink import artifacts, released
+from autoshrink.export import formats, runs
+from autoshrink.language import loading as text_loading
+from autoshrink.language import network as text_network
+from autoshrink.vision import loading as image_loading
+from autoshrink.vision import network as image_network
+
+
+def save(name: str, folder: Path) -> list[formats.Inputs]:
+    """Save the released network with weights drawn by name, and return inputs of two batch sizes."""
+    found = released.load(name)
+    origin = {"dataset": "none", "source": "none"}
+    if name == "shrinkrnn":
+        words = tuple(str(index) for index in range(found.example["vocabulary"]))
+        model = text_network.build(found.cell, found.network, words, 1)
+        text_loading.save_model(folder, model, text_loading.ModelDescription(found.cell, found.network, words, origin))
+        hidden = found.network.hidden
+        return [(torch.randint(0, len(words), (4, size)), 0.1 * torch.randn(size, hidden)) for size in (2, 1)]
+    classes = tuple(str(index) for index in range(found.example["classes"]))
+    module = image_network.build(found.cell, found.network, 3, len(classes), 1)
+    settle(module)
+    description = image_loading.ModelDescription(
+        found.cell, found.network, 3, classes, (0.5,) * 3, (0.5,) * 3, (224, 224), 0.875, origin
+    )
+    image_loading.save_model(folder, module, description)
+    return [(torch.rand(size, 3, 224, 224),) for size in (2, 1)]
+
+
+def settle(module: torch.nn.Module) -> None:
+    """Let batch norm see a few images: without, an untrained network of 36 layers gives outputs of no sensible size."""
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = None  # the plain average of what it sees
+    with torch.no_grad():
+        module.train()(torch.randn(4, 3, 224, 224))
+    module.eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["shrinkcnn-b", "shrinkrnn"])
+def test_released_cell_equals_pytorch(name: str, tmp_path: Path) -> None:
+    """ShrinkCNN (its 1,000 classes without the background) and ShrinkRNN as ONNX are within 1e-4 of PyTorch."""
+    inputs = save(name, tmp_path / "model")
+    written = formats.write(runs.find(tmp_path / "model"), "onnx", inputs, tmp_path)
+    assert written.difference <= formats.TOLERANCE
+    assert artifacts.digest_of_file(written.path)
