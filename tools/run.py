@@ -7,7 +7,9 @@ whoever gets it knows that Snakemake's own lock, if there is one, is a dead run'
 """
 
 import fcntl
+import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,15 +36,18 @@ def main(arguments: list[str]) -> int:
 
     os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"
     end_orphans()
+    prefix = f"autoshrink-{hashlib.sha256(str(Path.cwd()).encode()).hexdigest()[:12]}"
     os.environ[MARK] = str(Path.cwd())
     if any((STATE / "locks").glob("*")):
         complain("the run before ended in the middle; going on from what it finished")
+        cancel_jobs(prefix)
         unlocked = subprocess.run([BIN / "snakemake", *arguments, "--unlock"], capture_output=True, text=True)
         if unlocked.returncode:
             print(unlocked.stderr, file=sys.stderr)
             return unlocked.returncode
     os.set_inheritable(lock, True)
-    os.execv(BIN / "snakemake", ["snakemake", "--rerun-incomplete", "--quiet", "host", "reason", *arguments])
+    options = ["--rerun-incomplete", "--slurm-jobname-prefix", prefix, "--quiet", "host", "reason"]
+    os.execv(BIN / "snakemake", ["snakemake", *arguments, *options])
 
 
 def complain(message: str) -> int:
@@ -70,6 +75,24 @@ def end_orphans() -> None:
         time.sleep(0.05)
     if found:
         complain(f"ended {len(found)} processes of a run that was killed")
+
+
+def cancel_jobs(prefix: str) -> None:
+    """Cancel the jobs that a dead run left in SLURM's queue, known by its prefix; return when they are gone."""
+    if shutil.which("squeue") is None:
+        return
+    found: list[str] = []
+    for _ in range(120):
+        listed = subprocess.run(["squeue", "--noheader", "--format=%i %j"], capture_output=True, text=True).stdout
+        jobs = [line.split()[0] for line in listed.splitlines() if line.split()[1:2] and prefix in line]
+        if not jobs:
+            break
+        if not found:
+            subprocess.run(["scancel", *jobs], check=False)
+            found = jobs
+        time.sleep(1)
+    if found:
+        complain(f"cancelled {len(found)} jobs of a run that was killed")
 
 
 if __name__ == "__main__":

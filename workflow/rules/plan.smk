@@ -37,6 +37,7 @@ DATA = PARAMETERS.paths.data
 STORE = PARAMETERS.paths.store
 RESULTS = PARAMETERS.paths.results
 
+
 def mend():
     """Set aside what does not match its record any more, so that it is made again; Snakemake itself looks at times only.
 
@@ -72,6 +73,9 @@ def begin():
 
 # log everything, and show a failed step's last line without anyone having to look for the log
 LOGGED = "> {log} 2>&1 || {{ tail -n 1 {log} >&2; exit 1; }}"
+
+# starts a training once per GPU, over all nodes of its job
+LAUNCH = Path(workflow.basedir) / "workflow/launch"
 
 MANIFEST = f"{DATA}/{{dataset}}/manifest.json"
 SEARCH = f"{RESULTS}/{{task}}/{{search}}"

@@ -33,5 +33,5 @@ rule train:
     message:
         "{wildcards.task} {wildcards.search}: training the best cell's network (progress: {log})"
     shell:
-        "autoshrink train --params {PARAMS} --task {wildcards.task} --cell {input.cell} "
+        "{LAUNCH} autoshrink train --params {PARAMS} --task {wildcards.task} --cell {input.cell} "
         "--data {params.data} --out {params.folder} " + LOGGED

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from autoshrink import __version__
+from autoshrink import __version__, preemption
 from autoshrink.errors import UserError
 
 # verb: (module, what the group is called in the help); the module is imported only when its verb is asked for
@@ -82,6 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.Abort:
         print(f"{prefix}: interrupted; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
+    except preemption.Preempted as told:
+        print(f"{prefix}: {told}; a checkpoint is written, and the same command goes on from it", file=sys.stderr)
+        sys.exit(preemption.STATUS)
     except UserError as error:
         for line in str(error).splitlines():
             print(f"{prefix}: {line}", file=sys.stderr)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from autoshrink import artifacts
+from autoshrink import artifacts, preemption
 from autoshrink.cell import Cell
 from autoshrink.cli import options
 from autoshrink.cli.progress import Lines
@@ -32,6 +32,7 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
 
     parameters = options.load(files, settings)
     chosen = cells.find(cell)
+    preemption.listen()
     room = _room(task)
     data_room = importlib.import_module(f"{room}.data")
     training = importlib.import_module(f"{room}.training")
