@@ -49,7 +49,8 @@ def test_a_strategy_of_another_package(finished: Folder, tmp_path: Path, monkeyp
     )
     monkeypatch.setenv("PYTHONPATH", str(packages))
     folder = finished.copied(tmp_path / "copy").overlaid(
-        "search: {strategies: {mine: {kind: outside, entry_point: chains, options: {longest: 2}}}, cnn: {strategy: mine}}"
+        "search: {cnn: {strategy: mine}, "
+        "strategies: {mine: {kind: outside, entry_point: chains, options: {longest: 2}}}}"
     )
     done = folder.run(f"{RESULTS}/cnn/mine-0/best.json")
     assert done.returncode == 0, done.stderr

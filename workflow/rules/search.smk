@@ -4,7 +4,6 @@ in:   DATA/{dataset}/manifest.json
 out:  RESULTS/{task}/{search}/round-00/round.json                                     the complete cell
       RESULTS/{task}/{search}/round-NN/{proposal,evaluations-J,round}.json            NN = 01, 02, ...; J = one per job
       RESULTS/{task}/{search}/{best,front}.json                                       the answer, and the front of all candidates
-      RESULTS/{task}/{search}/front.json                                              what no candidate dominates
       STORE/evaluations/                                                              shared by all runs
 
 Evaluations are taken from the store where it has them: the store is a cache and no output, so nothing here waits for it.
