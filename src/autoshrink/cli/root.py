@@ -14,6 +14,7 @@ from autoshrink.errors import UserError
 VERBS = {
     "check": ("autoshrink.cli.data", "Before a run"),
     "cost": ("autoshrink.cli.cost", "Before a run"),
+    "comparisons": ("autoshrink.cli.comparisons", "Before a run"),
     "prepare": ("autoshrink.cli.data", "Steps of the pipeline, in order"),
     "start": ("autoshrink.cli.search", "Steps of the pipeline, in order"),
     "propose": ("autoshrink.cli.search", "Steps of the pipeline, in order"),
@@ -25,8 +26,9 @@ VERBS = {
     "report": ("autoshrink.cli.report", "Steps of the pipeline, in order"),
     "export": ("autoshrink.cli.export", "Taking a model along"),
     "predict": ("autoshrink.cli.predict", "Taking a model along"),
-    "study": ("autoshrink.cli.study", "After a run"),
-    "lineage": ("autoshrink.cli.lineage", "After a run"),
+    "status": ("autoshrink.cli.status", "During and after a run"),
+    "study": ("autoshrink.cli.study", "During and after a run"),
+    "lineage": ("autoshrink.cli.lineage", "During and after a run"),
 }
 
 

@@ -1,0 +1,165 @@
+"""Where a run stands, told from its files alone: safe while jobs run, on any machine that sees the results folder."""
+
+import re
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autoshrink import artifacts, params
+from autoshrink.errors import UserError
+from autoshrink.params import Parameters
+from autoshrink.params.base import Task
+from autoshrink.search import rounds
+
+# the last line of a log whose step ended badly: ours, Python's, or the shell's and the scheduler's words for a killed job
+_FAILURE = re.compile(
+    r"^autoshrink |^\w*(Error|Exception|Interrupt)\b|\b(Killed|Aborted|CANCELLED|TIME LIMIT|oom)", re.I
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job: ``state`` is done, running, failed or queued; ``line`` its log's last one, ``silent`` that one's age."""
+
+    name: str
+    state: str
+    line: str = ""
+    silent: float = 0.0
+
+
+@dataclass(frozen=True)
+class SearchStatus:
+    """One search: rounds done of at most ``rounds``, the jobs of what is under way, the best so far.
+
+    ``candidates`` were evaluated, of at most ``most``. ``seconds_left`` estimates the searching that is left, one job
+    at a time; None where no evaluation has been timed yet. ``stopped`` says why the search ended, if it has.
+    """
+
+    task: str
+    search: str
+    round: int
+    rounds: int
+    candidates: int
+    most: int
+    stopped: str | None
+    best: dict[str, Any] | None
+    seconds_left: float | None
+    jobs: list[Job] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the status as JSON values."""
+        return asdict(self)
+
+
+def read(results: Path) -> list[SearchStatus]:
+    """Return the status of every search of the run, under the newest parameters it was run with.
+
+    Raises UserError where there is no run.
+    """
+    snapshots = sorted((results / "params").glob("params-*.yaml"), key=lambda file: file.stat().st_mtime)
+    if not snapshots:
+        raise UserError(f"{results}: holds no run; give the folder that params.yaml's paths.results names")
+    parameters = params.load([snapshots[-1]])
+    return [
+        _search(results, parameters, task, name)
+        for task in parameters.tasks
+        for name in rounds.searches(parameters, task)
+    ]
+
+
+def lines(status: SearchStatus) -> Iterator[str]:
+    """Yield the status in words."""
+    head = f"{status.task} {status.search}: round {status.round} of at most {status.rounds}"
+    if status.stopped:
+        head += f", ended ({status.stopped})"
+    yield f"{head}; {status.candidates} candidates evaluated, at most {status.most}"
+    if status.best:
+        numbers = ", ".join(f"{key} {value:.4g}" for key, value in status.best.items())
+        yield f"  best so far: {numbers}"
+    if status.seconds_left:
+        yield f"  searching that is left: about {_duration(status.seconds_left)}, one job at a time"
+    for job in status.jobs:
+        if job.state == "running":
+            yield f"  running: {job.name}, silent for {_duration(job.silent)}: {job.line}"
+        elif job.state == "failed":
+            yield f"  FAILED: {job.name}: {job.line}"
+        else:
+            yield f"  {job.state}: {job.name}"
+
+
+def _search(results: Path, parameters: Parameters, task: Task, name: rounds.SearchName) -> SearchStatus:
+    folder, logs = results / task / str(name), results / "logs" / task / str(name)
+    plan = rounds.plan(parameters, task, name.strategy)
+    # only rounds that follow each other: what a longer search before this one has left does not count
+    number = 0
+    while number < len(plan) and (folder / f"round-{number + 1:02d}" / "round.json").exists():
+        number += 1
+    finished = [rounds.read_round(folder / f"round-{done:02d}" / "round.json") for done in range(1, number + 1)]
+    stopped = finished[-1]["state"]["stopped"] if finished else None
+
+    jobs = []
+    if number < len(plan):
+        under_way = folder / f"round-{number + 1:02d}"
+        for index, slots in enumerate(plan[number]):
+            label = f"round {number + 1}, candidates {slots.start} to {slots.stop - 1}"
+            output = under_way / f"evaluations-{index}.json"
+            jobs.append(_job(label, output, logs / under_way.name / f"evaluate-{index}.log"))
+    jobs.append(_job("training", folder / "model/model.json", logs / "train.log"))
+    jobs.append(_job("test", folder / "metrics.json", logs / "test.log"))
+
+    most = sum(len(slots) for each in plan for slots in each)
+    left = 0 if stopped else sum(len(slots) for each in plan[number:] for slots in each)
+    seconds = list(_seconds(folder))
+    return SearchStatus(
+        task=str(task),
+        search=str(name),
+        round=number,
+        rounds=len(plan),
+        candidates=sum(len(content["candidates"]) for content in finished),
+        most=most,
+        stopped=stopped,
+        best=_best(finished),
+        seconds_left=statistics.median(seconds) * left if seconds else None,
+        jobs=jobs,
+    )
+
+
+def _best(finished: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return score, metrics and edges of the best candidate that a round has kept."""
+    kept = [content["candidates"][content["selected"]] for content in finished if content["selected"] is not None]
+    if not kept:
+        return None
+    item = max(kept, key=lambda candidate: float(candidate["score"]))
+    metrics = {key: value for key, value in item["metrics"].items() if isinstance(value, float)}
+    return {"score": item["score"], **metrics, "edges": len(item["cell"]["edges"])}
+
+
+def _seconds(folder: Path) -> Iterator[float]:
+    """Yield the device-seconds of every candidate that was trained for this search, not taken from the store."""
+    for file in folder.glob("round-*/evaluations-*.json"):
+        if file.name.endswith((".timing.json", ".lineage.json")):
+            continue
+        for slot in artifacts.read_timing(file).get("slots", {}).values():
+            if not slot.get("reused") and slot.get("device_seconds") is not None:
+                yield float(slot["device_seconds"])
+
+
+def _job(name: str, output: Path, log: Path) -> Job:
+    if output.exists():
+        return Job(name, "done")
+    try:
+        text, written = log.read_text(errors="replace"), log.stat().st_mtime
+    except FileNotFoundError:
+        return Job(name, "queued")
+    said = [line for line in text.splitlines() if line.strip()]
+    line = said[-1] if said else "started"
+    return Job(name, "failed" if _FAILURE.search(line) else "running", line, time.time() - written)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
