@@ -14,9 +14,9 @@ from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.search import rounds
 
-# the last line of a log whose step ended badly: ours, Python's, or the shell's and the scheduler's words for a killed job
+# the last line of a log whose step ended badly: our words, Python's, or the shell's and scheduler's for a killed job
 _FAILURE = re.compile(
-    r"^autoshrink |^\w*(Error|Exception|Interrupt)\b|\b(Killed|Aborted|CANCELLED|TIME LIMIT|oom)", re.I
+    r"^autoshrink |^[\w.]*(Error|Exception|Interrupt)\b|\b(Killed|Aborted|CANCELLED|TIME LIMIT|oom)\b", re.IGNORECASE
 )
 
 
