@@ -57,8 +57,8 @@ def cost(files: tuple[Path, ...], settings: tuple[str, ...], cell: str, preset: 
     from autoshrink import cells
 
     chosen = cells.find(cell).canonical()
-    setting = _released(cell, chosen) if preset else _trained(options.load(files, settings), chosen)
-    total, parts = _image(chosen, setting) if setting.task is Task.CNN else _language(chosen, setting)
+    setting = released_setting(cell, chosen) if preset else _trained(options.load(files, settings), chosen)
+    total, parts = counts(chosen, setting)
     if as_json:
         facts = {
             "cell": chosen.to_json(),
@@ -74,13 +74,18 @@ def cost(files: tuple[Path, ...], settings: tuple[str, ...], cell: str, preset: 
         click.echo("published: " + ", ".join(f"{key} {value:g}" for key, value in setting.published.items()))
 
 
+def counts(cell: Cell, setting: Setting) -> tuple[Counts, dict[str, Counts]]:
+    """Return what the cell's network costs in all, and each of its parts."""
+    return _image(cell, setting) if setting.task is Task.CNN else _language(cell, setting)
+
+
 def task_of(cell: Cell) -> Task:
     """Return the task that a cell's operators belong to."""
     images = {*get_args(ImageOperator), "input"}
     return Task.CNN if images >= set(cell.operators) else Task.RNN
 
 
-def _released(name: str, cell: Cell) -> Setting:
+def released_setting(name: str, cell: Cell) -> Setting:
     """Return the network that the cell, or else the first cell of its task, was released with."""
     from autoshrink import released
 
@@ -157,7 +162,7 @@ def _language(cell: Cell, setting: Setting) -> tuple[Counts, dict[str, Counts]]:
 def _print_table(total: Counts, parts: dict[str, Counts]) -> None:
     columns = list(total)
     heads = ["", "parameters", "MACs", "parameters with batch norm", "MACs with batch norm"]
-    rows = [[name, *(f"{counts[key]:,}" for key in columns)] for name, counts in {**parts, "in all": total}.items()]
+    rows = [[name, *(f"{count[key]:,}" for key in columns)] for name, count in {**parts, "in all": total}.items()]
     summary = [
         "",
         *(f"{total[key] / 1e6:,.3f} M" if "parameters" in key else f"{total[key] / 1e6:,.1f} M" for key in columns),

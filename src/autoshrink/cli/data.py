@@ -16,7 +16,9 @@ from autoshrink.params.base import Task
 def check(files: tuple[Path, ...], settings: tuple[str, ...]) -> None:
     """Check the parameters and that the raw data of the data sets they name is there. Nothing is written.
 
-    Example: autoshrink check --params params.yaml --params workflow/presets/paper.yaml
+    \b
+    Example:
+      autoshrink check --params params.yaml --params workflow/presets/paper.yaml
     """
     from autoshrink import sources
     from autoshrink.search import rounds
@@ -37,7 +39,9 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...]) -> None:
 def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: Path) -> None:
     """Prepare the data set NAME, an entry of params.yaml's datasets: read, check, split, and write it with a manifest.
 
-    Example: autoshrink prepare mnist5k --out data/mnist5k
+    \b
+    Example:
+      autoshrink prepare mnist5k --out data/mnist5k
     """
     parameters = options.load(files, settings)
     entry = parameters.datasets.get(name)

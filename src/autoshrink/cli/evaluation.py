@@ -32,8 +32,10 @@ def evaluate(
 ) -> None:
     """Train a proposal's candidates from scratch on the proxy; those that the store has are taken from it.
 
-    Example: autoshrink evaluate --task cnn --proposal round-01/proposal.json --slots 0:4 --data data/mnist5k
-    --store store --out round-01/evaluations-0.json
+    \b
+    Example:
+      autoshrink evaluate --task cnn --proposal round-01/proposal.json --slots 0:4 \\
+        --data data/mnist5k --store store --out round-01/evaluations-0.json
     """
     from autoshrink.evaluation import engine
     from autoshrink.evaluation.store import Store

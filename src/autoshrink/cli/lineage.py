@@ -30,7 +30,9 @@ def lineage() -> None:
 def show(artifact: Path, results: Path | None, as_json: bool) -> None:
     """Show what ARTIFACT was made from: every step back to the raw data.
 
-    Example: autoshrink lineage show results/cnn/shrink-0/best.json
+    \b
+    Example:
+      autoshrink lineage show results/cnn/shrink-0/best.json
     """
     from rich.console import Console
 
@@ -56,7 +58,9 @@ def why(metric: str, run: Path, as_json: bool) -> None:
 
     METRIC is a name such as accuracy_top1, or cnn/shrink-0/accuracy_top1 to mean just one; RUN the results folder.
 
-    Example: autoshrink lineage why accuracy_top1 results
+    \b
+    Example:
+      autoshrink lineage why accuracy_top1 results
     """
     from autoshrink.lineage import graph
     from autoshrink.lineage import why as room
@@ -80,7 +84,9 @@ def diff(first: Path, second: Path, as_json: bool) -> None:
 
     FIRST and SECOND are results folders.
 
-    Example: autoshrink lineage diff results results-k5
+    \b
+    Example:
+      autoshrink lineage diff results results-k5
     """
     from autoshrink.lineage import graph
     from autoshrink.lineage.differences import differences
@@ -107,7 +113,9 @@ def verify(run: Path, as_json: bool) -> None:
 
     RUN is the results folder. Ends with status 1 when anything is wrong.
 
-    Example: autoshrink lineage verify results
+    \b
+    Example:
+      autoshrink lineage verify results
     """
     from autoshrink.lineage import graph
     from autoshrink.lineage import verify as room
@@ -148,7 +156,9 @@ def repair(run: Path) -> None:
 
     Run it while nothing else works on RUN. A run that does not exist yet needs no repair.
 
-    Example: autoshrink lineage repair results
+    \b
+    Example:
+      autoshrink lineage repair results
     """
     from autoshrink.lineage import graph
     from autoshrink.lineage import repair as room
@@ -171,7 +181,9 @@ def export(run: Path, workflow: Path, license_text: str, out: Path) -> None:
 
     RUN is the results folder; it must verify. The crate needs nothing of AutoShrink's to be opened.
 
-    Example: autoshrink lineage export results --out run.crate.zip --license https://spdx.org/licenses/CC-BY-4.0
+    \b
+    Example:
+      autoshrink lineage export results --out run.crate.zip --license https://spdx.org/licenses/CC-BY-4.0
     """
     from autoshrink.lineage import crate, graph
     from autoshrink.lineage import verify as verification
@@ -190,7 +202,9 @@ def export(run: Path, workflow: Path, license_text: str, out: Path) -> None:
 def pack(best: Path, out: Path) -> None:
     """Pack a finished search, given its BEST cell's file, into one file: for DVC, which versions files by name.
 
-    Example: autoshrink lineage pack results/cnn/shrink-0/best.json --out results/packs/cnn-shrink-0.zip
+    \b
+    Example:
+      autoshrink lineage pack results/cnn/shrink-0/best.json --out results/packs/cnn-shrink-0.zip
     """
     from autoshrink.lineage import graph
     from autoshrink.lineage import pack as room
@@ -204,7 +218,9 @@ def pack(best: Path, out: Path) -> None:
 def unpack(packs: tuple[Path, ...]) -> None:
     """Put the files of PACKS back where they were: rounds, evaluations, records.
 
-    Example: autoshrink lineage unpack results/packs/cnn-shrink-0.zip
+    \b
+    Example:
+      autoshrink lineage unpack results/packs/cnn-shrink-0.zip
     """
     from autoshrink.lineage import pack as room
 

@@ -66,6 +66,17 @@ def autoshrink() -> None:
 
     The pipeline runs these verbs for you (`make run`, or `snakemake --cores all`); each can be run by hand, to debug or
     to profile a step.
+
+    \b
+    Examples:
+      autoshrink check                                      is everything in place for a run?
+      autoshrink cost --cell shrinkcnn-a --preset paper     what does a released cell cost?
+      autoshrink lineage why accuracy_top1 results          where does this number come from?
+      autoshrink export results --format onnx               take a model elsewhere
+
+    Shell completion, for bash (zsh_source for zsh, fish_source for fish):
+
+      eval "$(_AUTOSHRINK_COMPLETE=bash_source autoshrink)"
     """
 
 

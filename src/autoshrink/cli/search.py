@@ -17,7 +17,9 @@ from autoshrink.cli.step import step
 def start(files: tuple[Path, ...], settings: tuple[str, ...], task: str, search: str, out: Path) -> None:
     """Write round 0 of a search: the complete cell, every node's operator drawn by name from the root seed.
 
-    Example: autoshrink start --task cnn --search shrink-0 --out round-00/round.json
+    \b
+    Example:
+      autoshrink start --task cnn --search shrink-0 --out round-00/round.json
     """
     from autoshrink.search import rounds
 
@@ -37,7 +39,9 @@ def propose(
 ) -> None:
     """Draw a round's candidates: k of the cells that lack one edge of the current one.
 
-    Example: autoshrink propose --task cnn --search shrink-0 --previous round-00/round.json --out round-01/proposal.json
+    \b
+    Example:
+      autoshrink propose --task cnn --search shrink-0 --previous round-00/round.json --out round-01/proposal.json
     """
     from autoshrink.search import rounds
 

@@ -17,7 +17,9 @@ def status(results: Path, as_json: bool) -> None:
     Rounds and candidates done, what runs, waits or has failed and its last words, the best so far, and about how much
     searching is left.
 
-    Example: autoshrink status results
+    \b
+    Example:
+      autoshrink status results
     """
     from autoshrink.report import status as room
 

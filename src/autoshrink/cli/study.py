@@ -34,7 +34,9 @@ def study(
     From finished searches (`snakemake study` runs them all), or by the thousand from a table, through the same
     strategies, scores and limits. A table of NAS-Bench-101 or NAS-Bench-201 must be yours; made is a made-up one.
 
-    Example: autoshrink study --task cnn --table made --seeds 1000 --workers 2 --out study
+    \b
+    Example:
+      autoshrink study --task cnn --table made --seeds 1000 --workers 2 --out study
     """
     from autoshrink.search import rounds
     from autoshrink.study import comparison, page, replay, traces

@@ -26,7 +26,9 @@ METRICS, VERSION = "metrics", 1
 def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: str, data: Path, out: Path) -> None:
     """Train a cell's network with the full recipe. The same command goes on from the last checkpoint.
 
-    Example: autoshrink train --task cnn --cell results/cnn/shrink-0/best.json --data data/mnist5k --out model
+    \b
+    Example:
+      autoshrink train --task cnn --cell results/cnn/shrink-0/best.json --data data/mnist5k --out model
     """
     from autoshrink import cells
 

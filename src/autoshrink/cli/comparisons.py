@@ -1,0 +1,48 @@
+"""The verb that counts what found cells are compared with."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autoshrink import artifacts
+from autoshrink.cli import options
+from autoshrink.cli.step import step
+
+KIND, VERSION = "counted", 1
+
+
+@click.command(short_help="Count the released cells and well-known mobile architectures, to compare with.")
+@options.out("the counts")
+def comparisons(out: Path) -> None:
+    """Count the parameters and multiply-accumulates (MACs) of the released cells' networks and of mobile architectures
+    that torchvision ships, with the counter that found cells are counted with, so that rows can be compared.
+
+    \b
+    Example:
+      autoshrink comparisons --out results/counted.json
+    """
+    from autoshrink.cost.comparisons import counted
+
+    with step("comparisons", out):
+        rows = [*_released(), *({"task": "cnn", **asdict(row)} for row in counted())]
+        artifacts.write_sealed(out, KIND, VERSION, {"rows": rows})
+    for row in rows:
+        click.echo(f"{row['name']}: {row['parameters'] / 1e6:.3f} M parameters, {row['macs'] / 1e6:.1f} M MACs")
+
+
+def _released() -> list[dict[str, Any]]:
+    """Return the released cells' rows; their quality is what the paper publishes."""
+    from autoshrink import released
+    from autoshrink.cli.cost import counts, released_setting
+
+    rows = []
+    for name in released.names():
+        found = released.load(name)
+        total, _ = counts(found.cell.canonical(), released_setting(name, found.cell))
+        quality = {key: value for key, value in found.published.items() if key not in ("parameters", "macs")}
+        rows.append(
+            {"task": str(found.task), "name": name, **total, **quality, "source": "counted here on the released cell"}
+        )
+    return rows
