@@ -61,6 +61,7 @@ def browser() -> Iterator[webdriver.Chrome]:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     session = webdriver.Chrome(options=options, service=Service(driver))
+    session.set_script_timeout(120)  # axe takes seconds, and on a machine with other work to do many more
     yield session
     session.quit()
 

@@ -20,7 +20,7 @@ def look(browser: Chrome, width: int, scheme: str) -> None:
 
 def wait(browser: Chrome, condition: Callable[[Chrome], object]) -> None:
     """Wait until the page says so."""
-    WebDriverWait(browser, 30).until(condition)
+    WebDriverWait(browser, 90).until(condition)
 
 
 def show(browser: Chrome, address: str) -> None:

@@ -2,15 +2,16 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
-from autoshrink.report.published import Published, published
+from autoshrink.report.published import DATASETS, Published, published
 from autoshrink.report.runs import Search
 
-MEASURED, PUBLISHED = "measured here", "published"
+MEASURED, COUNTED, PUBLISHED = "measured here", "counted here", "published"
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,18 @@ class Row:
     note: str
 
 
-def rows(searches: Sequence[Search]) -> list[Row]:
-    """Return the rows: per task its searches' final models and their complete cells, then the published ones."""
+def rows(searches: Sequence[Search], counted: Sequence[Mapping[str, Any]] = ()) -> list[Row]:
+    """Return the rows: per task its searches' final models and complete cells, then counted, then published ones.
+
+    ``counted`` are the rows of a ``counted.json``: known networks whose parameters and MACs our counter counted.
+    """
     found = []
     for task in Task:
         of_task = [search for search in searches if search.task == task]
         for search in of_task:
             found += _measured(search)
         if of_task:
+            found += [_counted(row) for row in counted if row["task"] == task]
             found += [_published(row) for row in published(task)]
     return found
 
@@ -63,7 +68,7 @@ def to_markdown(table: Sequence[Row], notes: Sequence[str]) -> str:
 
     parts = ["# Metrics\n"]
     for task in Task:
-        for origin in (MEASURED, PUBLISHED):
+        for origin in (MEASURED, COUNTED, PUBLISHED):
             chosen = [row for row in table if row.task == task and row.origin == origin]
             if not chosen:
                 continue
@@ -81,7 +86,7 @@ TITLES = {Task.CNN: "Image classification (CNN)", Task.RNN: "Language modelling 
 def grid(task: Task, origin: str, table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Return a table for reading: its heading and its cells as text, one list per row."""
     who = ["model", "data"]
-    tail = ["source"] if origin == PUBLISHED else ["seed"]
+    tail = ["seed"] if origin == MEASURED else ["source"]
     if task is Task.CNN:
         heading = [*who, "top-1", "top-5", "parameters", "MACs", "search, device-hours", *tail, "note"]
         cells = [
@@ -93,7 +98,7 @@ def grid(task: Task, origin: str, table: Sequence[Row]) -> tuple[list[str], list
                 quantity(row.parameters),
                 quantity(row.macs),
                 hours(row.search_device_hours),
-                row.source if origin == PUBLISHED else row.seed,
+                row.seed if origin == MEASURED else row.source,
                 row.note,
             ]
             for row in table
@@ -120,7 +125,7 @@ def grid(task: Task, origin: str, table: Sequence[Row]) -> tuple[list[str], list
                 quantity(row.parameters),
                 quantity(row.macs),
                 hours(row.search_device_hours),
-                row.source if origin == PUBLISHED else row.seed,
+                row.seed if origin == MEASURED else row.source,
                 row.note,
             ]
             for row in table
@@ -222,6 +227,25 @@ def _measured(search: Search) -> list[Row]:
         note="where the search started; only its cost was measured",
     )
     return [found, whole]
+
+
+def _counted(row: Mapping[str, Any]) -> Row:
+    numbers = ("accuracy_top1", "perplexity_validation", "perplexity_test")
+    return Row(
+        task=row["task"],
+        name=row["name"],
+        origin=COUNTED,
+        source=row["source"],
+        seed="",
+        dataset=DATASETS[Task(row["task"])],
+        **{name: row.get(name) for name in numbers},
+        accuracy_top5=None,
+        perplexity_unigram=None,
+        parameters=row["parameters"],
+        macs=row["macs"],
+        search_device_hours=None,
+        note="parameters and MACs counted here, quality as published",
+    )
 
 
 def _published(row: Published) -> Row:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from autoshrink import released
 from autoshrink.params.base import Task
 
+DATASETS = {Task.CNN: "ImageNet", Task.RNN: "Penn Treebank"}
 PAPER = "Zhang et al., AutoShrink, AAAI 2020"
 
 
@@ -28,7 +29,9 @@ class Published:
 def _image(
     name: str, source: str, top1: float, parameters: float, macs: float, hours: float | None = None, note: str = ""
 ) -> Published:
-    return Published(Task.CNN, name, source, "ImageNet", parameters, top1, macs, search_device_hours=hours, note=note)
+    return Published(
+        Task.CNN, name, source, DATASETS[Task.CNN], parameters, top1, macs, search_device_hours=hours, note=note
+    )
 
 
 def _text(
@@ -44,7 +47,7 @@ def _text(
         Task.RNN,
         name,
         source,
-        "Penn Treebank",
+        DATASETS[Task.RNN],
         parameters,
         perplexity_validation=validation,
         perplexity_test=test,
@@ -86,11 +89,16 @@ _PAPER_HOURS = 1.5
 def _released(task: Task) -> list[Published]:
     """Return the paper's own rows, whose numbers stand beside the released cells."""
     found = [released.load(name) for name in released.names()]
-    dataset = "ImageNet" if task is Task.CNN else "Penn Treebank"
     note = "search cost in TITAN Xp hours"
     return [
         Published(
-            task, _NAMES[item.name], PAPER, dataset, **item.published, search_device_hours=_PAPER_HOURS, note=note
+            task,
+            _NAMES[item.name],
+            PAPER,
+            DATASETS[task],
+            **item.published,
+            search_device_hours=_PAPER_HOURS,
+            note=note,
         )
         for item in found
         if item.task is task

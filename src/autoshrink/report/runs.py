@@ -14,7 +14,7 @@ from autoshrink.params.base import Task
 from autoshrink.search.rounds import BEST, SearchName, read_round
 from autoshrink.search.rounds import VERSION as ROUND_VERSION
 
-METRICS, HISTORY = "metrics", "history"
+METRICS, HISTORY, COUNTED = "metrics", "history", "counted"
 VERSION = 1
 
 
@@ -162,6 +162,12 @@ def read_all(results: Path) -> list[Search]:
     if not found:
         raise ArtifactError(f"{results}: holds no finished search (TASK/SEARCH/best.json); run its pipeline first")
     return found
+
+
+def read_counted(results: Path) -> list[dict[str, Any]]:
+    """Return the rows of the counted networks to compare with, none where ``counted.json`` was not made."""
+    content = _read_if_there(results / "counted.json", COUNTED)
+    return content["rows"] if content else []
 
 
 def set_aside(folders: Sequence[Path]) -> list[str]:

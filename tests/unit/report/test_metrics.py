@@ -58,6 +58,17 @@ def test_notes_name_defects_that_were_on(small: Parameters, small_searches: list
     assert any("switched on: none" in note for note in metrics.notes(small, small_searches, []))
 
 
+def test_counted_rows_stand_between(small_searches: list[Search]) -> None:
+    """Networks that were counted here say so: their cost is ours, their quality others'."""
+    row = {"task": "cnn", "name": "MobileNetV2 1.0", "parameters": 3_470_760, "macs": 300_774_272, "source": "counted"}
+    table = metrics.rows(small_searches, [{**row, "accuracy_top1": 0.71878}])
+    found = next(item for item in table if item.origin == metrics.COUNTED)
+    assert (found.name, found.macs, found.accuracy_top1) == ("MobileNetV2 1.0", 300_774_272, 0.71878)
+    origins = list(dict.fromkeys(item.origin for item in table if item.task == "cnn"))
+    assert origins == [metrics.MEASURED, metrics.COUNTED, metrics.PUBLISHED]
+    assert "## Image classification (CNN), counted here" in metrics.to_markdown(table, [])
+
+
 def test_a_search_without_final_metrics_has_no_measured_row(small_searches: list[Search]) -> None:
     """What was not measured is not in the table."""
     table = metrics.rows([replace(small_searches[0], metrics=None)])
