@@ -22,6 +22,11 @@ class Masks:
     hidden_BN: Tensor | None = None
     output_BN: Tensor | None = None
 
+    def of_columns(self, columns: slice) -> "Masks":
+        """Return the masks of some of the batch's columns."""
+        batched = (self.embedding_BE, self.input_BE, self.hidden_BN, self.output_BN)
+        return Masks(self.words_V1, *(None if mask is None else mask[columns] for mask in batched))
+
 
 NONE = Masks()
 

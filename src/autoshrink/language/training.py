@@ -16,14 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autoshrink import artifacts, checkpoints, devices
+from autoshrink import artifacts, checkpoints, devices, preemption, processes
 from autoshrink.cell import Cell
-from autoshrink.errors import UserError
+from autoshrink.errors import ParameterError, UserError
 from autoshrink.language import dropout, early_stop, network, schedule, sequences
 from autoshrink.language.data import PreparedText
 from autoshrink.language.loading import ModelDescription, save_model
 from autoshrink.params.language import LanguageTraining
 from autoshrink.params.root import Compute
+from autoshrink.processes import Share
 
 HISTORY_KIND, HISTORY_VERSION = "history", 1
 PROGRESS_SECONDS = 10.0
@@ -43,11 +44,14 @@ def train(
 ) -> None:
     """Train ``cell`` by ``recipe`` and write model.safetensors, model.json and history.json into ``folder``.
 
-    The same call resumes from the newest intact checkpoint in ``folder/checkpoints``. ``progress`` is told every
-    epoch, and every few seconds inside one. Raises DataError where a split is too short for its batch size, UserError
-    where the training diverges before its first good epoch.
+    The same call resumes from the newest intact checkpoint in ``folder/checkpoints``. Under ``torchrun`` every process
+    makes this call and takes its share of the columns; ``batch_size`` is of all processes together. ``progress`` is
+    told every epoch, and every few seconds inside one. Raises ParameterError or DataError where recipe, processes and
+    data do not fit together, UserError where the training diverges before its first good epoch.
     """
-    _Trainer(cell, recipe, data, folder, seed, devices.pick(compute), progress).run()
+    device = devices.pick(compute)
+    with processes.joined(device) as share:
+        _Trainer(cell, recipe, data, folder, seed, device, share, progress).run()
 
 
 class _Trainer:
@@ -61,11 +65,19 @@ class _Trainer:
         folder: Path,
         seed: int,
         device: torch.device,
+        share: Share,
         progress: Progress,
     ) -> None:
         self.recipe, self.folder, self.seed = recipe, folder, seed
-        self.device, self.progress = device, progress
-        self.train_LB = sequences.columns(data.split("train"), recipe.batch_size, device, "training.rnn.batch_size")
+        self.device, self.share, self.progress = device, share, progress
+        if recipe.batch_size % share.world:
+            raise ParameterError(
+                f"training.rnn.batch_size = {recipe.batch_size}: is not divisible by {share.world} processes"
+            )
+        own = recipe.batch_size // share.world
+        self.columns = slice(share.rank * own, (share.rank + 1) * own)
+        text_LB = sequences.columns(data.split("train"), recipe.batch_size, device, "training.rnn.batch_size")
+        self.train_LB = text_LB[:, self.columns].contiguous()
         self.validation_LB = sequences.columns(
             data.split("validation"),
             recipe.evaluation_batch_size,
@@ -92,7 +104,7 @@ class _Trainer:
         )
         self.identity = {"cell": cell.to_json(), **self.description.origin}
         self.epoch, self.step, self.position, self.steps_before = 0, 0, 0, 0
-        self.state_BN = self.model.initial_state(recipe.batch_size)
+        self.state_BN = self.model.initial_state(own)
         self.total = torch.zeros((), dtype=torch.float64, device=device)  # loss times words per column
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] | None = None
@@ -112,7 +124,12 @@ class _Trainer:
                 f"training.rnn.learning_rate = {self.recipe.learning_rate}: the training diverged in its first epoch; "
                 "accepted: a lower rate"
             )
-        network.load_parameters(self.model, self.best)
+        if self.share.rank == 0:
+            self._write(self.best)
+        processes.wait()
+
+    def _write(self, best: dict[str, Tensor]) -> None:
+        network.load_parameters(self.model, best)
         save_model(self.folder, self.model, self.description)
         artifacts.write_sealed(
             self.folder / "history.json",
@@ -144,9 +161,12 @@ class _Trainer:
             last = self.step == len(lengths)
             if recipe.checkpoint_steps and self.step % recipe.checkpoint_steps == 0 and not last:
                 self._save()
+            if preemption.agreed(self.step) and not last:
+                self._save()
+                raise preemption.Preempted(f"stopped as told after step {self.step} of epoch {self.epoch + 1}")
             if time.monotonic() - told > PROGRESS_SECONDS and not last:
                 words = (self.position - told_position) * recipe.batch_size
-                self.progress(
+                self._tell(
                     {
                         "epoch": self.epoch,
                         "step": self.step,
@@ -173,12 +193,13 @@ class _Trainer:
             self.model,
             self.train_LB[self.position : self.position + length + 1],
             self.state_BN,
-            masks,
+            masks.of_columns(self.columns),
             recipe.activation_regularisation,
             recipe.temporal_activation_regularisation,
         )
         self.optimizer.zero_grad()
         part.objective.backward()  # type: ignore[no-untyped-call]
+        processes.average([weight.grad for weight in self.model.parameters() if weight.grad is not None])
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_gradient_norm)
         set_rate(self.optimizer, rate * length / recipe.bptt.length)
         self.optimizer.step()
@@ -188,9 +209,12 @@ class _Trainer:
         self.step += 1
 
     def _end_epoch(self, rate: float) -> None:
+        processes.average([self.total])
         train_loss = float(self.total) / self.position
         with averaged_weights(self.optimizer):
-            validation_loss = sequences.mean_loss(self.model, self.validation_LB, self.recipe.bptt.length)
+            loss = sequences.mean_loss(self.model, self.validation_LB, self.recipe.bptt.length)
+            # all processes decide by the first one's number: another device may round another way
+            validation_loss = float(processes.from_first(torch.tensor(loss, dtype=torch.float64, device=self.device)))
             record = {
                 "epoch": self.epoch,
                 "learning_rate": rate,
@@ -209,12 +233,17 @@ class _Trainer:
                 self.optimizer = averaging_optimizer(self.model, self.recipe)
         self.steps_before += self.step
         self.epoch, self.step, self.position = self.epoch + 1, 0, 0
-        self.state_BN = self.model.initial_state(self.recipe.batch_size)
+        self.state_BN.zero_()
         self.total.zero_()
         self._save()
-        self.progress({**record, "progress": self.epoch / self.recipe.epochs})
+        self._tell({**record, "progress": self.epoch / self.recipe.epochs})
+
+    def _tell(self, record: dict[str, Any]) -> None:
+        if self.share.rank == 0:
+            self.progress(record)
 
     def _save(self) -> None:
+        processes.average([self.total])  # each process goes on from the mean, as it does when it is resumed
         state = {
             "epoch": self.epoch,
             "step": self.step,
@@ -223,17 +252,21 @@ class _Trainer:
             "model": network.parameters(self.model),
             "averaging": self.averaging,
             "optimizer": self.optimizer.state_dict(),
-            "state": self.state_BN,
+            "state": processes.gathered(self.state_BN),
             "total": self.total,
             "history": self.history,
             "best": self.best,
         }
         number = self.steps_before + self.step
-        checkpoints.save(self.folder / "checkpoints", number, state, self.identity, self.recipe.keep_checkpoints)
+        if self.share.rank == 0:
+            checkpoints.save(self.folder / "checkpoints", number, state, self.identity, self.recipe.keep_checkpoints)
+        processes.wait()
 
     def _resume(self) -> None:
         """Take up the newest intact checkpoint of this very training, where there is one."""
-        found = checkpoints.load_latest(self.folder / "checkpoints", self.identity)
+        # one process after the other: the first sets damaged checkpoints aside
+        with processes.first_goes_first(self.share):
+            found = checkpoints.load_latest(self.folder / "checkpoints", self.identity)
         if found is None:
             return
         state = found.state
@@ -243,10 +276,10 @@ class _Trainer:
         if state["averaging"]:
             self.optimizer = averaging_optimizer(self.model, self.recipe)
         self.optimizer.load_state_dict(state["optimizer"])
-        self.state_BN = state["state"].to(self.device)
+        self.state_BN = state["state"][self.columns].to(self.device)
         self.total.copy_(state["total"])
         self.history, self.best = state["history"], state["best"]
-        self.progress({"resumed": str(found.path), "epoch": self.epoch, "step": self.step})
+        self._tell({"resumed": str(found.path), "epoch": self.epoch, "step": self.step})
 
 
 def averaging_optimizer(model: torch.nn.Module, recipe: LanguageTraining) -> torch.optim.ASGD:

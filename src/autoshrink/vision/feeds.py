@@ -4,7 +4,6 @@ Shapes: B batch, N images, H height, W width, C channels.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from autoshrink import seeds
 from autoshrink.params.vision import ImageTraining
+from autoshrink.processes import Share
 from autoshrink.vision import augmentation
 from autoshrink.vision.data import Split
 from autoshrink.vision.images import Normalise
@@ -20,14 +20,6 @@ Batch = tuple[Tensor, Tensor]
 """Normalised images (B, C, H, W) and labels (B,), on the training's device."""
 
 EVALUATION_BATCH = 250
-
-
-@dataclass(frozen=True)
-class Share:
-    """Which of ``world`` processes this one is."""
-
-    rank: int = 0
-    world: int = 1
 
 
 class Feed(Protocol):

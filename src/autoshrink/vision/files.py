@@ -20,8 +20,9 @@ from torchvision.transforms import v2
 from autoshrink import seeds
 from autoshrink.errors import DataError
 from autoshrink.params.vision import ImageTraining
+from autoshrink.processes import Share
 from autoshrink.vision import augmentation, folders
-from autoshrink.vision.feeds import Batch, Share, epoch_order, evaluation_slices, step_positions
+from autoshrink.vision.feeds import Batch, epoch_order, evaluation_slices, step_positions
 from autoshrink.vision.folders import ImageFile
 from autoshrink.vision.images import Normalise
 

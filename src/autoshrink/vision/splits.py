@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from autoshrink import seeds
 from autoshrink.errors import DataError, ParameterError
 from autoshrink.params.vision import Augmentation, ImageTraining
+from autoshrink.processes import Share
 from autoshrink.vision.data import PreparedImages, Split
-from autoshrink.vision.feeds import ArrayFeed, Feed, Share
+from autoshrink.vision.feeds import ArrayFeed, Feed
 from autoshrink.vision.files import FileFeed
 from autoshrink.vision.images import Normalise
 from autoshrink.vision.loading import ModelDescription

@@ -16,12 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from autoshrink import artifacts, checkpoints, devices, seeds
+from autoshrink import artifacts, checkpoints, devices, preemption, processes, seeds
 from autoshrink.cell import Cell
 from autoshrink.errors import DataError, ParameterError
 from autoshrink.params.root import Compute
 from autoshrink.params.vision import ImageTraining
-from autoshrink.vision import feeds, network, processes, scoring, splits
+from autoshrink.processes import Share
+from autoshrink.vision import network, scoring, splits
 from autoshrink.vision import recipe as recipes
 from autoshrink.vision.data import PreparedImages
 from autoshrink.vision.loading import ModelDescription, save_model
@@ -65,7 +66,7 @@ class _Trainer:
         folder: Path,
         seed: int,
         device: torch.device,
-        share: feeds.Share,
+        share: Share,
         progress: Progress,
     ) -> None:
         self.recipe, self.folder, self.seed = recipe, folder, seed
@@ -159,6 +160,9 @@ class _Trainer:
             every = self.recipe.checkpoint_steps
             if every and self.step % every == 0 and self.step < self.steps_per_epoch:
                 self._save()
+            if preemption.agreed(self.step) and self.step < self.steps_per_epoch:
+                self._save()
+                raise preemption.Preempted(f"stopped as told after step {self.step} of epoch {self.epoch + 1}")
             if time.monotonic() - told > PROGRESS_SECONDS and self.step < self.steps_per_epoch:
                 rate = (self.step - told_step) * self.recipe.batch_size / (time.monotonic() - told)
                 self._tell(self.epoch, {"images_per_second": rate})

@@ -1,5 +1,11 @@
 """The full training: exact resumption in both of its phases, averaging, and what it writes."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +15,12 @@ import torch
 
 from autoshrink import artifacts, seeds
 from autoshrink.cell import Cell
-from autoshrink.errors import ArtifactError, DataError, UserError
+from autoshrink.errors import ArtifactError, DataError, ParameterError, UserError
 from autoshrink.language import dropout, loading, network, sequences, testing, training, unigram
 from autoshrink.language.data import PreparedText
 from autoshrink.params.language import BackpropagationThroughTime, Dropouts, LanguageNetwork, LanguageTraining
 from autoshrink.params.root import Compute
+from autoshrink.processes import Share
 
 from . import plain
 
@@ -147,7 +154,7 @@ def test_one_sgd_step_is_the_recipes(text: PreparedText, tmp_path: Path) -> None
     """Clipped gradient, decay and the rate scaled by the sequence's length, against the same step by hand."""
     recipe = RECIPE.model_copy(update={"dropouts": Dropouts(), "clip_gradient_norm": 0.01, "weight_decay": 0.1})
     told: list[Any] = []
-    trainer = training._Trainer(CELL, recipe, text, tmp_path, 1, torch.device("cpu"), told.append)
+    trainer = training._Trainer(CELL, recipe, text, tmp_path, 1, torch.device("cpu"), Share(), told.append)
     model = network.build(CELL, recipe.network, text.vocabulary, 1)
     trainer._run_step(7, 20.0)
     part = sequences.loss(model, trainer.train_LB[:8], model.initial_state(4), dropout.NONE, 0.1, 0.1)
@@ -217,3 +224,70 @@ def test_a_training_that_diverges_at_once_says_so(text: PreparedText, tmp_path: 
     with pytest.raises(UserError, match=r"training.rnn.learning_rate = 1e\+30: the training diverged"):
         train(text, tmp_path, recipe, Cell.complete(["relu", "identity"]))
     assert not (tmp_path / "model.json").exists()
+
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from autoshrink.cell import Cell
+from autoshrink.language import data, training
+from autoshrink.params.language import LanguageTraining
+from autoshrink.params.root import Compute
+
+cell, recipe, prepared, out = json.loads(sys.argv[1])
+training.train(
+    Cell.from_json(cell), LanguageTraining.model_validate(recipe), data.load(Path(prepared)), Path(out), 1,
+    Compute(device="cpu"), lambda record: None,
+)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_killed_training_resumes_to_the_same_bytes(text: PreparedText, tmp_path: Path, processes: int) -> None:
+    """SIGKILL at some moment, then the same command: one process or two, the end is equal bit for bit."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+
+    def start(out: str) -> "subprocess.Popen[bytes]":
+        argument = json.dumps([CELL.to_json(), RECIPE.model_dump(mode="json"), str(text.folder), str(tmp_path / out)])
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        command = [sys.executable, *(launcher if processes > 1 else []), str(tmp_path / "script.py"), argument]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, env=environment)
+
+    assert start("undisturbed").wait() == 0
+    killed = start("killed")
+    deadline = time.monotonic() + 300
+    while not list((tmp_path / "killed" / "checkpoints").glob("step-00000002*.json")):
+        assert killed.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert not (tmp_path / "killed" / "model.json").exists()
+    assert start("killed").wait() == 0
+    assert outputs(tmp_path / "killed") == outputs(tmp_path / "undisturbed")
+
+
+def test_two_processes_train_as_one(text: PreparedText, trained: Path, tmp_path: Path) -> None:
+    """A share of the columns each, gradients averaged: the first step of two shares is the whole batch's."""
+    trainers = [
+        training._Trainer(CELL, RECIPE, text, tmp_path, 1, torch.device("cpu"), share, lambda record: None)
+        for share in (Share(), Share(0, 2), Share(1, 2))
+    ]
+    whole, *halves = trainers
+    assert torch.equal(torch.cat([half.train_LB for half in halves], 1), whole.train_LB)
+    gradients = []
+    for trainer in trainers:
+        trainer.optimizer.step = lambda: None  # type: ignore[assignment, method-assign, misc]
+        trainer.recipe = RECIPE.model_copy(update={"clip_gradient_norm": 1e9})
+        trainer._run_step(9, 20.0)
+        gradients.append([parameter.grad for parameter in trainer.model.parameters()])
+    for one, first, second in zip(*gradients, strict=True):
+        assert one is not None and first is not None and second is not None
+        torch.testing.assert_close(one, (first + second) / 2, rtol=1e-4, atol=1e-6)
+
+
+def test_a_batch_that_processes_cannot_share_is_an_error(text: PreparedText, tmp_path: Path) -> None:
+    """The message names the key and the number of processes."""
+    with pytest.raises(ParameterError, match=r"training.rnn.batch_size = 4: is not divisible by 3 processes"):
+        training._Trainer(CELL, RECIPE, text, tmp_path, 1, torch.device("cpu"), Share(0, 3), lambda record: None)

@@ -1,14 +1,21 @@
-"""Several processes training one model under ``torchrun``: joining, sharing, waiting; for one process, no-ops."""
+"""Several processes training one model under ``torchrun``: joining, sharing, waiting. For one, all is a no-op."""
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, distributed, nn
 
-from autoshrink.vision.feeds import Share
+
+@dataclass(frozen=True)
+class Share:
+    """Which of ``world`` processes this one is."""
+
+    rank: int = 0
+    world: int = 1
 
 
 @contextlib.contextmanager
@@ -40,19 +47,36 @@ def first_goes_first(share: Share) -> Iterator[None]:
         wait()
 
 
-def summing_gradients(module: nn.Module, last: bool) -> AbstractContextManager[None]:
-    """Exchange gradients in the block only when it holds a step's ``last`` backward pass."""
-    if last or not isinstance(module, nn.parallel.DistributedDataParallel):
-        return nullcontext()
-    return module.no_sync()
-
-
 def from_first(tensor: Tensor) -> Tensor:
     """Return the first process's ``tensor``, in every process."""
     copy = tensor.clone()
     if distributed.is_initialized():
         distributed.broadcast(copy, 0)
     return copy
+
+
+def average(tensors: Iterable[Tensor]) -> None:
+    """Replace each tensor, in place, by its mean over the processes."""
+    if distributed.is_initialized():
+        for tensor in tensors:
+            distributed.all_reduce(tensor)
+            tensor /= distributed.get_world_size()
+
+
+def gathered(tensor: Tensor) -> Tensor:
+    """Return all processes' tensors, which are of one shape, joined along the first dimension."""
+    if not distributed.is_initialized():
+        return tensor
+    parts = [torch.empty_like(tensor) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(parts, tensor.contiguous())
+    return torch.cat(parts)
+
+
+def summing_gradients(module: nn.Module, last: bool) -> AbstractContextManager[None]:
+    """Exchange gradients in the block only when it holds a step's ``last`` backward pass."""
+    if last or not isinstance(module, nn.parallel.DistributedDataParallel):
+        return nullcontext()
+    return module.no_sync()
 
 
 def share_statistics(module: nn.Module) -> None:
