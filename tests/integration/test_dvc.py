@@ -148,7 +148,7 @@ def test_plots_and_graph(pristine: Clone, tmp_path: Path) -> None:
 
 
 def test_pushed_deleted_and_pulled(clone: Clone) -> None:
-    """Pushed to a local folder, deleted with the cache, pulled and restored: nothing is to be done, and all verifies."""
+    """Pushed to a local folder, deleted with the cache, pulled, restored: nothing is to be done, all verifies."""
     clone.run("dvc", "push")
     for name in ("data", "results", "store", ".dvc/cache", ".snakemake"):
         shutil.rmtree(clone.path / name)
