@@ -34,6 +34,8 @@ def main(arguments: list[str]) -> int:
     os.truncate(lock, 0)
     os.write(lock, str(os.getpid()).encode())
 
+    # every step is a process of its own: without compiled modules it would compile torch's Python code each time
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"
     end_orphans()
     prefix = f"autoshrink-{hashlib.sha256(str(Path.cwd()).encode()).hexdigest()[:12]}"
