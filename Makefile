@@ -6,7 +6,7 @@ ARGS ?=
 BIN := .venv/bin
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help set-up run test lint unit functional generated restore lock clean
+.PHONY: help set-up run test lint unit functional cluster generated restore lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -44,3 +44,6 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 clean: ## remove results, prepared data and the environment; downloads and the store of evaluations stay
 	rm -rf results results-smoke .venv .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find data -mindepth 1 -maxdepth 1 ! -name downloads -exec rm -rf {} + 2>/dev/null || true
+
+cluster: set-up ## tests on a real SLURM of two nodes on this machine; needs root, slurm-wlm and munge
+	AUTOSHRINK_CLUSTER_TESTS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/cluster

@@ -39,17 +39,17 @@ class Folder:
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run plain Snakemake."""
         command = [BIN / "snakemake", *self._workflow(), *arguments]
-        return subprocess.run(command, cwd=self.path, env=environment(), capture_output=True, text=True, timeout=900)
+        return subprocess.run(command, cwd=self.path, env=environment(), capture_output=True, text=True, timeout=1800)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run what ``make run`` runs."""
-        command = self._run(*arguments)
-        return subprocess.run(command, cwd=self.path, env=environment(), capture_output=True, text=True, timeout=900)
+        command = self.command(*arguments)
+        return subprocess.run(command, cwd=self.path, env=environment(), capture_output=True, text=True, timeout=1800)
 
     def killed(self, seconds: float, *, everything: bool) -> None:
         """Run what ``make run`` runs and SIGKILL it after a while: Snakemake and its jobs, or Snakemake alone."""
         process = subprocess.Popen(
-            self._run(),
+            self.command(),
             cwd=self.path,
             env=environment(),
             stdout=subprocess.DEVNULL,
@@ -88,7 +88,8 @@ class Folder:
     def _workflow(self) -> list[str]:
         return ["--snakefile", str(ROOT / "Snakefile"), "--configfile", *map(str, self.overlays)]
 
-    def _run(self, *arguments: str) -> list[str]:
+    def command(self, *arguments: str) -> list[str]:
+        """Return the words of what `make run` runs."""
         return [sys.executable, str(ROOT / "tools/run.py"), *arguments, "--cores", "2", *self._workflow()]
 
 

@@ -1,0 +1,43 @@
+"""A SLURM of two nodes for all tests here; they are skipped, and say why, where it cannot be brought up.
+
+They take many minutes, so they run when asked for: `make cluster`, or AUTOSHRINK_CLUSTER_TESTS=1.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from local_slurm import LocalSlurm, missing
+
+# the smoke run's helper is shared with the functional tests
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "functional"))
+
+from smoke_run import Folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip all tests of this folder where SLURM cannot run, or where nobody asked for them."""
+    why = missing()
+    if why is None and not os.environ.get("AUTOSHRINK_CLUSTER_TESTS"):
+        why = "takes minutes and starts SLURM's daemons: ask for it by `make cluster`"
+    for item in items:
+        if why and Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason=f"no SLURM: {why}"))
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSlurm]:
+    """Two nodes of two CPUs, each with two GPUs in name only."""
+    with LocalSlurm(tmp_path_factory.mktemp("slurm"), nodes=2, cpus=2, gpus=2) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """An undisturbed local run of the smoke preset, which runs on the cluster must equal byte for byte."""
+    folder = Folder.new(tmp_path_factory.mktemp("runs") / "local")
+    done = folder.run()
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder

@@ -1,0 +1,159 @@
+"""A real SLURM on this one machine, for tests: a controller and several nodes on loopback, without systemd or cgroups.
+
+Needs root and the packages slurm-wlm and munge. Everything it writes lies in one folder, but for a link at
+/etc/slurm: Snakemake's job step drops every SLURM_ variable, SLURM_CONF among them, before it calls srun.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ETC = Path("/etc/slurm")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue", "sinfo")
+CONTROLLER_PORT, NODE_PORT = 27817, 27901
+
+
+def missing() -> str | None:
+    """Return why SLURM cannot be brought up here, or None where it can."""
+    if os.geteuid() != 0:
+        return "SLURM's daemons need root here"
+    absent = [name for name in PROGRAMS if shutil.which(name) is None]
+    if absent:
+        return f"{', '.join(absent)} not found: apt-get install slurm-wlm munge"
+    if (ETC / "slurm.conf").exists() and not (ETC / "slurm.conf").is_symlink():
+        return f"{ETC}/slurm.conf belongs to a cluster"
+    return None
+
+
+@dataclass
+class LocalSlurm:
+    """The cluster: ``nodes`` nodes of ``cpus`` CPUs and ``gpus`` GPUs in name only. Use it as a context."""
+
+    folder: Path
+    nodes: int = 2
+    cpus: int = 2
+    gpus: int = 0
+    _daemons: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def __enter__(self) -> "LocalSlurm":
+        """Start the daemons and wait until every node is idle."""
+        for part in ("state", "spool", "log", "run"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        self._configure()
+        key = self.folder / "munge.key"
+        key.write_bytes(secrets.token_bytes(128))
+        key.chmod(0o400)
+        self._start(
+            "munged", "--foreground", "--force", f"--key-file={key}", f"--socket={self._socket}",
+            f"--pid-file={self.folder}/run/munged.pid", f"--log-file={self.folder}/log/munged.log",
+            f"--seed-file={self.folder}/run/munged.seed",
+        )  # fmt: skip
+        self._wait(lambda: self._socket.exists(), "munged does not answer")
+        self._start("slurmctld", "-D")
+        for number in range(1, self.nodes + 1):
+            self._start("slurmd", "-D", "-N", f"n{number}")
+        self._wait(lambda: self.command("sinfo", "-h", "-t", "idle", "-o", "%D").strip() == str(self.nodes), "no nodes")
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        """Cancel all jobs and end the daemons."""
+        self.command("scancel", "--user=root", check=False)
+        time.sleep(1)
+        for daemon in reversed(self._daemons):
+            daemon.send_signal(signal.SIGTERM)
+            try:
+                daemon.wait(10)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
+        for name in ("slurm.conf", "gres.conf"):
+            (ETC / name).unlink(missing_ok=True)
+
+    def command(self, *words: str, check: bool = True) -> str:
+        """Run one of SLURM's commands and return what it prints."""
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout
+
+    def jobs(self, state: str) -> list[str]:
+        """Return the ids of the jobs in this state, the first submitted first."""
+        return self.command("squeue", "-h", "--sort=i", f"--states={state}", "-o", "%i").split()
+
+    @property
+    def _socket(self) -> Path:
+        return self.folder / "run/munge.socket"
+
+    def _configure(self) -> None:
+        host = socket.gethostname().partition(".")[0]
+        memory = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20 * 0.9 / self.nodes)
+        gres = f" Gres=gpu:{self.gpus}" if self.gpus else ""
+        settings = {
+            "ClusterName": "tests",
+            "SlurmctldHost": f"{host}(127.0.0.1)",
+            "SlurmUser": "root",
+            "SlurmdUser": "root",
+            "AuthType": "auth/munge",
+            "AuthInfo": f"socket={self._socket}",
+            "CredType": "cred/munge",
+            "CommunicationParameters": "NoCtldInAddrAny,NoInAddrAny",  # loopback alone
+            "SlurmctldPort": str(CONTROLLER_PORT),
+            "StateSaveLocation": f"{self.folder}/state",
+            "SlurmdSpoolDir": f"{self.folder}/spool/%n",
+            "SlurmctldPidFile": f"{self.folder}/run/slurmctld.pid",
+            "SlurmdPidFile": f"{self.folder}/run/slurmd.%n.pid",
+            "SlurmctldLogFile": f"{self.folder}/log/slurmctld.log",
+            "SlurmdLogFile": f"{self.folder}/log/slurmd.%n.log",
+            "ProctrackType": "proctrack/linuxproc",
+            "TaskPlugin": "task/none",
+            "JobAcctGatherType": "jobacct_gather/linux",
+            "JobAcctGatherFrequency": "2",
+            "JobAcctGatherParams": "OverMemoryKill",  # without cgroups, memory is watched by looking
+            "MpiDefault": "none",
+            "ReturnToService": "2",
+            "SlurmdParameters": "config_overrides",
+            "SelectType": "select/cons_tres",
+            "SelectTypeParameters": "CR_Core_Memory",
+            "SchedulerParameters": "batch_sched_delay=0,bf_interval=2,sched_interval=2,sched_min_interval=0",
+            "MinJobAge": "3600",  # squeue answers for finished jobs too: there is no accounting
+            "KillWait": "10",
+            "InactiveLimit": "0",
+            "AccountingStorageType": "accounting_storage/none",
+            "PropagateResourceLimits": "NONE",
+        }
+        lines = [f"{key}={value}" for key, value in settings.items()]
+        if self.gpus:
+            lines.append("GresTypes=gpu")
+            devices = [self.folder / f"gpu{number}" for number in range(self.gpus)]
+            for device in devices:
+                os.mknod(device, 0o20600, os.makedev(1, 3))  # SLURM counts GPUs by their files and never opens one
+            (self.folder / "gres.conf").write_text("".join(f"Name=gpu File={device}\n" for device in devices))
+        last = NODE_PORT + self.nodes - 1
+        lines += [
+            f"NodeName=n[1-{self.nodes}] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{NODE_PORT}-{last}] "
+            f"CPUs={self.cpus} RealMemory={memory}{gres} State=UNKNOWN",
+            f"PartitionName=main Nodes=n[1-{self.nodes}] Default=YES DefMemPerCPU=512 MaxTime=INFINITE State=UP",
+        ]
+        (self.folder / "slurm.conf").write_text("\n".join(lines) + "\n")
+        ETC.mkdir(exist_ok=True)
+        for name in ("slurm.conf", "gres.conf"):
+            (ETC / name).unlink(missing_ok=True)
+            if (self.folder / name).exists():
+                (ETC / name).symlink_to(self.folder / name)
+
+    def _start(self, *words: str) -> None:
+        with (self.folder / "log" / f"{words[0]}-{len(self._daemons)}.out").open("wb") as log:
+            self._daemons.append(subprocess.Popen(words, stdout=log, stderr=log))
+
+    def _wait(self, done: Callable[[], bool], what: str) -> None:
+        for _ in range(240):
+            if done():
+                return
+            time.sleep(0.5)
+        raise RuntimeError(f"{what}; see {self.folder}/log")
