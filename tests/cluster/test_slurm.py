@@ -129,7 +129,7 @@ def state(slurm: LocalSlurm, job: str) -> str:
 
 
 def test_a_training_that_is_told_to_stop_goes_on(slurm: LocalSlurm, finished: Folder, tmp_path: Path) -> None:
-    """At SIGTERM, as before a time limit or preemption, a training writes a checkpoint; the next job goes on from it."""
+    """At SIGTERM, as before a time limit or preemption, a training writes a checkpoint, and the next job goes on."""
     folder = finished.copied(tmp_path / "run")
     checkpoints = folder.path / "long/checkpoints"
     first = direct(slurm, folder)
