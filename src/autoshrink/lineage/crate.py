@@ -21,6 +21,7 @@ from autoshrink.errors import UserError
 from autoshrink.lineage import graph, records, telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
+from autoshrink.lineage.verify import LEFTOVER, SET_ASIDE
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -90,7 +91,7 @@ def _add_files(packing: _Packing, steps: Iterable[Record]) -> None:
     """Add the run's artifacts, their records and timings, the parameters' snapshots; of data sets the manifest."""
     run = packing.run
     for path in graph.walk(run.results):
-        if path.parent.name != "checkpoints" and not path.name.endswith(".tmp"):
+        if path.parent.name != "checkpoints" and not SET_ASIDE.search(path.name) and not LEFTOVER.match(path.name):
             _add_file(packing, path, f"results/{path.relative_to(run.results).as_posix()}")
     for record in steps:
         if record.verb == "prepare":
