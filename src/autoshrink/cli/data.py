@@ -14,7 +14,8 @@ from autoshrink.params.base import Task
 @click.command(short_help="Check parameters and that the raw data is there.")
 @options.parameters
 def check(files: tuple[Path, ...], settings: tuple[str, ...]) -> None:
-    """Check the parameters and that the raw data of the data sets they name is there. Nothing is written.
+    """Check the parameters, that the raw data of the data sets they name is there, and, once it is prepared, that the
+    objective's limits can be met. Nothing is written but measured latencies, which the store keeps.
 
     \b
     Example:
@@ -30,6 +31,13 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...]) -> None:
         plan = rounds.plan(parameters, task)
         count = sum(len(slots) for job in plan for slots in job)
         click.echo(f"{task}: at most {len(plan)} rounds and {count} evaluations for each of {parameters.search.seeds}")
+        recipe = parameters.proxy.cnn if task is Task.CNN else parameters.proxy.rnn
+        data = Path(parameters.paths.data) / recipe.dataset
+        if rounds.section_of(parameters, task).objective.limits and (data / "manifest.json").exists():
+            from autoshrink.evaluation import limits
+
+            limits.check_prepared(parameters, task, data, Path(parameters.paths.store))
+            click.echo(f"{task}: the cheapest cells are within the objective's limits")
 
 
 @click.command(short_help="Prepare a data set: one checksummed form, with a manifest.")

@@ -90,7 +90,8 @@ def test(
     about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json()}
     with step("test", out, inputs=inputs, computes=True, **about):
         cell, chosen = rounds.read_best(best)
-        complete = Cell.from_json(rounds.read_round(start)["state"]["cell"])
+        # every strategy starts with all nodes, though not with all edges
+        complete = Cell.complete(Cell.from_json(rounds.read_round(start)["state"]["cell"]).operators[1:])
         prepared = data_room.load(data)
         metrics = testing.test(model, prepared, parameters.compute)
         content = {

@@ -1,12 +1,22 @@
 """Hard limits that nothing can meet, found out before anything is trained."""
 
+from pathlib import Path
+
+from autoshrink import artifacts
 from autoshrink.cell import Cell
 from autoshrink.errors import ParameterError
 from autoshrink.evaluation.measured import Measurements
+from autoshrink.evaluation.networks import Networks
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 
 _KEYS = {"macs": "max_macs", "parameters": "max_params", "latency_ms": "max_latency_ms"}
+
+
+def check_prepared(parameters: Parameters, task: Task, data: Path, store: Path) -> None:
+    """Do what ``check`` does for the data set prepared in ``data``; measurements are kept in ``store``."""
+    fingerprint = artifacts.digest_of_file(data / "manifest.json")
+    check(parameters, task, Measurements(parameters, task, Networks(parameters, task, data), fingerprint, store))
 
 
 def check(parameters: Parameters, task: Task, measurements: Measurements) -> None:
