@@ -107,8 +107,15 @@ def diff(first: Path, second: Path, as_json: bool) -> None:
 
 @lineage.command()
 @RUN
+@click.option(
+    "--params",
+    "files",
+    multiple=True,
+    type=options.FILE,
+    help="Also name what was made under other parameters than these; given again, an overlay.",
+)
 @AS_JSON
-def verify(run: Path, as_json: bool) -> None:
+def verify(run: Path, files: tuple[Path, ...], as_json: bool) -> None:
     """Recompute every digest of a run, its data and its store; name what is not as it was made.
 
     RUN is the results folder. Ends with status 1 when anything is wrong.
@@ -121,7 +128,7 @@ def verify(run: Path, as_json: bool) -> None:
     from autoshrink.lineage import verify as room
     from autoshrink.lineage.records import relative
 
-    verdict = room.verify(graph.read(run))
+    verdict = room.verify(graph.read(run), options.load(files, ()) if files else None)
     if as_json:
         _print_json(
             {

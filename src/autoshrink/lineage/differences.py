@@ -60,7 +60,7 @@ def _environment(run: Run) -> Facts:
 
 
 def _parameters(run: Run) -> Facts:
-    return _gathered(_flat(record.facts.get("parameters", {}), "") for record in _all(run))
+    return _gathered(telling.flat(record.facts.get("parameters", {})) for record in _all(run))
 
 
 def _rounds(run: Run) -> Facts:
@@ -115,13 +115,3 @@ def _gathered(facts: Iterable[Mapping[str, Any]]) -> Facts:
             if told not in values.setdefault(key, []):
                 values[key].append(told)
     return {key: " and ".join(sorted(told)) for key, told in values.items()}
-
-
-def _flat(value: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        if isinstance(item, Mapping) and item:
-            flat |= _flat(item, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = item
-    return flat

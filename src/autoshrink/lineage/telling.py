@@ -66,9 +66,22 @@ def edge(value: Any) -> str:
     return f"{source} -> {target}"
 
 
+def flat(values: Content, prefix: str = "") -> dict[str, Any]:
+    """Return nested values by their dotted keys, such as ``search.cnn.k``."""
+    found: dict[str, Any] = {}
+    for key, item in values.items():
+        if isinstance(item, Mapping) and item:
+            found |= flat(item, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = item
+    return found
+
+
 def _prepare(content: Content) -> str:
-    splits = ", ".join(f"{count} {split}" for split, count in content["counts"].items() if isinstance(count, int))
-    return f"{content['source_version']}{f': {splits}' if splits else ''}"
+    counts = content["counts"].items()
+    # images are counted by split; text by tokens and lines of each split
+    told = [f"{count if isinstance(count, int) else count['tokens']:,} {split}" for split, count in counts]
+    return f"{content['source_version']}: {', '.join(told)} {'images' if content['task'] == 'cnn' else 'tokens'}"
 
 
 def _start(content: Content) -> str:

@@ -10,9 +10,12 @@ import yaml
 
 from autoshrink import artifacts
 from autoshrink.errors import ArtifactError
-from autoshrink.lineage import graph, records
+from autoshrink.lineage import graph, records, telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
+from autoshrink.params import Parameters
+from autoshrink.params.base import Task
+from autoshrink.params.slices import slice_of
 
 ALTERED, MISSING, OUTDATED, ORPHANED = "altered", "missing", "out of date", "orphaned"
 # Files that were set aside already, and what a killed process leaves: told, but no fault of the run.
@@ -50,8 +53,11 @@ class Verdict:
     digest: str
 
 
-def verify(run: Run) -> Verdict:
-    """Recompute every digest of a run, its data and its store."""
+def verify(run: Run, parameters: Parameters | None = None) -> Verdict:
+    """Recompute every digest of a run, its data and its store.
+
+    With ``parameters``, what was made under others is out of date too.
+    """
     files = [path for folder in run.folders for path in graph.walk(folder)]
     set_aside = tuple(path for path in files if SET_ASIDE.search(path.name))
     leftovers = tuple(path for path in files if LEFTOVER.match(path.name))
@@ -74,6 +80,7 @@ def verify(run: Run) -> Verdict:
         findings += _inputs(record, found, wrong, run)
     findings += [finding for path in rest for finding in _itself(path, run)]
     findings += _stale(run)
+    findings += [] if parameters is None else _otherwise(run, parameters)
     # the report shows how long things took, so it differs from run to run
     covered = {
         str(path.relative_to(run.results)): artifacts.digest_of_file(path)
@@ -100,6 +107,26 @@ def _inputs(record: Record, found: Mapping[Path, str], wrong: set[Path], run: Ru
             return [Finding(MISSING, path, f"was read to make {record.artifact.name}, and is gone", record)]
         return [Finding(OUTDATED, _shown(record), f"{name} has changed since this was made from it", record)]
     return []
+
+
+def _otherwise(run: Run, parameters: Parameters) -> list[Finding]:
+    """Return the steps of the run that were done under other parameters than these."""
+    findings = []
+    for record in run.records.values():
+        if "parameters" not in record.facts or not (
+            record.path.is_relative_to(run.results) or record.artifact.parent.name in parameters.datasets
+        ):
+            continue
+        task = Task(record.facts["task"]) if "task" in record.facts else None
+        dataset = record.artifact.parent.name if record.verb == "prepare" else None
+        now, then = (
+            telling.flat(values)
+            for values in (slice_of(parameters, record.verb, task, dataset), record.facts["parameters"])
+        )
+        changed = sorted(key for key in {*now, *then} if now.get(key) != then.get(key))
+        if changed:
+            findings.append(Finding(OUTDATED, _shown(record), f"was made under another {', '.join(changed)}", record))
+    return findings
 
 
 def _shown(record: Record) -> Path:

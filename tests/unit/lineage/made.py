@@ -22,7 +22,7 @@ SETTINGS: dict[str, Any] = {
     "datasets": {"digits": {"source": "digits"}},
     "search": {"slots_per_job": 2, "cnn": {"nodes": 3, "k": 3, "keep_fraction": 0.4}},
     "proxy": {"cnn": {"dataset": "digits"}},
-    "training": {"cnn": {"dataset": "digits"}},
+    "training": {"cnn": {"dataset": "digits", "epochs": 15}},
 }
 SEARCH = Path("results/cnn/shrink-0")
 MANIFEST = Path("data/digits/manifest.json")

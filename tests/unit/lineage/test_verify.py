@@ -7,7 +7,7 @@ from pathlib import Path
 import made
 import pytest
 
-from autoshrink import artifacts
+from autoshrink import artifacts, params
 from autoshrink.lineage import graph, records
 from autoshrink.lineage.repair import repair
 from autoshrink.lineage.verify import ALTERED, MISSING, ORPHANED, OUTDATED, verify
@@ -111,6 +111,18 @@ def test_stale_rounds_are_named(folder: Path) -> None:
     old = records.read(records.path_of(proposal))
     records.write(here / "proposal.json", old.inputs, records.digests([here / "proposal.json"]), old.facts)
     assert findings(folder) == [(ORPHANED, f"{SEARCH}/round-09/proposal.json")]
+
+
+def test_other_parameters_make_outdated(folder: Path) -> None:
+    """Against parameters that have changed since, what depends on them is out of date, and the key is named."""
+    same = params.load([folder / "params.yaml"])
+    run = graph.read(folder / "results")
+    assert verify(run, same).findings == ()
+    changed = params.load([folder / "params.yaml"], ["training.cnn.epochs=7"])
+    found = verify(run, changed).findings
+    assert {item.kind for item in found} == {OUTDATED}
+    assert {item.record.verb for item in found if item.record} == {"train", "test", "report"}
+    assert all("training.cnn.epochs" in item.what for item in found)
 
 
 def test_leftover_of_killed_process_is_no_fault(folder: Path) -> None:
