@@ -19,8 +19,8 @@ import autoshrink.params as params
 from autoshrink import devices, released
 from autoshrink.params.data import ImageFolder
 from autoshrink.params.root import Compute
+from autoshrink.processes import Share
 from autoshrink.vision import data, network, recipe, splits
-from autoshrink.vision.feeds import Share
 
 
 @click.command()

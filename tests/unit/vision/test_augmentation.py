@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from autoshrink.params.vision import Augmentation
+from autoshrink.processes import Share
 from autoshrink.vision import augmentation
-from autoshrink.vision.feeds import Share, evaluation_slices, step_positions
+from autoshrink.vision.feeds import evaluation_slices, step_positions
 
 IMAGES = torch.arange(4 * 9 * 9 * 3, dtype=torch.int64).remainder(251).to(torch.uint8).view(4, 9, 9, 3)
 

@@ -1,4 +1,7 @@
 import gzip
+import hashlib
+import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -6,10 +9,13 @@ import pytest
 from conftest import draw_photographs, prepared
 from PIL import Image
 
+from autoshrink import params
 from autoshrink.errors import ArtifactError, DataError
 from autoshrink.params.data import Cifar10, FashionMnist, ImageFolder, Mnist5k
-from autoshrink.vision import data
+from autoshrink.vision import cifar, data, proxy
 from autoshrink.vision.data import PreparedImages
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_preparing_twice_gives_the_same_bytes(photographs: Path, tmp_path: Path, arrays: PreparedImages) -> None:
@@ -117,6 +123,46 @@ def test_a_truncated_cifar_batch_is_told_by_its_md5(tmp_path: Path) -> None:
         data.prepare("cifar10", Cifar10(source="cifar10", folder=str(tmp_path)), tmp_path / "out", tmp_path, 1)
     with pytest.raises(DataError, match="holds neither"):
         data.prepare("cifar10", Cifar10(source="cifar10", folder=str(tmp_path / "no")), tmp_path / "out", tmp_path, 1)
+
+
+def test_both_versions_of_cifar_hold_the_same_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The same records, written as the python and as the binary version are, prepare to the same arrays."""
+    generator = np.random.default_rng(0)
+    prepared_digests = []
+    labels = {name: generator.integers(0, 10, 40) for name in cifar.PYTHON_MD5}
+    pixels = {name: generator.integers(0, 256, (40, 3072), np.uint8) for name in cifar.PYTHON_MD5}
+    for version, table in (("py", cifar.PYTHON_MD5), ("bin", cifar.BINARY_MD5)):
+        folder = tmp_path / f"cifar-10-batches-{version}"
+        folder.mkdir()
+        for name in table:
+            batch = name.removesuffix(".bin")
+            if version == "py":
+                content = pickle.dumps({b"data": pixels[batch], b"labels": labels[batch].tolist()})
+            else:
+                content = np.concatenate([labels[batch][:, None].astype(np.uint8), pixels[batch]], 1).tobytes()
+            (folder / name).write_bytes(content)
+            monkeypatch.setitem(table, name, hashlib.md5(content, usedforsecurity=False).hexdigest())
+        data.prepare("cifar10", Cifar10(source="cifar10", folder=str(folder)), tmp_path / version, tmp_path, 1)
+        prepared_digests.append(data.load(tmp_path / version).manifest["files"])
+    assert prepared_digests[0] == prepared_digests[1]
+    red = data.load(tmp_path / "py").split("train").images_NHWC[0, :, :, 0]
+    np.testing.assert_array_equal(red.ravel(), pixels["data_batch_1"][0, :1024])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("AUTOSHRINK_CIFAR10" not in os.environ, reason="AUTOSHRINK_CIFAR10 names no folder with CIFAR-10")
+def test_the_paper_s_proxy_is_right_on_real_cifar(tmp_path: Path) -> None:
+    """50,000 + 10,000 images, the paper's normalisation, and a proxy of 5,000 + 1,000, balanced."""
+    entry = Cifar10(source="cifar10", folder=os.environ["AUTOSHRINK_CIFAR10"])
+    data.prepare("cifar10", entry, tmp_path, tmp_path, 2020)
+    loaded = data.load(tmp_path)
+    assert loaded.manifest["class_balance"] == {"train": [5000] * 10, "test": [1000] * 10}
+    assert [round(mean, 3) for mean in loaded.mean] == [0.491, 0.482, 0.447]  # the paper truncates the last
+    assert [round(deviation, 3) for deviation in loaded.deviation] == [0.247, 0.243, 0.262]
+    paper = params.load([ROOT / "params.yaml", ROOT / "workflow" / "presets" / "paper.yaml"])
+    drawn = proxy.draw(loaded, paper.proxy.cnn, paper.seed, paper.paper_defects)
+    assert np.bincount(drawn.train_labels_N).tolist() == [500] * 10
+    assert np.bincount(drawn.validation_labels_N).tolist() == [100] * 10
 
 
 def test_damaged_idx_files_give_one_clear_line(tmp_path: Path) -> None:

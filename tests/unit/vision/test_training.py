@@ -38,7 +38,12 @@ EVERYTHING: dict[str, Any] = {
     "keep_checkpoints": 1,
 }
 ARRAY_CHANGES = {"pad_crop": 1, "horizontal_flip": 0.5, "rotation": 9.0, "erase": 0.5, "mixup": 0.2, "cutmix": 1.0}
-FILE_CHANGES = {"crop_area": [0.5, 1.0], "random_resize_kernel": True, "color_jitter": 0.4, "rand_augment": "rand-m5-mstd0.5"}
+FILE_CHANGES = {
+    "crop_area": [0.5, 1.0],
+    "random_resize_kernel": True,
+    "color_jitter": 0.4,
+    "rand_augment": "rand-m5-mstd0.5",
+}
 
 
 def recipe(**changes: Any) -> ImageTraining:
