@@ -53,7 +53,7 @@ def main(folder: Path, workers: tuple[int, ...], batch: int, steps: int, device:
 
         cell = released.load("shrinkcnn-a").cell
         module = network.build(cell, how.network, 3, len(images.classes), parameters.seed)
-        module = module.to(device=chosen, memory_format=torch.channels_last)
+        module = module.to(chosen).to(memory_format=torch.channels_last)
         optimizer = recipe.optimizer(module, how)
         x_BCHW = torch.randn(batch, 3, 224, 224, device=chosen).to(memory_format=torch.channels_last)
         labels_B = torch.zeros(batch, dtype=torch.long, device=chosen)
