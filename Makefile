@@ -6,7 +6,7 @@ ARGS ?=
 BIN := .venv/bin
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help set-up run test lint unit functional cluster generated restore lock clean
+.PHONY: help set-up run test lint unit functional cluster generated restore lock bench bench-gpu clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,13 @@ restore: set-up ## after dvc pull, git checkout: tell Snakemake that what is the
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	$(PYTHON) tools/set_up.py lock
+
+bench: set-up ## measure a round of the default searches on this machine, which should have nothing else to do
+	@for set in mnist5k sotu; do [ -e data/$$set/manifest.json ] || $(BIN)/autoshrink prepare $$set --out data/$$set; done
+	$(BIN)/python -m benchmarks.search --data data --scaling 1,2,5,10,20 --out benchmarks/results/search-cpu.csv
+
+bench-gpu: set-up ## all numbers that need a CUDA GPU, in 25 minutes at most
+	$(BIN)/python -m benchmarks.gpu --data data --out benchmarks/results/gpu
 
 clean: ## remove results, prepared data and the environment; downloads and the store of evaluations stay
 	rm -rf results results-smoke .venv .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis

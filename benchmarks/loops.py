@@ -39,9 +39,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a way came to: all processes' wall seconds, epochs trained, greatest memory in GiB, and the histories."""
+    """What a way came to: wall and CPU seconds of all processes, epochs, greatest memory in GiB, and the histories."""
 
     seconds: float
+    cpu_seconds: float
     epochs: int
     memory_gib: float
     histories: list[list[dict[str, Any]]]
@@ -110,8 +111,9 @@ def _run(jobs: Iterable[Job]) -> Measured:
     for _, process in pipes:
         process.join()
     # candidates were dealt out to the jobs in turn
-    histories = [part[index] for index in range(len(found[0][0])) for part, _ in found if index < len(part)]
-    return Measured(seconds, sum(map(len, histories)), sum(memory for _, memory in found), histories)
+    histories = [part[index] for index in range(len(found[0][0])) for part, _, _ in found if index < len(part)]
+    memory, cpu_seconds = (sum(item[place] for item in found) for place in (1, 2))
+    return Measured(seconds, cpu_seconds, sum(map(len, histories)), memory, histories)
 
 
 def _child(pipe: "Connection[Any, Any]", job: Job) -> None:
@@ -126,6 +128,7 @@ def _child(pipe: "Connection[Any, Any]", job: Job) -> None:
     room = importlib.import_module(f"autoshrink.{'vision' if job.task is Task.CNN else 'language'}.proxy")
     pipe.send("ready")
     pipe.recv()
+    started = time.process_time()
     histories: dict[str, list[dict[str, Any]]] = {}
     if job.is_plain:
         train = plain.train_images if job.task is Task.CNN else plain.train_text
@@ -147,4 +150,5 @@ def _child(pipe: "Connection[Any, Any]", job: Job) -> None:
         memory = torch.cuda.max_memory_reserved() / GIBIBYTE
     else:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    pipe.send(([histories[str(number)] for number in range(len(job.candidates))], memory))
+    cpu_seconds = time.process_time() - started
+    pipe.send(([histories[str(number)] for number in range(len(job.candidates))], memory, cpu_seconds))

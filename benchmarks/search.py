@@ -26,8 +26,8 @@ from . import loops, roofline
 
 ROOT = Path(__file__).parent.parent
 COLUMNS = [
-    "date", "device", "plain_threads", "preset", "data", "task", "way", "k", "candidate_epochs_per_second", "times_in_turn",
-    "memory_gib", "worst_difference", "share_of_roofline",
+    "date", "device", "plain_threads", "preset", "data", "task", "way", "k", "candidate_epochs_per_second",
+    "times_in_turn", "cpu_seconds_per_epoch", "memory_gib", "worst_difference", "share_of_roofline",
 ]  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def main(
     jobs = jobs or (1 if device.type == "cuda" else torch.multiprocessing.cpu_count())
     rows: list[dict[str, Any]] = []
     for task in map(Task, tasks.split(",")):
-        recipe, drawn = _proxy(parameters, task, data, synthetic, epochs)
+        recipe, drawn = proxy_of(parameters, task, data, synthetic, epochs)
         search = parameters.search.cnn if task is Task.CNN else parameters.search.rnn
         chosen = loops.candidates_of(task, parameters, search.k)
         compute = parameters.compute
@@ -80,6 +80,7 @@ def main(
         base = statistics.median(item.rate for item in measured["in turn"])
         for way, items in measured.items():
             rate = statistics.median(item.rate for item in items)
+            cpu_seconds = statistics.median(item.cpu_seconds / item.epochs for item in items)
             rows.append(
                 {
                     "task": str(task),
@@ -87,6 +88,7 @@ def main(
                     "k": search.k,
                     "candidate_epochs_per_second": f"{rate:.4g}",
                     "times_in_turn": f"{rate / base:.2f}",
+                    "cpu_seconds_per_epoch": f"{cpu_seconds:.3f}",
                     "memory_gib": f"{max(item.memory_gib for item in items):.2f}",
                     "worst_difference": f"{_difference(items[0], measured['in turn'][0]):.1e}",
                     "share_of_roofline": f"{rate * limit / (jobs if device.type == 'cpu' else 1):.3f}",
@@ -114,7 +116,8 @@ def main(
     _append(out, [{**about, **row} for row in rows])
 
 
-def _proxy(parameters: Parameters, task: Task, data: Path, synthetic: bool, epochs: int) -> tuple[Any, Any]:
+def proxy_of(parameters: Parameters, task: Task, data: Path, synthetic: bool, epochs: int) -> tuple[Any, Any]:
+    """Return the task's proxy recipe with so many epochs, and its data, real or random."""
     recipe: Any = parameters.proxy.cnn if task is Task.CNN else parameters.proxy.rnn
     recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": epochs})})
     if not synthetic:
