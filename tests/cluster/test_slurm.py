@@ -114,7 +114,7 @@ def direct(slurm: LocalSlurm, folder: Folder, *options: str) -> str:
     (frozen,) = (folder.path / RESULTS / "params").glob("*.yaml")
     place = folder.path / RESULTS / "cnn/shrink-0"
     command = (
-        f"{ROOT}/workflow/launch {BIN}/autoshrink train --params {frozen} --set training.cnn.epochs=40 --task cnn "
+        f"{ROOT}/workflow/bin/launch {BIN}/autoshrink train --params {frozen} --set training.cnn.epochs=40 --task cnn "
         f"--cell {place}/best.json --data {folder.path}/data/digits --out {folder.path}/long"
     )
     script = f"#!/bin/bash\nexport PATH={BIN}:$PATH OMP_NUM_THREADS=1\nexec {command}\n"

@@ -27,5 +27,5 @@ rule prepare:
     message:
         "preparing the data set {wildcards.dataset}"
     shell:
-        "autoshrink prepare {wildcards.dataset} --params {PARAMS} --out {params.folder} "
-        + LOGGED
+        "logged {log} autoshrink prepare {wildcards.dataset} --params $AUTOSHRINK_PARAMS "
+        "--out {params.folder}"

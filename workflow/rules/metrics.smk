@@ -33,6 +33,6 @@ rule test:
     message:
         "{wildcards.task} {wildcards.search}: measuring the final model on the test split"
     shell:
-        "autoshrink test --params {PARAMS} --task {wildcards.task} --search {wildcards.search} --best {input.best} "
-        "--start {input.start} --data {params.data} --model {params.model} --out {output} "
-        + LOGGED
+        "logged {log} autoshrink test --params $AUTOSHRINK_PARAMS "
+        "--task {wildcards.task} --search {wildcards.search} --best {input.best} "
+        "--start {input.start} --data {params.data} --model {params.model} --out {output}"

@@ -5,6 +5,7 @@ out:  RESULTS/params/params-DIGEST.yaml, the snapshot that every job reads, so t
       changes nothing that is under way
 """
 
+import json
 import os
 import sys
 from functools import cache
@@ -28,11 +29,13 @@ def or_exit(step):
         sys.exit("\n".join(f"snakemake: {line}" for line in str(error).splitlines()))
 
 
-PARAMETERS = or_exit(
-    lambda: params.loading.validate(
-        config, " + ".join(["params.yaml", *map(str, workflow.configfiles)])
-    )
-)
+# read anew, because Snakemake merges overlays in another way: a data set whose source changes must be replaced whole
+OVERLAYS = [Path(file) for file in workflow.config_settings.configfiles]
+SETTINGS = [
+    f"{key}={json.dumps(value)}"
+    for key, value in (workflow.config_settings.config or {}).items()
+]
+PARAMETERS = or_exit(lambda: params.load([Path("params.yaml"), *OVERLAYS], SETTINGS))
 DATA = PARAMETERS.paths.data
 STORE = PARAMETERS.paths.store
 RESULTS = PARAMETERS.paths.results
@@ -53,11 +56,15 @@ def mend():
 if workflow.is_main_process and "AUTOSHRINK_RUN_FOLDER" in os.environ:
     or_exit(mend)
 
+# what steps are started with lies beside the rules: `logged`, `launch`
+os.environ.update(
+    PATH=f"{Path(workflow.basedir, 'workflow', 'bin')}{os.pathsep}{os.environ.get('PATH', '')}"
+)
+
 # a cluster job parses this file anew: it takes the snapshot of the run that submitted it, whatever params.yaml says now
-PARAMS = os.environ.get("AUTOSHRINK_PARAMS", "")
-if workflow.is_main_process or not PARAMS:
-    PARAMS = str(params.frozen_path(PARAMETERS, Path(RESULTS) / "params"))
-    os.environ["AUTOSHRINK_PARAMS"] = PARAMS
+if workflow.is_main_process or not os.environ.get("AUTOSHRINK_PARAMS"):
+    snapshot = params.frozen_path(PARAMETERS, Path(RESULTS) / "params")
+    os.environ.update(AUTOSHRINK_PARAMS=str(snapshot))
 
 
 def begin():
@@ -70,12 +77,6 @@ def begin():
     or_exit(lambda: sources.check(PARAMETERS, prepared))
     params.freeze(PARAMETERS, Path(RESULTS) / "params")
 
-
-# log everything, and show a failed step's last line without anyone having to look for the log
-LOGGED = "> {log} 2>&1 || {{ tail -n 1 {log} >&2; exit 1; }}"
-
-# starts a training once per GPU, over all nodes of its job
-LAUNCH = Path(workflow.basedir) / "workflow/launch"
 
 MANIFEST = f"{DATA}/{{dataset}}/manifest.json"
 SEARCH = f"{RESULTS}/{{task}}/{{search}}"
@@ -158,3 +159,43 @@ def resource(kind, step):
         ]
         * attempt
     )
+
+
+CATEGORIES = {"cnn": "CNN search", "rnn": "RNN search"}
+
+
+def in_report(name):
+    """Return an output of the report, marked for Snakemake's own report with the caption of its kind."""
+    path = Path(name)
+    if path.suffix not in (".svg", ".csv", ".html"):
+        return REPORT.format(name=name)
+    return report(
+        REPORT.format(name=name),
+        caption=f"../report/{path.stem}.rst",
+        category=CATEGORIES.get(path.parts[0], "The run"),
+        labels={"what": path.stem, "file": path.suffix.removeprefix(".")},
+    )
+
+
+STUDY = f"{RESULTS}/study/{{task}}"
+STUDY_FILES = ["study.json", "study.csv", "study.md", "anytime.svg", "answers.svg"]
+
+
+def studied(kind):
+    """Return an input function: the rounds, or the metrics, of all searches that the study compares."""
+
+    def of(wildcards):
+        found = []
+        for name in rounds.study_searches(PARAMETERS, Task(wildcards.task)):
+            place = SEARCH.format(task=wildcards.task, search=name)
+            if kind == "metrics":
+                found.append(f"{place}/metrics.json")
+                continue
+            count = len(plan(wildcards.task, str(name)))
+            found += [
+                f"{place}/round-{number:02d}/round.json"
+                for number in range(1, count + 1)
+            ]
+        return found
+
+    return of

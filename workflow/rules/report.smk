@@ -4,21 +4,6 @@ in:   every round, best cell, model history and metrics of every search
 out:  RESULTS/report/, which `snakemake --report` collects too
 """
 
-CATEGORIES = {"cnn": "CNN search", "rnn": "RNN search"}
-
-
-def in_report(name):
-    """Return an output of the report, marked for Snakemake's own report with the caption of its kind."""
-    path = Path(name)
-    if path.suffix not in (".svg", ".csv", ".html"):
-        return REPORT.format(name=name)
-    return report(
-        REPORT.format(name=name),
-        caption=f"../report/{path.stem}.rst",
-        category=CATEGORIES.get(path.parts[0], "The run"),
-        labels={"what": path.stem, "file": path.suffix.removeprefix(".")},
-    )
-
 
 rule report:
     """Make the tables, figures and the page of the run."""
@@ -61,9 +46,10 @@ rule report:
         mem_mb=resource("mem_mb", "report"),
     params:
         slice=slice_of(PARAMETERS, "report"),
-        folder=f"{RESULTS}/report",
+        folder=subpath(output[0], parent=True),
+        results=subpath(output[0], ancestor=2),
     message:
         "drawing the report"
     shell:
-        "autoshrink report --params {PARAMS} --results {RESULTS} --out {params.folder} "
-        + LOGGED
+        "logged {log} autoshrink report --params $AUTOSHRINK_PARAMS "
+        "--results {params.results} --out {params.folder}"

@@ -23,8 +23,8 @@ rule start:
     message:
         "{wildcards.task} {wildcards.search}: starting"
     shell:
-        "autoshrink start --params {PARAMS} --task {wildcards.task} --search {wildcards.search} --out {output} "
-        + LOGGED
+        "logged {log} autoshrink start --params $AUTOSHRINK_PARAMS "
+        "--task {wildcards.task} --search {wildcards.search} --out {output}"
 
 
 rule propose:
@@ -42,8 +42,9 @@ rule propose:
     message:
         "{wildcards.task} {wildcards.search}: proposing round {wildcards.round}"
     shell:
-        "autoshrink propose --params {PARAMS} --task {wildcards.task} --search {wildcards.search} "
-        "--previous {input} --out {output} " + LOGGED
+        "logged {log} autoshrink propose --params $AUTOSHRINK_PARAMS "
+        "--task {wildcards.task} --search {wildcards.search} "
+        "--previous {input} --out {output}"
 
 
 rule evaluate:
@@ -68,12 +69,13 @@ rule evaluate:
         slice=trigger("evaluate"),
         slots=slots,
         data=subpath(input.data, parent=True),
+        store=STORE,
     message:
         "{wildcards.task} {wildcards.search}: training candidates {params.slots} of round {wildcards.round}"
     shell:
-        "autoshrink evaluate --params {PARAMS} --task {wildcards.task} --proposal {input.proposal} "
-        "--slots {params.slots} --data {params.data} --store {STORE} --out {output} "
-        + LOGGED
+        "logged {log} autoshrink evaluate --params $AUTOSHRINK_PARAMS "
+        "--task {wildcards.task} --proposal {input.proposal} "
+        "--slots {params.slots} --data {params.data} --store {params.store} --out {output}"
 
 
 rule select:
@@ -93,9 +95,9 @@ rule select:
     message:
         "{wildcards.task} {wildcards.search}: selecting in round {wildcards.round}"
     shell:
-        "autoshrink select --params {PARAMS} --task {wildcards.task} --search {wildcards.search} "
-        "--previous {input.previous} --proposal {input.proposal} --out {output} {input.evaluations} "
-        + LOGGED
+        "logged {log} autoshrink select --params $AUTOSHRINK_PARAMS "
+        "--task {wildcards.task} --search {wildcards.search} "
+        "--previous {input.previous} --proposal {input.proposal} --out {output} {input.evaluations}"
 
 
 rule best:
@@ -103,8 +105,8 @@ rule best:
     input:
         all_rounds,
     output:
-        f"{SEARCH}/best.json",
-        f"{SEARCH}/front.json",
+        best=f"{SEARCH}/best.json",
+        front=f"{SEARCH}/front.json",
     log:
         f"{LOGS}/{{task}}/{{search}}/best.log",
     conda:
@@ -112,5 +114,4 @@ rule best:
     message:
         "{wildcards.task} {wildcards.search}: the best cell"
     shell:
-        "autoshrink best --task {wildcards.task} --search {wildcards.search} --out {output[0]} {input} "
-        + LOGGED
+        "logged {log} autoshrink best --task {wildcards.task} --search {wildcards.search} --out {output.best} {input}"

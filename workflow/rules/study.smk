@@ -7,29 +7,6 @@ in:   the rounds of all these searches (rules/search.smk makes them; evaluations
 out:  RESULTS/study/{task}/{study.json,study.csv,study.md,anytime.svg,answers.svg,index.html}
 """
 
-STUDY = f"{RESULTS}/study/{{task}}"
-STUDY_FILES = ["study.json", "study.csv", "study.md", "anytime.svg", "answers.svg"]
-
-
-def studied(kind):
-    """Return an input function: the rounds, or the metrics, of all searches that the study compares."""
-
-    def of(wildcards):
-        found = []
-        for name in rounds.study_searches(PARAMETERS, Task(wildcards.task)):
-            place = SEARCH.format(task=wildcards.task, search=name)
-            if kind == "metrics":
-                found.append(f"{place}/metrics.json")
-                continue
-            count = len(plan(wildcards.task, str(name)))
-            found += [
-                f"{place}/round-{number:02d}/round.json"
-                for number in range(1, count + 1)
-            ]
-        return found
-
-    return of
-
 
 rule study:
     """The comparison of strategies, for every task."""
@@ -63,8 +40,9 @@ rule compare:
     params:
         slice=trigger("study"),
         folder=subpath(output[0], parent=True),
+        results=subpath(output[0], ancestor=3),
     message:
         "{wildcards.task}: comparing strategies"
     shell:
-        "autoshrink study --params {PARAMS} --task {wildcards.task} --results {RESULTS} --out {params.folder} "
-        + LOGGED
+        "logged {log} autoshrink study --params $AUTOSHRINK_PARAMS "
+        "--task {wildcards.task} --results {params.results} --out {params.folder}"

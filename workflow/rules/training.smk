@@ -33,5 +33,6 @@ rule train:
     message:
         "{wildcards.task} {wildcards.search}: training the best cell's network (progress: {log})"
     shell:
-        "{LAUNCH} autoshrink train --params {PARAMS} --task {wildcards.task} --cell {input.cell} "
-        "--data {params.data} --out {params.folder} " + LOGGED
+        "logged {log} launch autoshrink train --params $AUTOSHRINK_PARAMS "
+        "--task {wildcards.task} --cell {input.cell} "
+        "--data {params.data} --out {params.folder}"
