@@ -77,6 +77,6 @@ def run(command: list[str], where: str, folder: Path, environment: dict[str, str
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=600,
+        timeout=1800,
     )
     assert done.returncode == 0, f"{where} ended with status {done.returncode}:\n{done.stdout[-3000:]}"
