@@ -102,13 +102,14 @@ class PlainLanguageModel(nn.Module):
         super().__init__()
         layer = built.layer
         self.cell = cell
-        self.embedding = nn.Embedding.from_pretrained(built.embedding.weight.detach(), freeze=False)
+        self.embedding = nn.Embedding(built.vocabulary, built.network.embedding)
         self.first = nn.Parameter(torch.cat([layer.input.weight, layer.recurrent], 1).detach().t().contiguous())
         self.edges = nn.ParameterDict(
             {f"{i}-{j}": nn.Parameter(layer.edge_weight(i, j).detach().contiguous()) for i, j in cell.edges}
         )
         self.decoder = nn.Linear(layer.width, built.vocabulary)
         with torch.no_grad():
+            self.embedding.weight.copy_(built.embedding.weight)
             self.decoder.weight.copy_(built.decoder.weight)
             self.decoder.bias.copy_(built.decoder.bias)
         if built.network.tied:

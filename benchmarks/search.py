@@ -127,11 +127,14 @@ def proxy_of(parameters: Parameters, task: Task, data: Path, synthetic: bool, ep
         from autoshrink.vision.proxy import ProxyData
 
         side, channels = (32, 3) if recipe.dataset == "cifar10" else (28, 1)
-        arrays = []
-        for count in (recipe.train_per_class * 10, recipe.validation_per_class * 10):
-            arrays.append(torch.from_numpy(generator.integers(0, 256, (count, side, side, channels), dtype=np.uint8)))
-            arrays.append(torch.arange(count) % 10)
-        return recipe, ProxyData(*arrays, (0.5,) * channels, (0.25,) * channels, 10)
+        counts = recipe.train_per_class * 10, recipe.validation_per_class * 10
+        images, validation_images = (
+            torch.from_numpy(generator.integers(0, 256, (count, side, side, channels), dtype=np.uint8))
+            for count in counts
+        )
+        labels, validation_labels = (torch.arange(count) % 10 for count in counts)
+        normalisation = (0.5,) * channels, (0.25,) * channels
+        return recipe, ProxyData(images, labels, validation_images, validation_labels, *normalisation, 10)
     from autoshrink.language.proxy import ProxyData as TextData
 
     # 22 words a line and, in 4,000 lines, 8,500 types: as in the Penn Treebank
@@ -143,7 +146,8 @@ def proxy_of(parameters: Parameters, task: Task, data: Path, synthetic: bool, ep
 def _difference(one: loops.Measured, other: loops.Measured) -> float:
     """Return the greatest relative difference of training losses after the first epoch."""
     pairs = zip(one.histories, other.histories, strict=True)
-    return max(abs(a[0]["train_loss"] - b[0]["train_loss"]) / abs(b[0]["train_loss"]) for a, b in pairs)
+    losses = [(float(a[0]["train_loss"]), float(b[0]["train_loss"])) for a, b in pairs]
+    return max(abs(a - b) / abs(b) for a, b in losses)
 
 
 def _append(path: Path, rows: list[dict[str, Any]]) -> None:
