@@ -26,6 +26,8 @@ def pick(compute: Compute) -> torch.device:
         # cuBLAS reads this at its first use; without it torch refuses some of its kernels
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(compute.deterministic, warn_only=True)
+    # else every new buffer would be filled first; all of ours are written before they are read
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     torch.cuda.set_device(device)
     return device

@@ -10,7 +10,7 @@ Shapes: T time steps, B batch, N hidden width, D outgoing edges of one source, E
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import torch
@@ -270,7 +270,7 @@ def _rows(gradients_SNB: Tensor, rows: tuple[int, ...]) -> tuple[Tensor, Tensor 
     return torch.empty_like(gradients_SNB[: len(rows)]), _constant(rows, torch.long, gradients_SNB.device)
 
 
-@lru_cache(maxsize=1024)
+@cache  # without end: a captured graph goes on reading the tensor
 def _constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the values as a tensor; kept, because a copy from the host waits and no graph can hold one."""
     return torch.tensor(values, dtype=dtype, device=device)
