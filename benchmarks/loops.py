@@ -121,6 +121,8 @@ def _child(pipe: "Connection[Any, Any]", job: Job) -> None:
     import importlib
     from functools import partial
 
+    from autoshrink.cost import counting  # noqa: F401 - imported when first used otherwise, inside what is timed
+
     device = devices.pick(job.compute)
     drawn = job.drawn
     if device.type == "cuda" and job.task is Task.CNN:

@@ -92,7 +92,7 @@ def train_images(
 def _floats(images_NHWC: Tensor, data: ImageData) -> Tensor:
     mean_C11 = torch.tensor(data.mean).view(-1, 1, 1)
     deviation_C11 = torch.tensor(data.deviation).view(-1, 1, 1)
-    return (images_NHWC.cpu().permute(0, 3, 1, 2).float() / 255 - mean_C11) / deviation_C11
+    return (images_NHWC.cpu().permute(0, 3, 1, 2).to(torch.get_default_dtype()) / 255 - mean_C11) / deviation_C11
 
 
 class PlainLanguageModel(nn.Module):
@@ -183,7 +183,7 @@ def _losses(
     model: PlainLanguageModel, text_LB: Tensor, lengths: list[int], hidden: int
 ) -> Iterator[tuple[int, Tensor]]:
     """Yield each sequence's length and mean cross-entropy, the state carried from one to the next."""
-    state_BN = text_LB.new_zeros(text_LB.shape[1], hidden, dtype=torch.float32)
+    state_BN = text_LB.new_zeros(text_LB.shape[1], hidden, dtype=torch.get_default_dtype())
     start = 0
     for length in lengths:
         logits_TBV, state_BN = model(text_LB[start : start + length], state_BN.detach())

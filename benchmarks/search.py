@@ -36,7 +36,7 @@ COLUMNS = [
 @click.option("--synthetic", is_flag=True, help="Random data of the same size.")
 @click.option("--preset", type=click.Choice(["default", "paper"]), default="default")
 @click.option("--tasks", default="cnn,rnn")
-@click.option("--epochs", default=1, help="Epochs of each candidate.")
+@click.option("--epochs", default=2, help="Epochs of each candidate.")
 @click.option("--repeats", default=3)
 @click.option("--scaling", default="", help="Also the engine alone with these numbers of candidates, such as 1,2,5.")
 @click.option("--threads", default=0, help="Threads of the plain loop; 0: as many as there are cores, as torch does.")

@@ -156,7 +156,8 @@ class Candidate:
         self._order_N = torch.zeros(count, dtype=torch.long, device=device)
         self._rows_B = torch.zeros(proxy.training.batch_size, dtype=torch.long, device=device)
         self._first_rows_B = torch.arange(proxy.training.batch_size, device=device)
-        self._ended = torch.zeros((), device=device)  # 1: the rest of the epoch changes nothing
+        # 1: the rest of the epoch changes nothing
+        self._ended = torch.zeros((), dtype=torch.float32, device=device)
         # an optimizer's step does nothing where this is 1; torch made it for gradients that overflowed
         self._optimizer.found_inf = self._ended  # type: ignore[attr-defined]
         self._started = torch.zeros((), dtype=torch.bool, device=device)
