@@ -1,0 +1,137 @@
+"""params.yaml, its schema and the presets say what the types say, and every key is read by somebody."""
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from autoshrink import params
+from autoshrink.params import budget, document
+from autoshrink.params.loading import merge
+from autoshrink.params.root import Parameters
+
+ROOT = Path(__file__).resolve().parents[3]
+PRESETS = sorted((ROOT / "workflow/presets").glob("*.yaml"))
+SCHEMA = ROOT / "workflow/schemas/params.schema.json"
+REGENERATE = "change the default where it is typed (src/autoshrink/params), then `make generated`"
+
+
+def test_params_yaml_is_what_the_types_say() -> None:
+    """The committed params.yaml is the types' rendering: every key, default and meaning."""
+    assert (ROOT / "params.yaml").read_text() == document.render(), REGENERATE
+
+
+def test_the_schema_is_what_the_types_say() -> None:
+    """The committed JSON schema is generated from the types."""
+    assert SCHEMA.read_text() == document.render_schema(), REGENERATE
+
+
+def test_params_yaml_gives_the_defaults() -> None:
+    """Reading params.yaml gives exactly the defaults: nothing is lost on the way through YAML."""
+    assert params.load([ROOT / "params.yaml"]) == document.defaults()
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_presets_hold(preset: Path) -> None:
+    """Every preset over params.yaml is valid, for our types and for the schema."""
+    files = [ROOT / "params.yaml", preset]
+    params.load(files)
+    merged: dict[str, Any] = {}
+    for file in files:
+        merged = merge(merged, yaml.safe_load(file.read_text()))
+    jsonschema.validate(merged, json.loads(SCHEMA.read_text()))
+
+
+def test_the_paper_preset_names_every_value_of_the_paper() -> None:
+    """The paper's numbers are written down in the preset itself, not left to defaults that may change."""
+    preset = yaml.safe_load((ROOT / "workflow/presets/paper.yaml").read_text())
+    cnn, rnn = preset["search"]["cnn"], preset["search"]["rnn"]
+    assert (cnn["nodes"], cnn["k"], cnn["keep_fraction"], cnn["objective"]["macs_weight"]) == (8, 10, 0.01, 0.1)
+    assert (rnn["nodes"], rnn["k"], rnn["keep_fraction"], rnn["objective"]["perplexity_weight"]) == (6, 10, 0.25, 0.25)
+    proxy = preset["proxy"]["cnn"]
+    assert (proxy["train_per_class"], proxy["validation_per_class"]) == (500, 100)
+    assert (proxy["training"]["epochs"], proxy["training"]["batch_size"]) == (20, 128)
+    assert (proxy["training"]["learning_rate"], proxy["training"]["weight_decay"]) == (4e-3, 1e-5)
+    image = preset["training"]["cnn"]
+    assert (image["epochs"], image["batch_size"], image["optimizer"], image["learning_rate"]) == (
+        300,
+        256,
+        "rmsproptf",
+        0.1,
+    )
+    assert image["network"]["stage_cells"] == [1, 3, 4, 6, 4]
+    text = preset["training"]["rnn"]
+    assert (text["network"]["hidden"], text["epochs"], text["batch_size"]) == (745, 3000, 64)
+    assert text["dropouts"] == {"output": 0.75, "hidden": 0.25, "input": 0.75, "embedding": 0.2, "words": 0.1}
+
+
+def fields(section: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[tuple[str, str]]:
+    """Yield (type's name, key) of every key that params.yaml can hold."""
+    if section in seen:
+        return
+    seen.add(section)
+    for name, field in section.model_fields.items():
+        yield section.__name__, name
+        for inner in sections(field.annotation):
+            yield from fields(inner, seen)
+
+
+def sections(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the sections that a field's type holds."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from sections(inner)
+
+
+def test_every_key_is_read() -> None:
+    """For every key there is code, outside the types' own declarations, that reads an attribute or a record's key of that name."""
+    read = set()
+    sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "workflow/rules").glob("*.smk")]
+    for file in sources:
+        text = file.read_text()
+        if file.suffix == ".smk":
+            read |= {word for line in text.splitlines() for word in line.replace(".", " ").split()}
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                read.add(node.attr)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                read.add(node.value)  # a recipe that was recorded with a model is read by its keys
+    # a task's section is chosen by the task's own name
+    unread = {(owner, key) for owner, key in fields(Parameters, set()) if key not in read and key not in ("cnn", "rnn")}
+    assert not unread
+
+
+@pytest.mark.parametrize("step", ["prepare", "evaluate", "train", "test", "report"])
+@pytest.mark.parametrize("task", ["cnn", "rnn"])
+def test_the_paper_asks_for_more_than_the_smoke_run(step: str, task: str) -> None:
+    """What a step asks of a cluster grows with what the parameters ask of the step, and stays within a day."""
+    small, large = (
+        budget.of(params.load([ROOT / "params.yaml", ROOT / f"workflow/presets/{name}.yaml"]), step, task)
+        for name in ("smoke", "paper")
+    )
+    assert small["runtime"] <= large["runtime"] <= budget.LONGEST
+    assert small["mem_mb"] <= large["mem_mb"]
+    if step in ("evaluate", "train"):
+        assert small["runtime"] < large["runtime"]
+
+
+@pytest.mark.parametrize(
+    ("device", "visible", "expected"), [("cuda", "", 1), ("cpu", "0,1", 0), ("auto", "0", 1), ("auto", "", 0)]
+)
+def test_gpus_are_asked_for_where_they_are_used(
+    device: str, visible: str, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job asks for a GPU when told to use one, or when one is here to be used."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    budget.gpus.cache_clear()
+    parameters = params.load([ROOT / "params.yaml"], [f"compute.device={device}"])
+    assert budget.of(parameters, "evaluate", "cnn")["gpu"] == expected
+    budget.gpus.cache_clear()
