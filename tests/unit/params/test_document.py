@@ -91,7 +91,7 @@ def sections(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def test_every_key_is_read() -> None:
-    """For every key there is code, outside the types' own declarations, that reads an attribute or a record's key of that name."""
+    """For every key there is code, outside the types' own declarations, that reads it."""
     read = set()
     sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "workflow/rules").glob("*.smk")]
     for file in sources:
