@@ -6,7 +6,7 @@ ARGS ?=
 BIN := .venv/bin
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help set-up run test lint unit functional cluster generated restore lock bench bench-gpu clean
+.PHONY: help set-up run test lint unit functional thorough cluster generated restore lock bench bench-gpu clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,10 @@ unit: set-up ## tests of the rooms, each by itself
 
 functional: set-up ## tests of the whole: real runs of the smoke preset
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/functional
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m "not slow" tests/integration tests/docs tests/browser
+
+thorough: lint ## everything there is, also what takes long: documentation's commands, DVC, browsers, fifty kills
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/unit tests/functional tests/integration tests/docs tests/browser
 
 generated: set-up ## params.yaml and its schema, from the types
 	$(BIN)/python -m autoshrink.params.document
