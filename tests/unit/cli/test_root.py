@@ -42,6 +42,8 @@ def test_users_mistake_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("module", ["autoshrink.cli.search", "autoshrink.cli.data", "autoshrink.search.rounds"])
 def test_light_verbs_do_not_load_torch(module: str) -> None:
     """Importing what propose and select need brings neither torch nor pandas nor matplotlib."""
-    code = f"import sys, {module}; print([m for m in ('torch', 'pandas', 'matplotlib', 'networkx') if m in sys.modules])"
+    code = (
+        f"import sys, {module}; print([m for m in ('torch', 'pandas', 'matplotlib', 'networkx') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
