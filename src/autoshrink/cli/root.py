@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     prefix = f"autoshrink {verb}".strip()
     try:
         # click returns the status of --help and the like, and None from a verb that ended well
-        sys.exit(autoshrink.main(words, prog_name="autoshrink", standalone_mode=False))
+        sys.exit(autoshrink.main(words, prog_name="autoshrink", standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
