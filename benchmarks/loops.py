@@ -123,7 +123,11 @@ def _child(pipe: "Connection[Any, Any]", job: Job) -> None:
 
     from autoshrink.cost import counting  # noqa: F401 - imported when first used otherwise, inside what is timed
 
-    device = devices.pick(job.compute)
+    if job.is_plain and not torch.cuda.is_available():
+        device = torch.device("cpu")
+        torch.set_num_threads(job.compute.threads)
+    else:
+        device = devices.pick(job.compute)
     drawn = job.drawn
     if device.type == "cuda" and job.task is Task.CNN:
         drawn = drawn.to(device)
