@@ -20,10 +20,15 @@ def repair(run: Run, verdict: Verdict) -> list[str]:
     A damaged file becomes ``NAME.damaged-N``. What stands or falls with it, or was made from something that has changed
     since, becomes ``.incomplete-N`` or ``.outdated-N``; what no record explains ``.orphaned-N``, if it lies where the
     pipeline writes. Leftovers of processes that no longer run are removed.
+
+    Whatever the run's results made from these goes with them, for a workflow makes a file in the middle again only
+    where something after it is wanted. It costs little: evaluations come from the store, trainings go on from
+    checkpoints.
     """
     lines: list[str] = []
     for finding in verdict.findings:
         lines += _put_away(finding, run)
+    lines += _put_away_after(verdict, run)
     for path in verdict.leftovers:
         match = verify.LEFTOVER.match(path.name)
         assert match is not None
@@ -51,6 +56,20 @@ def _put_away(finding: Finding, run: Run) -> list[str]:
     if finding.kind == verify.ORPHANED and _is_ours(path, run):
         return _move([path] if record is None else _all(record), "orphaned", why)
     return []
+
+
+def _put_away_after(verdict: Verdict, run: Run) -> list[str]:
+    """Set aside what was made from files that are gone, and what was made from that, through to the end."""
+    named = {finding.path for finding in verdict.findings}
+    gone = {path for path in {*named, *run.producers} if not path.exists()}
+    lines: list[str] = []
+    waiting = [record for record in run.records.values() if record.path.is_relative_to(run.results)]
+    while found := [(record, lost) for record in waiting if (lost := sorted(gone & record.inputs.keys()))]:
+        for record, lost in found:
+            waiting.remove(record)
+            gone |= record.outputs.keys()
+            lines += _move(_all(record), "outdated", f"was made from {lost[0].name}, which is to be made again")
+    return lines
 
 
 def _all(record: Record) -> list[Path]:

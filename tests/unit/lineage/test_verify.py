@@ -169,6 +169,19 @@ def test_repair_sets_damage_aside(folder: Path, name: str) -> None:
         assert not path.with_name("model.json").exists()
 
 
+@pytest.mark.parametrize("name", ["data/digits/manifest.json", f"{SEARCH}/round-01/round.json"])
+def test_repair_takes_along_what_was_made_from_it(folder: Path, name: str) -> None:
+    """A file in the middle goes with all that was made from it: else no workflow would make it again."""
+    (folder / name).write_bytes(b"?")
+    run = graph.read(folder / "results")
+    repair(run, verify(run))
+    gone = [path for path in ("best.json", "model/model.json", "metrics.json") if not (folder / SEARCH / path).exists()]
+    assert gone == ["best.json", "model/model.json", "metrics.json"]
+    assert (folder / SEARCH / "round-00/round.json").exists()
+    assert not list((folder / "results/report").glob("metrics.*[a-z]"))
+    assert not list((folder / "store").rglob("*.outdated-*"))
+
+
 def test_repair_leaves_the_users_files_alone(folder: Path) -> None:
     """Notes that a user put into the results folder are named by verify, and left alone by repair."""
     (folder / "results/notes.txt").write_text("mine")
