@@ -45,9 +45,10 @@ restore: set-up ## after dvc pull, git checkout: tell Snakemake that what is the
 lock: ## resolve pyproject.toml anew into requirements.lock
 	$(PYTHON) tools/set_up.py lock
 
-bench: set-up ## measure a round of the default searches on this machine, which should have nothing else to do
+bench: set-up ## speed of the default searches and final trainings here; leave the machine alone meanwhile
 	@for set in mnist5k sotu; do [ -e data/$$set/manifest.json ] || $(BIN)/autoshrink prepare $$set --out data/$$set; done
 	$(BIN)/python -m benchmarks.search --data data --scaling 1,2,5,10,20 --out benchmarks/results/search-cpu.csv
+	$(BIN)/python -m benchmarks.final --data data --out benchmarks/results/final.csv
 
 bench-gpu: set-up ## all numbers that need a CUDA GPU, in 25 minutes at most
 	$(BIN)/python -m benchmarks.gpu --data data --out benchmarks/results/gpu
