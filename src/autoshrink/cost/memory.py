@@ -24,7 +24,8 @@ def peak_activation_bytes(module: nn.Module, example_inputs: Sequence[Tensor]) -
         for example in inputs:
             watch.see(example)
         module(*inputs)
-    return watch.peak
+    peak: int = watch.peak
+    return peak
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
