@@ -6,6 +6,7 @@ The first ``dvc repro`` is made once and shared; whoever changes the clone copie
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -161,10 +162,24 @@ def test_pushed_deleted_and_pulled(clone: Clone) -> None:
     assert clone.repro() == []
 
 
+def test_page_names_commands_that_exist() -> None:
+    """Every dvc command on the documentation's page is one that dvc takes, options and all."""
+    from dvc.cli.parser import get_main_parser
+
+    page = (ROOT / "docs/how-to/version.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^dvc (.+)$", page, re.MULTILINE)
+    assert len(commands) > 8
+    for command in commands:
+        get_main_parser().parse_args(shlex.split(command))
+
+
 def test_snakemake_first_then_commit(clone: Clone) -> None:
     """After Snakemake was run directly, packing and ``dvc commit`` record what it made."""
     clone.change(training={"cnn": {"epochs": 3}})
     clone.run("python", "tools/run.py", "--cores", "2")
+    for task in ("cnn", "rnn"):
+        best, pack = f"results/{task}/shrink-0/best.json", f"results/packs/{task}-shrink-0.zip"
+        clone.run("autoshrink", "lineage", "pack", best, "--out", pack)
     clone.run("dvc", "commit", "--force")
     clone.nothing_to_do()
     assert clone.repro() == []
