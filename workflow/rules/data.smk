@@ -16,6 +16,7 @@ rule prepare:
     conda:
         "../envs/autoshrink.yaml"
     threads: 1
+    priority: 1  # whatever is wrong with any data shows before candidates train
     resources:
         runtime=resource("runtime", "prepare"),
         mem_mb=resource("mem_mb", "prepare"),

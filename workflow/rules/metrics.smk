@@ -1,7 +1,8 @@
-"""What the final model is worth: the only step that reads a test split.
+"""What the final model is worth (the only step that reads a test split), and what known networks cost beside it.
 
 in:   RESULTS/{task}/{search}/{best.json,round-00/round.json,model/}, DATA/{dataset}/manifest.json
 out:  RESULTS/{task}/{search}/metrics.json
+      RESULTS/report/counted.json
 """
 
 
@@ -36,3 +37,21 @@ rule test:
         "logged {log} autoshrink test --params $AUTOSHRINK_PARAMS "
         "--task {wildcards.task} --search {wildcards.search} --best {input.best} "
         "--start {input.start} --data {params.data} --model {params.model} --out {output}"
+
+
+rule count:
+    """Count the released cells and torchvision's mobile architectures with the counter of the found cells."""
+    output:
+        COUNTED,
+    log:
+        f"{LOGS}/count.log",
+    conda:
+        "../envs/autoshrink.yaml"
+    threads: 1
+    resources:
+        runtime=resource("runtime", "report"),
+        mem_mb=resource("mem_mb", "report"),
+    message:
+        "counting known networks, to compare with"
+    shell:
+        "logged {log} autoshrink comparisons --out {output}"

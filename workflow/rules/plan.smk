@@ -82,6 +82,7 @@ MANIFEST = f"{DATA}/{{dataset}}/manifest.json"
 SEARCH = f"{RESULTS}/{{task}}/{{search}}"
 ROUND = f"{SEARCH}/round-{{round}}"
 REPORT = f"{RESULTS}/report/{{name}}"
+COUNTED = f"{RESULTS}/report/counted.json"
 REPORT_FILES = outputs(PARAMETERS)
 LOOK_AT = REPORT.format(name=REPORT_FILES[0])
 LOGS = f"{RESULTS}/logs"

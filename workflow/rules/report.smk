@@ -1,6 +1,6 @@
 """Everything above, to look at: tables, figures and the page.
 
-in:   every round, best cell, model history and metrics of every search
+in:   every round, best cell, model history and metrics of every search, and the counts of known networks
 out:  RESULTS/report/, which `snakemake --report` collects too
 """
 
@@ -32,6 +32,7 @@ rule report:
             f"{SEARCH}/metrics.json".format(task=task, search=search)
             for task, search in SEARCHES
         ],
+        counted=[COUNTED] if PARAMETERS.report.counted_networks else [],
     output:
         [in_report(name) for name in REPORT_FILES],
     log:

@@ -21,7 +21,7 @@ def comparisons(out: Path) -> None:
 
     \b
     Example:
-      autoshrink comparisons --out results/counted.json
+      autoshrink comparisons --out results/report/counted.json
     """
     from autoshrink.cost.comparisons import counted
 

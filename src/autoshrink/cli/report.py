@@ -29,6 +29,8 @@ def report(files: tuple[Path, ...], settings: tuple[str, ...], results: Path, co
     folders = [folder / task for folder in (results, compare) if folder for task in parameters.tasks]
     found = (path for folder in folders for path in sorted(folder.rglob("*.json")))
     inputs = [path for path in found if not records.is_beside(path) and path.parent.name != "checkpoints"]
+    if parameters.report.counted_networks:
+        inputs.append(results / "report" / "counted.json")
     with step("report", out / "report", inputs=inputs, parameters=parameters) as doing:
         doing.outputs += room.build(results, out, parameters, compare)
     for path in doing.outputs:

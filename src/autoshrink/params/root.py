@@ -57,6 +57,14 @@ class Training(Section):
     """The final RNN."""
 
 
+class Report(Section):
+    """What the report shows beside the run's own results."""
+
+    counted_networks: bool = True
+    """Count the released cells and torchvision's mobile architectures with our own counter, for the table of metrics;
+    takes some ten seconds once."""
+
+
 class PaperDefects(Section):
     """Defects of the released code, off unless one wants its numbers with them."""
 
@@ -87,6 +95,8 @@ class Parameters(Section):
     """How the final models are trained."""
     study: Study = Study()
     """The comparison of strategies."""
+    report: Report = Report()
+    """The report of the run."""
     paper_defects: PaperDefects = PaperDefects()
     """Defects one can switch on."""
 

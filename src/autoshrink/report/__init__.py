@@ -29,7 +29,8 @@ def build(results: Path, out: Path, parameters: Parameters, compare: Path | None
         for name in rounds.searches(parameters, task)
     ]
     other = runs.read_all(compare) if compare else []
-    table = metrics.rows(searches, runs.read_counted(results))
+    counted = runs.read_counted(results) if parameters.report.counted_networks else []
+    table = metrics.rows(searches, counted)
     notes = metrics.notes(parameters, searches, runs.set_aside([results, Path(parameters.paths.store)]))
     names = (page.name_of(results), page.name_of(compare)) if compare else ("this run", "")
     texts = {

@@ -165,9 +165,15 @@ def read_all(results: Path) -> list[Search]:
 
 
 def read_counted(results: Path) -> list[dict[str, Any]]:
-    """Return the rows of the counted networks to compare with, none where ``counted.json`` was not made."""
-    content = _read_if_there(results / "counted.json", COUNTED)
-    return content["rows"] if content else []
+    """Return the rows of the counted networks to compare with. Raises ArtifactError where they were not counted."""
+    path = results / "report" / "counted.json"
+    if not path.exists():
+        raise ArtifactError(
+            f"{path}: missing, and report.counted_networks asks for it; make it by "
+            f"`autoshrink comparisons --out {path}`, or set report.counted_networks to false"
+        )
+    rows: list[dict[str, Any]] = artifacts.read_sealed(path, COUNTED, VERSION)["rows"]
+    return rows
 
 
 def set_aside(folders: Sequence[Path]) -> list[str]:

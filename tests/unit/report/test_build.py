@@ -57,6 +57,21 @@ def test_missing_round_is_an_error(small: Parameters, small_run: Path, tmp_path:
         report.build(results, tmp_path / "report", small)
 
 
+def test_known_networks_are_in_the_table_or_the_report_fails(
+    small: Parameters, small_run: Path, tmp_path: Path
+) -> None:
+    """Where the parameters ask for counted networks, the table has them; without their counts there is no report."""
+    results = Path(shutil.copytree(small_run, tmp_path / "results"))
+    report.build(results, tmp_path / "report", small)
+    assert "A known network" in (tmp_path / "report" / "metrics.md").read_text()
+    (results / "report" / "counted.json").unlink()
+    with pytest.raises(ArtifactError, match=r"counted\.json: missing.*autoshrink comparisons --out"):
+        report.build(results, tmp_path / "report", small)
+    without = small.model_copy(update={"report": small.report.model_copy(update={"counted_networks": False})})
+    report.build(results, tmp_path / "without", without)
+    assert "A known network" not in (tmp_path / "without" / "metrics.md").read_text()
+
+
 def test_verb_compares_two_runs(small: Parameters, small_run: Path, paper_run: Path, tmp_path: Path) -> None:
     """``autoshrink report --compare`` sets another run beside this one and says what it wrote."""
     chosen = params.freeze(small.model_copy(update={"tasks": [Task.CNN]}), tmp_path)
