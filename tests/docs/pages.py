@@ -1,7 +1,9 @@
-"""The documentation's fenced blocks, and how each is tried: carried out, or only planned.
+"""The documentation's fenced blocks, and how each is tried: carried out, only planned, or carried out by another test.
 
-A block that needs a cluster, a GPU, data that cannot be had here or hours has the line ``<!-- test: plan -->`` before
-it: then Snakemake plans it (a dry run), and ``autoshrink`` parses its options. Everything else is carried out.
+A block that needs a GPU, data that cannot be had here or hours has the line ``<!-- test: plan -->`` before it: then
+Snakemake plans it (a dry run), and ``autoshrink`` parses its options. One that another test carries out, because it
+needs a cluster or a git clone of its own, names that test, ``<!-- test: tests/cluster/test_slurm.py -->``; what of it
+can be planned is planned here too. Everything else is carried out.
 """
 
 import re
@@ -14,11 +16,12 @@ from autoshrink.cli.root import autoshrink
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(
-    r'^(?:<!-- test: (?P<kind>\w+) -->\n)?```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$',
+    r'^(?:<!-- test: (?P<kind>[\w/.]+) -->\n)?```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$',
     re.DOTALL | re.MULTILINE,
 )
-# what a reader does before a checkout exists, or what would run this very test
-_OUTSIDE = ("git clone", "cd ", "make test", "make lint", "make unit", "make functional")
+# what a reader does before a checkout exists, and what would run this very test (make then only says what it would do)
+_BEFORE = ("git clone", "cd ")
+_THIS_TEST = "make test"
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Block:
     title: str | None
     text: str
     planned: bool
+    elsewhere: Path | None
+    """The test file that carries it out."""
 
     def __str__(self) -> str:
         """Return where a person finds it."""
@@ -49,22 +54,35 @@ def blocks(path: Path) -> Iterator[Block]:
     for match in _BLOCK.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
         kind = match["kind"]
-        assert kind in (None, "plan"), f"{path}:{line}: there is no test kind {kind!r}"
+        elsewhere = ROOT / kind if kind and kind != "plan" else None
+        assert elsewhere is None or elsewhere.is_file(), f"{path}:{line}: there is no test {kind}"
         name = str(path.relative_to(ROOT))
-        yield Block(name, line, match["language"], match["title"], match["text"], kind == "plan")
+        yield Block(name, line, match["language"], match["title"], match["text"], bool(kind), elsewhere)
+
+
+def commands(block: Block) -> list[list[str]]:
+    """Return the words of each command of a block."""
+    lines = block.text.replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
 def script(block: Block) -> str:
     """Return what a shell is given of a block: its text, with plans in place of what is only planned."""
     if not block.planned:
-        return "\n".join(":" if line.startswith(_OUTSIDE) else line for line in block.text.splitlines())
-    lines = block.text.replace("\\\n", " ").splitlines()
-    return "\n".join(_plan(shlex.split(line, comments=True), block) for line in lines)
+        return "\n".join(_line(line) for line in block.text.splitlines())
+    return "\n".join(_plan(words, block) for words in commands(block))
+
+
+def _line(line: str) -> str:
+    if line.startswith(_BEFORE):
+        return ":"
+    return "make --dry-run test" if line == _THIS_TEST else line
 
 
 def _plan(words: list[str], block: Block) -> str:
     match words:
-        case []:
+        case ["dvc" | "git", *_]:
+            assert block.elsewhere, f"{block}: say which test carries this out"
             return ""
         case ["make", "run", *rest]:
             given = [word.removeprefix("ARGS=") for word in rest if word.startswith("ARGS=")]
