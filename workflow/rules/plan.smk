@@ -56,7 +56,7 @@ def mend():
 if workflow.is_main_process and "AUTOSHRINK_RUN_FOLDER" in os.environ:
     or_exit(mend)
 
-# what steps are started with lies beside the rules: `logged`, `launch`
+# what steps are started with lies beside the rules: `logged`, `gpus`, `launch`
 os.environ.update(
     PATH=f"{Path(workflow.basedir, 'workflow', 'bin')}{os.pathsep}{os.environ.get('PATH', '')}"
 )
@@ -68,7 +68,12 @@ if workflow.is_main_process or not os.environ.get("AUTOSHRINK_PARAMS"):
 
 
 def begin():
-    """Look for the raw data of what is not prepared yet, and write the parameters' snapshot; not done in a dry run."""
+    """Look for the raw data of what is not prepared yet, and write the parameters' snapshot; not done in a dry run.
+
+    Mistakes of an earlier run are forgotten: somebody may have mended them.
+    """
+    for mistake in Path(LOGS).rglob("*.mistake"):
+        mistake.unlink()
     prepared = {
         name
         for name in PARAMETERS.used_datasets
@@ -154,12 +159,9 @@ def trigger(step):
 
 def resource(kind, step):
     """Return a resource function: what the step needs by the parameters, more on each new attempt."""
-    return (
-        lambda wildcards, attempt: budget.of(PARAMETERS, step, wildcards.get("task"))[
-            kind
-        ]
-        * attempt
-    )
+    return lambda wildcards, attempt: budget.of(
+        PARAMETERS, step, wildcards.get("task"), attempt
+    )[kind]
 
 
 CATEGORIES = {"cnn": "CNN search", "rnn": "RNN search"}

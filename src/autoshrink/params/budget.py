@@ -21,8 +21,22 @@ LONGEST = 24 * 60
 LIGHT = {"runtime": 10, "mem_mb": 1000, "gpu": 0}
 
 
-def of(parameters: Parameters, step: str, task: str | None) -> dict[str, int]:
-    """Return ``runtime`` (minutes), ``mem_mb`` and ``gpu`` of a step: prepare, evaluate, train, test or a light one."""
+def of(parameters: Parameters, step: str, task: str | None, attempt: int = 1) -> dict[str, int]:
+    """Return ``runtime`` (minutes), ``mem_mb`` and ``gpu`` of a step: prepare, evaluate, train, test or a light one.
+
+    Each new ``attempt`` gets more time, to at most ``LONGEST``, and more memory; never more GPUs, which would make it
+    another training.
+    """
+    first = _first(parameters, step, task)
+    return {
+        "runtime": min(first["runtime"] * attempt, LONGEST),
+        "mem_mb": first["mem_mb"] * attempt,
+        "gpu": first["gpu"],
+    }
+
+
+def _first(parameters: Parameters, step: str, task: str | None) -> dict[str, int]:
+    """Return what a step's first attempt gets."""
     device = parameters.compute.device
     speed = GPU_SPEED if device == "cuda" else 1.0
     gpu = int(device == "cuda" or (device == "auto" and gpus() > 0))
