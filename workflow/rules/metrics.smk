@@ -34,7 +34,7 @@ rule test:
     message:
         "{wildcards.task} {wildcards.search}: measuring the final model on the test split"
     shell:
-        "logged {log} autoshrink test --params $AUTOSHRINK_PARAMS "
+        "logged {log} gpus {resources.gpu} autoshrink test --params $AUTOSHRINK_PARAMS "
         "--task {wildcards.task} --search {wildcards.search} --best {input.best} "
         "--start {input.start} --data {params.data} --model {params.model} --out {output}"
 

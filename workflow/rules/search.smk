@@ -73,7 +73,7 @@ rule evaluate:
     message:
         "{wildcards.task} {wildcards.search}: training candidates {params.slots} of round {wildcards.round}"
     shell:
-        "logged {log} autoshrink evaluate --params $AUTOSHRINK_PARAMS "
+        "logged {log} gpus {resources.gpu} autoshrink evaluate --params $AUTOSHRINK_PARAMS "
         "--task {wildcards.task} --proposal {input.proposal} "
         "--slots {params.slots} --data {params.data} --store {params.store} --out {output}"
 

@@ -33,6 +33,6 @@ rule train:
     message:
         "{wildcards.task} {wildcards.search}: training the best cell's network (progress: {log})"
     shell:
-        "logged {log} launch autoshrink train --params $AUTOSHRINK_PARAMS "
+        "logged {log} gpus {resources.gpu} launch autoshrink train --params $AUTOSHRINK_PARAMS "
         "--task {wildcards.task} --cell {input.cell} "
         "--data {params.data} --out {params.folder}"

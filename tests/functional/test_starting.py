@@ -1,0 +1,101 @@
+"""What steps are started with: a log each, GPUs of their own, no retry of a user's mistake."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from smoke_run import RESULTS, ROOT, Folder, environment
+
+LOGGED, GPUS = str(ROOT / "workflow/bin/logged"), str(ROOT / "workflow/bin/gpus")
+
+
+def test_a_mistake_is_made_once(tmp_path: Path) -> None:
+    """A step that ended with status 2 is not started again: the same line, the same status, and its log stays."""
+    (tmp_path / "step").write_text("echo started >> starts\necho first line\necho the mistake\nexit ${1}\n")
+    command = [LOGGED, "step.log", "sh", "step"]
+    for _ in range(3):
+        done = subprocess.run([*command, "2"], cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (2, "the mistake\n")
+    assert (tmp_path / "starts").read_text() == "started\n"
+    assert (tmp_path / "step.log").read_text() == "first line\nthe mistake\n"
+    (tmp_path / "step.log.mistake").unlink()
+    for _ in range(2):
+        assert subprocess.run([*command, "1"], cwd=tmp_path, capture_output=True).returncode == 1
+    assert (tmp_path / "starts").read_text() == "started\n" * 3
+
+
+def test_a_run_tries_a_mistake_again_only_when_asked_anew(tmp_path: Path) -> None:
+    """With retries, a mistake in a step costs one start; the next run, with the mistake mended, goes on."""
+    folder = Folder.new(tmp_path / "run").overlaid("tasks: [cnn]")
+    goal = f"{RESULTS}/cnn/shrink-0/round-01/evaluations-0.json"
+    mistaken = folder.overlaid("compute: {device: cuda}")
+    done = mistaken.run("--retries", "2", goal)
+    assert done.returncode
+    assert done.stderr.count("autoshrink evaluate: compute.device = 'cuda': this machine has no usable CUDA") == 3
+    log = folder.path / RESULTS / "logs/cnn/shrink-0/round-01/evaluate-0.log"
+    assert log.read_text() == log.with_name(f"{log.name}.mistake").read_text()
+    assert folder.run(goal).returncode == 0
+    assert not log.with_name(f"{log.name}.mistake").exists()
+
+
+def on_gpus(count: int, visible: str, seconds: float, place: Path, **more: str) -> subprocess.Popen[str]:
+    """Start a step that tells, in a file, which GPUs it has, from when, and until when."""
+    told = f"(date +%s.%N; sleep {seconds}; echo ${{CUDA_VISIBLE_DEVICES-none}}; date +%s.%N) > {place}"
+    env: Mapping[str, str] = {**os.environ, "TMPDIR": str(place.parent), "CUDA_VISIBLE_DEVICES": visible, **more}
+    return subprocess.Popen(
+        [GPUS, str(count), "sh", "-c", told], env=env, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def test_no_two_steps_have_one_gpu(tmp_path: Path) -> None:
+    """Of more steps than GPUs each gets some of its own, and waits until they are free."""
+    steps = [on_gpus(2 if number == 3 else 1, "0,GPU-b,5", 0.5, tmp_path / f"step-{number}") for number in range(8)]
+    assert [step.wait(60) for step in steps] == [0] * 8
+    used = [file.read_text().split() for file in sorted(tmp_path.glob("step-*"))]
+    assert len(used[3][1].split(",")) == 2
+    for index, (begin, devices, end) in enumerate(used):
+        assert set(devices.split(",")) <= {"0", "GPU-b", "5"}
+        for other_begin, other_devices, other_end in used[:index]:
+            apart = float(end) <= float(other_begin) or float(other_end) <= float(begin)
+            assert apart or not set(devices.split(",")) & set(other_devices.split(","))
+    assert len({devices for _, devices, _ in used}) >= 3
+
+
+def test_a_killed_step_frees_its_gpu(tmp_path: Path) -> None:
+    """The lock on a GPU ends with whoever held it."""
+    first = on_gpus(1, "0", 600, tmp_path / "first")
+    while not (tmp_path / "first").exists():
+        time.sleep(0.01)
+    second = on_gpus(1, "0", 0, tmp_path / "second")
+    time.sleep(0.5)
+    assert second.poll() is None
+    os.killpg(first.pid, signal.SIGKILL)
+    assert second.wait(30) == 0
+
+
+def test_gpus_that_a_scheduler_has_chosen_stay(tmp_path: Path) -> None:
+    """Within a scheduler's job nothing is locked: under its confinement two jobs may both call their GPU 0."""
+    first, second = (on_gpus(1, "0", 0.5, tmp_path / name, SLURM_JOB_ID="7") for name in ("first", "second"))
+    assert [first.wait(30), second.wait(30)] == [0, 0]
+    spans = [(tmp_path / name).read_text().split() for name in ("first", "second")]
+    assert [devices for _, devices, _ in spans] == ["0", "0"]
+    assert max(float(begin) for begin, _, _ in spans) < min(float(end) for _, _, end in spans)
+
+
+def test_more_gpus_than_there_are(tmp_path: Path) -> None:
+    """Asking for more than the machine has is a user's mistake and no endless wait."""
+    step = on_gpus(3, "0,1", 0, tmp_path / "step")
+    assert step.wait(30) == 2
+    assert step.stderr is not None
+    assert step.stderr.read() == "gpus: 3 asked for, 2 here (0 1); ask for less, or make more visible\n"
+
+
+def test_a_step_without_a_gpu(tmp_path: Path) -> None:
+    """A step that asks for none, or where none is in sight, starts at once and as it is."""
+    assert on_gpus(0, "0", 0, tmp_path / "none-asked").wait(30) == 0
+    assert (tmp_path / "none-asked").read_text().split()[1] == "0"
+    done = subprocess.run([GPUS, "1", "true"], env={**environment(), "CUDA_VISIBLE_DEVICES": ""}, capture_output=True)
+    assert done.returncode == 0
