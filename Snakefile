@@ -47,4 +47,4 @@ onstart:
 
 
 onsuccess:
-    print(f"\nDone. Look at {RESULTS}/report/, first at {LOOK_AT}", file=sys.stderr)
+    logger.info(f"\nDone. Look at {RESULTS}/report/, first at {LOOK_AT}", extra={"farewell": True})

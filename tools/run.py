@@ -48,7 +48,10 @@ def main(arguments: list[str]) -> int:
             print(unlocked.stderr, file=sys.stderr)
             return unlocked.returncode
     os.set_inheritable(lock, True)
-    options = ["--rerun-incomplete", "--slurm-jobname-prefix", prefix, "--quiet", "host", "reason"]
+    # what is said, and how much: src/snakemake_logger_plugin_autoshrink; with --verbose, Snakemake's own words
+    options = ["--rerun-incomplete", "--slurm-jobname-prefix", prefix, "--logger", "autoshrink"]
+    if not {"--quiet", "-q"} & {*arguments}:
+        options += ["--quiet", "host"]
     os.execv(BIN / "snakemake", ["snakemake", *arguments, *options])
 
 

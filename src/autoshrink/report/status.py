@@ -14,6 +14,8 @@ from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.search import rounds
 
+# what `autoshrink evaluate` says of a candidate that is done
+_DONE = re.compile(r"slot (\d+): (?:done|re-used)")
 # the last line of a log whose step ended badly: our words, Python's, or the shell's and scheduler's for a killed job
 _FAILURE = re.compile(
     r"^autoshrink |^[\w.]*(Error|Exception|Interrupt)\b|\b(Killed|Aborted|CANCELLED|TIME LIMIT|oom)\b", re.IGNORECASE
@@ -34,8 +36,10 @@ class Job:
 class SearchStatus:
     """One search: rounds done of at most ``rounds``, the jobs of what is under way, the best so far.
 
-    ``candidates`` were evaluated, of at most ``most``. ``seconds_left`` estimates the searching that is left, one job
-    at a time; None where no evaluation has been timed yet. ``stopped`` says why the search ended, if it has.
+    ``candidates`` of finished rounds were evaluated, of at most ``most``; of the round under way ``trained`` are done,
+    of ``slots``. ``seconds_spent`` went into trainings for this search; ``seconds_left`` estimates the searching that
+    is left, one job at a time; None where no evaluation has been timed yet. ``stopped`` says why the search ended, if
+    it has.
     """
 
     task: str
@@ -44,8 +48,11 @@ class SearchStatus:
     rounds: int
     candidates: int
     most: int
+    trained: int
+    slots: int
     stopped: str | None
     best: dict[str, Any] | None
+    seconds_spent: float
     seconds_left: float | None
     jobs: list[Job] = field(default_factory=list)
 
@@ -64,7 +71,7 @@ def read(results: Path) -> list[SearchStatus]:
         raise UserError(f"{results}: holds no run; give the folder that params.yaml's paths.results names")
     parameters = params.load([snapshots[-1]])
     return [
-        _search(results, parameters, task, name)
+        of(results, parameters, task, name)
         for task in parameters.tasks
         for name in rounds.searches(parameters, task)
     ]
@@ -76,21 +83,23 @@ def lines(status: SearchStatus) -> Iterator[str]:
     if status.stopped:
         head += f", ended ({status.stopped})"
     yield f"{head}; {status.candidates} candidates evaluated, at most {status.most}"
+    if status.slots and not status.stopped:
+        yield f"  round {status.round + 1}: {status.trained} of {status.slots} candidates done"
     if status.best:
-        numbers = ", ".join(f"{key} {value:.4g}" for key, value in status.best.items())
-        yield f"  best so far: {numbers}"
+        yield f"  best so far: {numbers(status.best)}"
     if status.seconds_left:
-        yield f"  searching that is left: about {_duration(status.seconds_left)}, one job at a time"
+        yield f"  searching that is left: about {duration(status.seconds_left)}, one job at a time"
     for job in status.jobs:
         if job.state == "running":
-            yield f"  running: {job.name}, silent for {_duration(job.silent)}: {job.line}"
+            yield f"  running: {job.name}, silent for {duration(job.silent)}: {job.line}"
         elif job.state == "failed":
             yield f"  FAILED: {job.name}: {job.line}"
         else:
             yield f"  {job.state}: {job.name}"
 
 
-def _search(results: Path, parameters: Parameters, task: Task, name: rounds.SearchName) -> SearchStatus:
+def of(results: Path, parameters: Parameters, task: Task, name: rounds.SearchName) -> SearchStatus:
+    """Return the status of one search under these parameters."""
     folder, logs = results / task / str(name), results / "logs" / task / str(name)
     plan = rounds.plan(parameters, task, name.strategy)
     # only rounds that follow each other: what a longer search before this one has left does not count
@@ -100,13 +109,16 @@ def _search(results: Path, parameters: Parameters, task: Task, name: rounds.Sear
     finished = [rounds.read_round(folder / f"round-{done:02d}" / "round.json") for done in range(1, number + 1)]
     stopped = finished[-1]["state"]["stopped"] if finished else None
 
-    jobs = []
+    jobs, trained, size = [], 0, 0
     if number < len(plan):
         under_way = folder / f"round-{number + 1:02d}"
         for index, slots in enumerate(plan[number]):
             label = f"round {number + 1}, candidates {slots.start} to {slots.stop - 1}"
             output = under_way / f"evaluations-{index}.json"
-            jobs.append(_job(label, output, logs / under_way.name / f"evaluate-{index}.log"))
+            log = logs / under_way.name / f"evaluate-{index}.log"
+            jobs.append(_job(label, output, log))
+            trained += len(slots) if output.exists() else len(set(_DONE.findall(_text(log))))
+            size += len(slots)
     jobs.append(_job("training", folder / "model/model.json", logs / "train.log"))
     jobs.append(_job("test", folder / "metrics.json", logs / "test.log"))
 
@@ -120,8 +132,11 @@ def _search(results: Path, parameters: Parameters, task: Task, name: rounds.Sear
         rounds=len(plan),
         candidates=sum(len(content["candidates"]) for content in finished),
         most=most,
+        trained=trained,
+        slots=size,
         stopped=stopped,
         best=_best(finished),
+        seconds_spent=sum(seconds),
         seconds_left=statistics.median(seconds) * left if seconds else None,
         jobs=jobs,
     )
@@ -147,6 +162,10 @@ def _seconds(folder: Path) -> Iterator[float]:
                 yield float(slot["device_seconds"])
 
 
+def _text(log: Path) -> str:
+    return log.read_text(errors="replace") if log.exists() else ""
+
+
 def _job(name: str, output: Path, log: Path) -> Job:
     if output.exists():
         return Job(name, "done")
@@ -159,7 +178,13 @@ def _job(name: str, output: Path, log: Path) -> Job:
     return Job(name, "failed" if _FAILURE.search(line) else "running", line, time.time() - written)
 
 
-def _duration(seconds: float) -> str:
+def numbers(best: dict[str, Any]) -> str:
+    """Return the best candidate's numbers in words."""
+    return ", ".join(f"{key} {value:.4g}" for key, value in best.items())
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, such as 90 s, 5 min or 2.5 h."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

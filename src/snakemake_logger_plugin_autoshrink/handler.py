@@ -1,0 +1,195 @@
+"""What is said of a run, event by event.
+
+On a terminal a view of all searches is kept up to date (``view``); in a log stand a line per finished round and per
+longer step. A failed step shows its log's last lines. Dry runs, and runs with ``--verbose``, have Snakemake's own
+output.
+"""
+
+import logging
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+if TYPE_CHECKING:
+    from snakemake_logger_plugin_autoshrink.view import View
+
+# steps that take no time: their news are those of the round that they begin and end
+QUICK = {"all", "start", "propose", "select", "best", "study"}
+# of these, what counts is said when their round is over
+ROUND = {"evaluate"}
+LAST_LINES = 10
+# what Snakemake says before it knows what is to be done, and nobody asks
+PREAMBLE = (
+    "Config file ",
+    "Assuming unrestricted ",
+    "Building DAG ",
+    "Using shell: ",
+    "Provided ",
+    "Rules claiming ",
+    "Group jobs: ",
+    "Conda environments: ",
+    "Singularity containers: ",
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A step that runs or waits in a queue."""
+
+    rule: str
+    message: str
+    log: Path | None
+    task: str | None
+    search: str | None
+    round: int | None
+    since: float = field(default_factory=time.time)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether it takes no time worth telling."""
+        return self.rule in QUICK
+
+    @classmethod
+    def of(cls, facts: dict[str, Any]) -> "Job":
+        """Return the step that Snakemake announces."""
+        wildcards = dict(facts.get("wildcards") or {})
+        logs = list(facts.get("log") or [])
+        number = wildcards.get("round")
+        return cls(
+            facts["rule_name"],
+            facts.get("rule_msg") or facts["rule_name"],
+            Path(logs[0]) if logs else None,
+            wildcards.get("task"),
+            wildcards.get("search"),
+            int(number) if number else None,
+        )
+
+
+class LogHandler(LogHandlerBase):
+    """Says what matters of Snakemake's events on stderr."""
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._own: logging.Handler | None = None
+        self._view: View | None = None
+        self._jobs: dict[int, Job] = {}
+        self._planned = False
+        self._started = time.monotonic()
+        if self.common_settings.dryrun or self.common_settings.verbose:
+            from snakemake.logging import ColorizingTextHandler
+
+            stream = sys.stdout if self.common_settings.stdout else sys.stderr
+            self._own = ColorizingTextHandler(nocolor=self.common_settings.nocolor, stream=stream)
+
+    writes_to_stream = True
+    writes_to_file = False
+    has_filter = False
+    has_formatter = False
+    needs_rulegraph = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say what a record means, where that matters."""
+        if self._own:
+            self._own.setFormatter(self.formatter)
+            self._own.emit(record)
+            return
+        try:
+            with self._lock:
+                self._emit(record, record.__dict__)
+        except Exception:
+            self.handleError(record)
+
+    def close(self) -> None:
+        """End the view."""
+        if self._view:
+            self._view.end()
+        super().close()
+
+    def _emit(self, record: logging.LogRecord, facts: dict[str, Any]) -> None:
+        match facts.get("event"):
+            case LogEvent.RUN_INFO:
+                self._planned = True
+                self._say(str(record.msg).strip())
+            case LogEvent.JOB_INFO:
+                self._begin(facts["jobid"], Job.of(facts))
+            case LogEvent.JOB_FINISHED:
+                self._finish(facts["job_id"])
+            case LogEvent.PROGRESS:
+                self._seen().steps = (facts["done"], facts["total"])
+            case LogEvent.JOB_ERROR | LogEvent.GROUP_ERROR:
+                self._failed(facts)
+            case LogEvent.ERROR if facts.get("exception") == "CalledProcessError":
+                pass  # a step's command: its log has said why
+            case _ if record.levelno >= logging.WARNING:
+                self._say(self.format(record))
+            case None if facts.get("farewell"):
+                self.close_view()
+                self._say(self.format(record))
+            case None if not self._planned and not str(record.msg).startswith(PREAMBLE):
+                self._say(self.format(record))
+            case _:
+                pass  # Snakemake's own business; .snakemake/log has all of it
+
+    def close_view(self) -> None:
+        """End the live view, leaving where each search stands."""
+        if self._view:
+            self._view.end()
+
+    def _begin(self, number: int, job: Job) -> None:
+        view = self._seen()
+        self._jobs[number] = view.jobs[number] = job
+        if job.task and job.search:
+            view.follow(job.task, job.search)
+        if not view.is_live and not job.is_quick and job.rule not in ROUND:
+            self._say(self._clock() + job.message)
+        view.show()
+
+    def _finish(self, number: int) -> None:
+        view = self._seen()
+        view.jobs.pop(number, None)
+        job = self._jobs.get(number)
+        if not view.is_live and job and job.rule == "select" and job.task and job.search and job.round is not None:
+            line = view.round_line(job.task, job.search, job.round)
+            if line:
+                self._say(self._clock() + line)
+
+    def _failed(self, facts: dict[str, Any]) -> None:
+        number = facts.get("jobid")
+        job = self._jobs.get(number) if isinstance(number, int) else None
+        if isinstance(number, int):
+            self._seen().jobs.pop(number, None)
+        self._say(f"FAILED: {job.message if job else self.format(logging.makeLogRecord(facts))}")
+        logs = [Path(name) for name in facts.get("log") or []]
+        for log in logs:
+            try:
+                lines = log.read_text(errors="replace").splitlines()
+            except OSError:
+                continue  # it has said nothing, or another machine's disk is slow to show it
+            self._say(f"  the end of {log}:")
+            for line in lines[-LAST_LINES:]:
+                self._say(f"    {line}")
+
+    def _seen(self) -> "View":
+        if self._view is None:
+            from snakemake_logger_plugin_autoshrink.view import View
+
+            self._view = View(os.environ.get("AUTOSHRINK_PARAMS"))
+        return self._view
+
+    def _clock(self) -> str:
+        return f"[{time.monotonic() - self._started:6.0f} s] "
+
+    def _say(self, text: str) -> None:
+        if not text:
+            return
+        if self._view and self._view.is_live:
+            self._view.say(text)
+        else:
+            print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,176 @@
+"""Where all searches of a run stand: as lines, and as a view that keeps itself up to date on a terminal."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from autoshrink import params
+from autoshrink.errors import UserError
+from autoshrink.params.base import Task
+from autoshrink.report import status
+from autoshrink.report.status import SearchStatus, duration
+from autoshrink.search.rounds import SearchName
+
+if TYPE_CHECKING:
+    from snakemake_logger_plugin_autoshrink.handler import Job
+
+# reading the artifacts may take this share of the time, and is done this often at most
+READING_SHARE, LEAST_SECONDS = 0.02, 1.0
+SHOWN_SEARCHES = 4
+
+
+class View:
+    """The searches that steps belong to, read anew from their artifacts from time to time, and the steps under way."""
+
+    def __init__(self, snapshot: str | None) -> None:
+        self.jobs: dict[int, Job] = {}
+        self.steps: tuple[int, int] | None = None
+        self._snapshot = Path(snapshot) if snapshot else None
+        self._parameters = params.load([self._snapshot]) if self._snapshot and self._snapshot.exists() else None
+        self._names: dict[tuple[str, str], SearchName] = {}
+        self._states: dict[tuple[str, str], SearchStatus] = {}
+        self._told: set[tuple[str, str]] = set()
+        self._started = time.monotonic()
+        self._spent: dict[tuple[str, str], float] = {}
+        self._next = 0.0
+        self._reading = threading.Lock()
+        self._console = Console(stderr=True)
+        self._live: Live | None = None
+        self._ended = False
+        self.is_live = self._console.is_terminal and os.environ.get("TERM", "dumb") != "dumb"
+
+    def follow(self, task: str, search: str) -> None:
+        """Add a search to those that are shown."""
+        if (task, search) not in self._names:
+            self._names[task, search] = SearchName.parse(task, search)
+
+    def show(self) -> None:
+        """Begin to show the view, where there is a terminal."""
+        if self.is_live and self._live is None and not self._ended:
+            self._live = Live(
+                get_renderable=self._drawn, console=self._console, refresh_per_second=2, transient=True, screen=False
+            )
+            self._live.start()
+
+    def end(self) -> None:
+        """Stop showing it, and leave a line of each search."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+            self.read(force=True)
+            for state in self._states.values():
+                self._console.print(Text(_summary(state)), soft_wrap=True)
+        self._ended, self.is_live = True, False
+
+    def say(self, text: str) -> None:
+        """Print a text above the view."""
+        self._console.print(Text(text), soft_wrap=True)
+
+    def read(self, *, force: bool = False) -> None:
+        """Read the searches' artifacts, where that was not done a moment ago."""
+        with self._reading:
+            before = time.monotonic()
+            if self._snapshot is None or self._parameters is None or (before < self._next and not force):
+                return
+            for key, name in self._names.items():
+                try:
+                    results = self._snapshot.parent.parent
+                    state = status.of(results, self._parameters, Task(key[0]), name)
+                except (UserError, OSError):
+                    continue  # a damaged artifact is the business of the step that reads it
+                self._states[key] = state
+                self._spent.setdefault(key, state.seconds_spent)
+            now = time.monotonic()
+            self._next = now + max(LEAST_SECONDS, (now - before) / READING_SHARE)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """The searching that is left, at the pace of this run so far, seconds; None where nothing tells it yet."""
+        done = sum(state.seconds_spent - self._spent[key] for key, state in self._states.items())
+        left = [state.seconds_left for state in self._states.values()]
+        if not left or not done or any(item is None for item in left):
+            return None
+        return sum(item or 0 for item in left) * (time.monotonic() - self._started) / done
+
+    def round_line(self, task: str, search: str, number: int) -> str | None:
+        """Return a finished round in words; None for a round that a search which has ended passes through."""
+        self.read(force=True)
+        state = self._states.get((task, search))
+        if state is None or (task, search) in self._told:
+            return None
+        if state.stopped:
+            self._told.add((task, search))
+            return _summary(state)
+        left = self.seconds_left
+        return f"{task} {search}: round {number} of at most {state.rounds}" + "".join(
+            f"; {part}"
+            for part in (
+                state.best and f"best so far: {status.numbers(state.best)}",
+                left and f"about {duration(left)} of searching left",
+            )
+            if part
+        )
+
+    def _drawn(self) -> Group:
+        self.read()
+        active = {(job.task, job.search) for job in self.jobs.values()}
+        shown = [key for key in self._states if key in active or len(self._states) <= SHOWN_SEARCHES]
+        parts = [part for key in shown[:SHOWN_SEARCHES] for part in _search(self._states[key])]
+        return Group(*parts, *self._lines(), self._foot())
+
+    def _lines(self) -> Iterator[Text]:
+        for job in list(self.jobs.values()):
+            if not job.is_quick:
+                yield Text(f"  {job.message}: {_last_words(job)}", no_wrap=True, overflow="ellipsis", style="dim")
+
+    def _foot(self) -> Text:
+        parts = [f"{self.steps[0]} of {self.steps[1]} steps"] if self.steps else []
+        parts.append(f"{duration(time.monotonic() - self._started)} gone")
+        left = self.seconds_left
+        if left:
+            parts.append(f"about {duration(left)} of searching left")
+        return Text(", ".join(parts))
+
+
+def _search(state: SearchStatus) -> Iterator[Table | Text]:
+    """Yield a search's two rows: how far it is, and the best so far."""
+    if state.stopped or state.round == state.rounds:
+        done, where = state.most, f"{state.round} rounds, {state.candidates} candidates"
+    else:
+        done = state.candidates + state.trained
+        where = f"round {state.round + 1} of at most {state.rounds}, {state.trained} of {state.slots} candidates done"
+    table = Table.grid(padding=(0, 1))
+    for _ in range(3):
+        table.add_column(no_wrap=True, overflow="ellipsis")
+    bar = ProgressBar(total=max(state.most, 1), completed=done, width=12)
+    table.add_row(Text(f"{state.task} {state.search}", style="bold"), bar, where)
+    yield table
+    if state.best:
+        yield Text(f"  best so far: {status.numbers(state.best)}", no_wrap=True, overflow="ellipsis")
+
+
+def _summary(state: SearchStatus) -> str:
+    """Return a search in one line."""
+    head = f"{state.task} {state.search}: {state.candidates} candidates in {state.round} rounds"
+    if state.stopped:
+        head += f", ended ({state.stopped})"
+    return f"{head}; best: {status.numbers(state.best)}" if state.best else head
+
+
+def _last_words(job: "Job") -> str:
+    try:
+        if job.log is None or job.log.stat().st_mtime < job.since - 1:
+            return "waiting"
+        said = [line for line in job.log.read_text(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return "waiting"
+    return said[-1] if said else "started"
