@@ -10,6 +10,7 @@ import click
 from autoshrink import artifacts, preemption
 from autoshrink.cell import Cell
 from autoshrink.cli import options
+from autoshrink.cli.curves import Curves, folder_of
 from autoshrink.cli.progress import Lines
 from autoshrink.cli.step import step
 from autoshrink.params.base import Task
@@ -25,6 +26,8 @@ METRICS, VERSION = "metrics", 1
 @options.out("the model (a folder)")
 def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: str, data: Path, out: Path) -> None:
     """Train a cell's network with the full recipe. The same command goes on from the last checkpoint.
+
+    Where TensorBoard is installed, it has the curves: `tensorboard --logdir results/logs` shows those of a run.
 
     \b
     Example:
@@ -42,6 +45,7 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
     lines = Lines(f"{task} training")
 
     def progress(entry: Mapping[str, Any]) -> None:
+        curves.add(entry)
         left = lines.remaining(entry["progress"]) if "progress" in entry else 0.0
         values = {key: value for key, value in entry.items() if isinstance(value, float) and key != "progress"}
         lines.say(f"epoch {entry['epoch'] + 1} of {recipe.epochs}, about {left:.0f} s left", values)
@@ -49,7 +53,10 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
     inputs = [Path(cell), data / "manifest.json"]  # a released cell's name is no file, and part of the code
     about: Any = {"parameters": parameters, "task": Task(task), "subject": {"cell": chosen.key}}
     draws = ["epoch", "init", "step", "validation"] if task == Task.CNN else ["epoch", "init"]
-    with step("train", out / "model.json", inputs=inputs, draws=draws, computes=True, **about) as doing:
+    with (
+        Curves(folder_of(out)) as curves,
+        step("train", out / "model.json", inputs=inputs, draws=draws, computes=True, **about) as doing,
+    ):
         training.train(
             chosen.canonical(), recipe, data_room.load(data), out, parameters.seed, parameters.compute, progress
         )

@@ -1,0 +1,66 @@
+"""A training's curves for TensorBoard, beside its log: nothing that anything is made from, so no artifact."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from autoshrink.lineage import graph, records
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+def folder_of(model: Path) -> Path:
+    """Return where a model's curves go: results/logs/cnn/shrink-0/tensorboard for results/cnn/shrink-0/model.
+
+    Of a model that lies in no run: logs/tensorboard inside its own folder.
+    """
+    model.mkdir(parents=True, exist_ok=True)
+    run = graph.run_of(model)
+    return run / "logs" / records.absolute(model).relative_to(run).parent / "tensorboard"
+
+
+class Curves:
+    """Writes a training's numbers epoch by epoch, as event files; says so once where TensorBoard is not installed.
+
+    A training that goes on adds to the curves of before; one that starts anew starts them anew.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._writer: SummaryWriter | None = None
+        self._is_open = False
+
+    def __enter__(self) -> "Curves":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._writer:
+            self._writer.close()
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Add what a training tells: an epoch's numbers, or that it goes on from a checkpoint."""
+        if not self._is_open:
+            self._open(entry["epoch"] if "resumed" in entry else None)
+        if self._writer and "learning_rate" in entry:  # an epoch has ended; else it only says that it is alive
+            for key, value in entry.items():
+                if isinstance(value, float) and key != "progress":
+                    self._writer.add_scalar(key, value, entry["epoch"] + 1)
+            self._writer.flush()
+
+    def _open(self, epochs_done: int | None) -> None:
+        self._is_open = True
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            click.echo("TensorBoard is not installed: no curves are written for it", err=True)
+            return
+        if epochs_done is None:
+            for old in self.folder.glob("events.out.tfevents.*"):
+                old.unlink()
+        # epochs after the checkpoint come again: TensorBoard is to forget those of before
+        purged = None if epochs_done is None else epochs_done + 1
+        self._writer = SummaryWriter(str(self.folder), purge_step=purged)
