@@ -85,7 +85,7 @@ def test_every_command_does_what_the_page_says(tmp_path: Path) -> None:
 def test_own_images(tmp_path: Path) -> None:
     """Following the tutorial with 200 images ends in an exported classifier of held-out images, right by its report."""
     folder = checkout(tmp_path, {})
-    follow(folder / "docs/tutorial/own-images.md", folder)
+    follow(pages.ROOT / "docs/tutorial/own-images.md", folder)
     files = sorted((folder / "photographs").rglob("*.png"))
     assert len(files) == 200
     found = artifacts.read_sealed(folder / "results-photographs/cnn/shrink-0/metrics.json", "metrics", 1)
@@ -109,7 +109,7 @@ def test_own_images(tmp_path: Path) -> None:
 def test_own_text(tmp_path: Path) -> None:
     """Following the tutorial ends in an exported language model that is far better than words' frequencies."""
     folder = checkout(tmp_path, {})
-    follow(folder / "docs/tutorial/own-text.md", folder)
+    follow(pages.ROOT / "docs/tutorial/own-text.md", folder)
     found = artifacts.read_sealed(folder / "results-speeches/rnn/shrink-0/metrics.json", "metrics", 1)["metrics"]
     assert found["perplexity"] < 0.4 * found["unigram_perplexity"]  # measured: 54 and 196
     assert "## How good it is" in (folder / "my-language-model/README.md").read_text(encoding="utf-8")
