@@ -41,9 +41,12 @@ NEVER = {
 @click.option("--data", type=click.Path(path_type=Path), default="data")
 @click.option("--preset", type=click.Choice(["default", "paper"]), default="paper")
 @click.option("--minutes", default=25.0, help="No further part is begun, and no search goes on, after this long.")
+@click.option("--stand-in", is_flag=True, help="Try the code where there is no GPU; the numbers mean nothing.")
 @click.option("--out", type=click.Path(path_type=Path), default="benchmarks/results/gpu")
-def main(data: Path, preset: str, minutes: float, out: Path) -> None:
+def main(data: Path, preset: str, minutes: float, stand_in: bool, out: Path) -> None:
     """Measure everything; each part's numbers are written as soon as it is done."""
+    if not (torch.cuda.is_available() or stand_in):
+        raise click.ClickException("there is no CUDA GPU here; --stand-in --preset default tries the code on a CPU")
     deadline = time.monotonic() + 60 * minutes
     out.mkdir(parents=True, exist_ok=True)
     parameters = params.load(
