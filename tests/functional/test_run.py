@@ -57,6 +57,26 @@ def test_fewer_candidates_reuse_every_evaluation(finished: Folder, tmp_path: Pat
     assert "re-used 1 of 1 evaluations" in folder.log("cnn/shrink-0/round-01/evaluate-0.log")
 
 
+def test_other_vectors_are_other_evaluations(finished: Folder, tmp_path: Path) -> None:
+    """Pre-trained vectors are an input: the same file re-uses evaluations, a file of other content does not."""
+    vectors = tmp_path / "vectors.txt"
+    text = f"proxy: {{rnn: {{network: {{embedding_file: {vectors}}}}}}}"
+    folder = finished.copied(tmp_path / "copy").overlaid(text)
+    target, log = "results-smoke/rnn/shrink-0/round-01/evaluations-0.json", "rnn/shrink-0/round-01/evaluate-0.log"
+
+    def reused(content: str) -> bool:
+        vectors.write_text(content)
+        done = folder.run(target)
+        assert done.returncode == 0, done.stderr
+        return "re-used 2 of 2" in folder.log(log).splitlines()[-1]
+
+    content = "the" + " 0.1" * 8 + "\n"
+    assert not reused(content)
+    (folder.path / target).unlink()
+    assert reused(content)
+    assert not reused(content.replace("0.1", "0.2"))
+
+
 def test_another_seed_is_another_search(finished: Folder, tmp_path: Path) -> None:
     """Another root seed draws other operators or other candidates."""
     folder = Folder.new(tmp_path / "other").overlaid("{seed: 7, search: {cnn: {nodes: 6}, rnn: {nodes: 6}}}")

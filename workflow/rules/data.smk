@@ -13,10 +13,10 @@ rule prepare:
         f"{LOGS}/prepare-{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/prepare-{{dataset}}.tsv"
+    priority: 1  # whatever is wrong with any data shows before candidates train
     conda:
         "../envs/autoshrink.yaml"
     threads: 1
-    priority: 1  # whatever is wrong with any data shows before candidates train
     resources:
         runtime=resource("runtime", "prepare"),
         mem_mb=resource("mem_mb", "prepare"),

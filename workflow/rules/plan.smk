@@ -152,6 +152,16 @@ def manifest_of(recipe):
     )
 
 
+def vectors_of(recipe):
+    """Return an input function: the pre-trained vectors, if any, that ``proxy`` or ``training`` names for the task."""
+    return lambda wildcards: [
+        str(file)
+        for file in or_exit(
+            lambda: sources.vectors(PARAMETERS, recipe, Task(wildcards.task))
+        )
+    ]
+
+
 def trigger(step):
     """Return a params function: the parameters a step depends on; when they change, the step runs again."""
     return lambda wildcards: slice_of(PARAMETERS, step, Task(wildcards.task))

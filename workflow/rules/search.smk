@@ -52,6 +52,7 @@ rule evaluate:
     input:
         proposal=f"{ROUND}/proposal.json",
         data=manifest_of("proxy"),
+        vectors=vectors_of("proxy"),
     output:
         f"{ROUND}/evaluations-{{job}}.json",
     log:

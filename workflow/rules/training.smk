@@ -11,6 +11,7 @@ rule train:
     input:
         cell=f"{SEARCH}/best.json",
         data=manifest_of("training"),
+        vectors=vectors_of("training"),
     output:
         f"{SEARCH}/model/model.json",
         f"{SEARCH}/model/model.safetensors",

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from autoshrink import sources
 from autoshrink.cli import options
 from autoshrink.cli.progress import Lines
 from autoshrink.cli.step import made_by, step
@@ -55,10 +56,10 @@ def evaluate(
 
     parameters, of = options.load(files, settings), Task(task)
     kept = Store(store, lambda: made_by(parameters, of))
-    manifest = data / "manifest.json"
+    inputs = [proposal, data / "manifest.json", *sources.vectors(parameters, "proxy", of)]
     draws = ["proxy", f"evaluation/{task}"]
     about: Any = {"parameters": parameters, "task": of, "subject": {"slots": slots}, "draws": draws, "store": store}
-    with step("evaluate", out, inputs=[proposal, manifest], **about) as doing:
+    with step("evaluate", out, inputs=inputs, **about) as doing:
         reused, count, timing = engine.evaluate(parameters, of, proposal, wanted, data, kept, out, tell)
         doing.timing.update(timing, reused=reused, evaluations=count)
     click.echo(f"re-used {reused} of {count} evaluations")

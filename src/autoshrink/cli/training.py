@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from autoshrink import artifacts, preemption
+from autoshrink import artifacts, preemption, sources
 from autoshrink.cell import Cell
 from autoshrink.cli import options
 from autoshrink.cli.curves import Curves, folder_of
@@ -50,7 +50,8 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
         values = {key: value for key, value in entry.items() if isinstance(value, float) and key != "progress"}
         lines.say(f"epoch {entry['epoch'] + 1} of {recipe.epochs}, about {left:.0f} s left", values)
 
-    inputs = [Path(cell), data / "manifest.json"]  # a released cell's name is no file, and part of the code
+    # a released cell's name is no file, and part of the code
+    inputs = [Path(cell), data / "manifest.json", *sources.vectors(parameters, "training", Task(task))]
     about: Any = {"parameters": parameters, "task": Task(task), "subject": {"cell": chosen.key}}
     draws = ["epoch", "init", "step", "validation"] if task == Task.CNN else ["epoch", "init"]
     with (

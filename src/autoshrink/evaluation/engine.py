@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autoshrink import artifacts
+from autoshrink import artifacts, sources
 from autoshrink.cell import Cell
 from autoshrink.errors import UserError
 from autoshrink.evaluation import chunks
@@ -52,6 +52,8 @@ def evaluate(
         raise UserError(f"{proposal}: is a proposal for {content['task']}, not for {task}")
     recipe = parameters.proxy.cnn if task is Task.CNN else parameters.proxy.rnn
     fingerprint = artifacts.digest_of_file(data / "manifest.json")
+    for file in sources.vectors(parameters, "proxy", task):
+        fingerprint = artifacts.digest_of([fingerprint, artifacts.digest_of_file(file)])
     networks = Networks(parameters, task, data)
     evaluations: dict[int, Any] = {}
     timing: dict[str, Any] = {}

@@ -133,7 +133,9 @@ def _scatter(task: Task, cost: str) -> dict[str, Any]:
         scale=alt.Scale(scheme="viridis"),
         legend=alt.Legend(orient="bottom", gradientThickness=8, titleAnchor="start"),
     )
-    points = base.mark_circle(size=52, opacity=0.9, cursor="pointer").encode(x, y, colour, tooltip=tooltip)
+    # the outline keeps the scheme's darkest colours apart from a dark page, and its lightest from a light one
+    outline = {"stroke": palette.CANDIDATE, "strokeWidth": 0.8}
+    points = base.mark_circle(size=52, opacity=0.9, cursor="pointer", **outline).encode(x, y, colour, tooltip=tooltip)
     front = base.transform_filter("datum.front").mark_line(
         color=palette.FRONT, strokeWidth=2.4, interpolate="step-after"
     )

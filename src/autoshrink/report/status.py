@@ -71,9 +71,7 @@ def read(results: Path) -> list[SearchStatus]:
         raise UserError(f"{results}: holds no run; give the folder that params.yaml's paths.results names")
     parameters = params.load([snapshots[-1]])
     return [
-        of(results, parameters, task, name)
-        for task in parameters.tasks
-        for name in rounds.searches(parameters, task)
+        of(results, parameters, task, name) for task in parameters.tasks for name in rounds.searches(parameters, task)
     ]
 
 

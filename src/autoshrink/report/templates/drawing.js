@@ -83,7 +83,10 @@ function drawCell(cell, size, options = {}) {
   const gone = before.nodes.flatMap((node, index) => {
     if (cell.nodes.includes(node)) return [];
     const [x, y] = layout.nodes[node];
-    return [svg("g", { transform: `translate(${x} ${y})`, class: "gone" }, symbol(before.operators[index], false, !options.small))];
+    const operator = before.operators[index];
+    // pale, and yet the fallen edge does not run through its letters
+    const blank = fill(SHAPES[DATA.looks[operator].shape](DATA.radius), { class: "blank" }, []);
+    return [svg("g", { transform: `translate(${x} ${y})` }, blank, svg("g", { class: "gone" }, symbol(operator, false, !options.small)))];
   });
   const nodes = cell.nodes.map((node, index) => {
     const [x, y] = layout.nodes[node];
