@@ -5,8 +5,6 @@ line), ``vocabulary.txt`` (word i on line i) and ``manifest.json``, which is wri
 others.
 """
 
-import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from autoshrink import artifacts
+from autoshrink import artifacts, prepared
 from autoshrink.errors import ArtifactError, DataError
 from autoshrink.language import sources
 from autoshrink.language.text import END_OF_LINE, UNKNOWN, Line
@@ -48,7 +46,7 @@ class PreparedText:
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
         """The words; a token is an index into them."""
-        return tuple(self._content(VOCABULARY).decode().split("\n")[:-1])
+        return tuple(prepared.content(self.folder, self.manifest, VOCABULARY).decode().split("\n")[:-1])
 
     @property
     def end_of_line(self) -> int:
@@ -57,27 +55,8 @@ class PreparedText:
 
     def split(self, name: SplitName) -> Tokens:
         """Read one split's tokens. Raises ArtifactError where the file is missing or not the one that was prepared."""
-        try:
-            tokens: Tokens = np.load(io.BytesIO(self._content(f"{name}.npy")), allow_pickle=False)
-        except ValueError as error:
-            path = self.folder / f"{name}.npy"
-            raise ArtifactError(f"{path}: is no plain array ({error}); remove it and prepare again") from None
+        tokens: Tokens = prepared.array(self.folder, self.manifest, f"{name}.npy")
         return tokens
-
-    def _content(self, file: str) -> bytes:
-        path = self.folder / file
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ArtifactError(
-                f"{path}: cannot be read ({error.strerror}); remove {self.folder} to have it prepared again"
-            ) from None
-        if hashlib.sha256(content).hexdigest() != self.manifest["files"].get(file):
-            raise ArtifactError(
-                f"{path}: is not the file that the manifest records (its sha256 differs); "
-                f"remove {self.folder} to have it prepared again"
-            )
-        return content
 
 
 def prepare(name: str, entry: TextDataset, folder: Path, downloads: Path, seed: int) -> None:

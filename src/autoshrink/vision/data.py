@@ -3,8 +3,6 @@
 Shapes: N images, H height, W width, C channels, K classes.
 """
 
-import hashlib
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from autoshrink import artifacts
+from autoshrink import artifacts, prepared
 from autoshrink.errors import ArtifactError, DataError
 from autoshrink.params.data import ImageDataset, ImageFolder
 from autoshrink.vision import folders, sources
@@ -73,39 +71,15 @@ class PreparedImages:
     def split(self, name: SplitName) -> Split:
         """Read one split's arrays. Raises ArtifactError where a file is missing or not the one that was prepared."""
         assert self.storage == "array"
-        images_NHWC, labels_N = self._array(f"{name}_images.npy"), self._array(f"{name}_labels.npy")
-        return Split(images_NHWC, labels_N)
+        parts = [prepared.array(self.folder, self.manifest, f"{name}_{part}.npy") for part in ("images", "labels")]
+        return Split(*parts)
 
     def listing(self, name: SplitName) -> list[ImageFile]:
         """Read the list of one split's files. Raises ArtifactError as ``split`` does."""
         assert self.storage == "files"
-        lines = self._verified(f"{name}.tsv").decode().split("\n")[:-1]
+        lines = prepared.content(self.folder, self.manifest, f"{name}.tsv").decode().split("\n")[:-1]
         columns = [line.split("\t", 2) for line in lines]
         return [ImageFile(path, int(label)) for _, label, path in columns]
-
-    def _array(self, file: str) -> NDArray[Any]:
-        try:
-            array: NDArray[Any] = np.load(io.BytesIO(self._verified(file)), allow_pickle=False)
-        except ValueError as error:
-            raise ArtifactError(
-                f"{self.folder / file}: is no plain array ({error}); remove it and prepare again"
-            ) from None
-        return array
-
-    def _verified(self, file: str) -> bytes:
-        path = self.folder / file
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ArtifactError(
-                f"{path}: cannot be read ({error.strerror}); remove {self.folder} to have it prepared again"
-            ) from None
-        if hashlib.sha256(content).hexdigest() != self.manifest["files"].get(file):
-            raise ArtifactError(
-                f"{path}: is not the file that the manifest records (its sha256 differs); "
-                f"remove {self.folder} to have it prepared again"
-            )
-        return content
 
 
 def prepare(name: str, entry: ImageDataset, folder: Path, downloads: Path, seed: int) -> None:

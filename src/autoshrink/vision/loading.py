@@ -4,16 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 from pydantic import ValidationError
 
-from autoshrink import artifacts
+from autoshrink import models
 from autoshrink.cell import Cell, CellError
 from autoshrink.errors import ArtifactError
+from autoshrink.params.base import Task
 from autoshrink.params.vision import ImageNetwork
 from autoshrink.vision.network import CellNetwork, skeleton
-
-KIND, VERSION = "model", 1
 
 
 @dataclass(frozen=True)
@@ -38,14 +36,11 @@ class ModelDescription:
 
 def save_model(folder: Path, module: CellNetwork, description: ModelDescription) -> None:
     """Write the weights, then the description that vouches for them by digest."""
-    weights = {name: tensor.detach().to("cpu").contiguous() for name, tensor in module.state_dict().items()}
-    artifacts.write_bytes(folder / "model.safetensors", safetensors.torch.save(weights))
-    artifacts.write_sealed(
-        folder / "model.json",
-        KIND,
-        VERSION,
+    models.save(
+        folder,
+        Task.CNN,
+        module.state_dict(),
         {
-            "task": "cnn",
             "cell": description.cell.to_json(),
             "network": description.network.model_dump(mode="json"),
             "channels": description.channels,
@@ -55,14 +50,13 @@ def save_model(folder: Path, module: CellNetwork, description: ModelDescription)
             "image_size": list(description.image_size),
             "evaluation_crop": description.evaluation_crop,
             "origin": description.origin,
-            "weights_sha256": artifacts.digest_of_file(folder / "model.safetensors"),
         },
     )
 
 
 def read_description(folder: Path) -> ModelDescription:
     """Read ``model.json``. Raises ArtifactError where it is missing, altered or of another task."""
-    return _description(folder, _read(folder))
+    return _description(folder, models.read(folder, Task.CNN))
 
 
 def load_model(folder: Path) -> CellNetwork:
@@ -70,27 +64,17 @@ def load_model(folder: Path) -> CellNetwork:
 
     Raises ArtifactError where a file is missing, altered, or the weights are not the ones described.
     """
-    content = _read(folder)
+    content = models.read(folder, Task.CNN)
     description = _description(folder, content)
-    path = folder / "model.safetensors"
-    if not path.exists() or artifacts.digest_of_file(path) != content["weights_sha256"]:
-        raise ArtifactError(
-            f"{path}: missing or altered (its sha256 is not the one in model.json); train the model again"
-        )
+    weights = models.weights(folder, content)
     module = skeleton(description.cell, description.network, description.channels, len(description.classes))
-    weights = safetensors.torch.load_file(path)
     try:
         module.load_state_dict(weights, assign=True)
     except RuntimeError as error:
-        raise ArtifactError(f"{path}: does not fit model.json ({' '.join(str(error).split())})") from None
+        raise ArtifactError(
+            f"{folder / models.WEIGHTS}: does not fit model.json ({' '.join(str(error).split())})"
+        ) from None
     return module.eval().requires_grad_(False)
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    content = artifacts.read_sealed(folder / "model.json", KIND, VERSION)
-    if content["task"] != "cnn":
-        raise ArtifactError(f"{folder / 'model.json'}: expected an image model, found one for {content['task']!r}")
-    return content
 
 
 def _description(folder: Path, content: dict[str, Any]) -> ModelDescription:

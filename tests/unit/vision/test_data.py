@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import draw_photographs, prepared
 from PIL import Image
+from taken import draw_photographs, prepared
 
 from autoshrink import params
 from autoshrink.errors import ArtifactError, DataError
