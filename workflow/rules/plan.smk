@@ -56,6 +56,13 @@ def mend():
 if workflow.is_main_process and "AUTOSHRINK_RUN_FOLDER" in os.environ:
     or_exit(mend)
 
+# Snakemake 9.27 keeps renewing a timer per finished job to watch its limit on job starts, and selects jobs anew at each: work that
+# grows with the square of the jobs, a quarter of two cores in a study of a thousand. The limit it sets unasked is no use here.
+scheduling = workflow.scheduling_settings
+starts = scheduling.max_jobs_per_timespan if scheduling else None
+if starts and (starts.max_jobs, starts.timespan) == (100, 1):
+    scheduling.max_jobs_per_timespan = None
+
 # what steps are started with lies beside the rules: `logged`, `gpus`, `launch`
 os.environ.update(
     PATH=f"{Path(workflow.basedir, 'workflow', 'bin')}{os.pathsep}{os.environ.get('PATH', '')}"
