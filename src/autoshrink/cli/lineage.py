@@ -20,10 +20,16 @@ def lineage() -> None:
     """Audit a run: which data, code, parameters and seeds made each artifact, and whether any was altered since.
 
     Every artifact has a record beside it (best.json: best.lineage.json); these verbs read nothing else.
+
+    \b
+    Examples:
+      autoshrink lineage verify results                    is all of it as it was made?
+      autoshrink lineage why accuracy_top1 results         where does this number come from?
+      autoshrink lineage diff results results-other        what is different about that run?
     """
 
 
-@lineage.command()
+@lineage.command(short_help="Show what an artifact was made from.")
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--results", type=options.FOLDER, help="The run it belongs to, where its place does not tell.")
 @AS_JSON
@@ -49,7 +55,7 @@ def show(artifact: Path, results: Path | None, as_json: bool) -> None:
         Console(highlight=False, width=width).print(room.tree(run, record))
 
 
-@lineage.command()
+@lineage.command(short_help="Tell where a metric's value comes from.")
 @click.argument("metric")
 @RUN
 @AS_JSON
@@ -75,7 +81,7 @@ def why(metric: str, run: Path, as_json: bool) -> None:
             click.echo(f"  - {reason.text}  [{reason.artifact}]")
 
 
-@lineage.command()
+@lineage.command(short_help="Tell what differs between two runs.")
 @click.argument("first", type=options.FOLDER)
 @click.argument("second", type=options.FOLDER)
 @AS_JSON
@@ -105,7 +111,7 @@ def diff(first: Path, second: Path, as_json: bool) -> None:
         click.echo(f"  {item.name}: {item.first}  |  {item.second}")
 
 
-@lineage.command()
+@lineage.command(short_help="Find what is not as it was made.")
 @RUN
 @click.option(
     "--params",
@@ -156,7 +162,7 @@ def verify(run: Path, files: tuple[Path, ...], as_json: bool) -> None:
         sys.exit(1)
 
 
-@lineage.command()
+@lineage.command(short_help="Set aside what is wrong, to be made again.")
 @RUN
 def repair(run: Path) -> None:
     """Set aside what 'verify' finds wrong, under names that tell, so that the next run makes it again.
@@ -178,7 +184,7 @@ def repair(run: Path) -> None:
         click.echo(line, err=True)
 
 
-@lineage.command()
+@lineage.command(short_help="Pack a run as an RO-Crate, for others.")
 @RUN
 @click.option("--workflow", type=options.FILE, default=Path("Snakefile"), show_default=True, help="The workflow.")
 @click.option("--license", "license_text", default="not stated", help="Under which licence the run is given to others.")
@@ -203,7 +209,7 @@ def export(run: Path, workflow: Path, license_text: str, out: Path) -> None:
     click.echo(f"{run}: packed in {out}")
 
 
-@lineage.command()
+@lineage.command(short_help="Pack a finished search, for DVC.")
 @click.argument("best", type=options.FILE)
 @options.out("the pack (a .zip)")
 def pack(best: Path, out: Path) -> None:
@@ -220,7 +226,7 @@ def pack(best: Path, out: Path) -> None:
     click.echo(f"{best}: packed with the {count} files it depends on in {out}")
 
 
-@lineage.command()
+@lineage.command(short_help="Put a packed search back.")
 @click.argument("packs", type=options.FILE, nargs=-1)
 def unpack(packs: tuple[Path, ...]) -> None:
     """Put the files of PACKS back where they were: rounds, evaluations, records.

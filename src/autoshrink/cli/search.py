@@ -74,6 +74,11 @@ def select(
     jobs.
 
     A candidate without a finite score never wins. Ties: fewer leaves, then fewer edges, then the cell's key.
+
+    \b
+    Example:
+      autoshrink select --task cnn --search shrink-0 --previous round-00/round.json \\
+        --proposal round-01/proposal.json --out round-01/round.json round-01/evaluations-*.json
     """
     from autoshrink.evaluation import chunks
     from autoshrink.search import rounds
@@ -103,6 +108,10 @@ def best(task: str, search: str, out: Path, rounds: tuple[Path, ...]) -> None:
     """Write the search's answer: of the cells that ROUNDS selected, the one with the best score.
 
     front.json beside it gets the candidates that no other dominates in quality and costs.
+
+    \b
+    Example:
+      autoshrink best --task cnn --search shrink-0 --out best.json round-*/round.json
     """
     from autoshrink.search import rounds as room
 

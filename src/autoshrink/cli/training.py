@@ -85,7 +85,13 @@ def test(
     model: Path,
     out: Path,
 ) -> None:
-    """Measure the final model on the test split, which nothing else reads, and its cost beside the complete cell's."""
+    """Measure the final model on the test split, which nothing else reads, and its cost beside the complete cell's.
+
+    \b
+    Example:
+      autoshrink test --task cnn --search shrink-0 --start round-00/round.json --best best.json \\
+        --data data/mnist5k --model model --out metrics.json
+    """
     from autoshrink.search import rounds
 
     parameters = options.load(files, settings)

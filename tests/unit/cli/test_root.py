@@ -1,7 +1,10 @@
 """The command line's manners: help that groups, errors in one line, light verbs that start light."""
 
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,9 +29,27 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each verb explains itself."""
+    """Each verb explains itself, with an example."""
     assert run(verb, "--help") == 0
-    assert len(capsys.readouterr().out) > 100
+    shown = capsys.readouterr().out
+    assert re.search(rf"Examples?:\n +autoshrink {verb} ", shown)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["expo"], {"export"}),
+        (["export", "--format", ""], {"onnx", "torchscript", "state-dict"}),
+        (["lineage", "w"], {"why"}),
+    ],
+)
+def test_shells_complete(words: list[str], expected: set[str]) -> None:
+    """What is completed for a shell: verbs, their options' values, verbs of verbs."""
+    asked = {"_AUTOSHRINK_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(["autoshrink", *words])}
+    program = Path(sys.executable).with_name("autoshrink")
+    environment = {**os.environ, **asked, "COMP_CWORD": str(len(words))}
+    done = subprocess.run([program], env=environment, capture_output=True, text=True, check=True)
+    assert {line.partition(",")[2] for line in done.stdout.splitlines()} == expected
 
 
 def test_users_mistake_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,98 @@
+"""What is said of a run, by Snakemake's events and the artifacts of a made run."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from snakemake_interface_logger_plugins.common import LogEvent
+from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
+
+from autoshrink import params
+from snakemake_logger_plugin_autoshrink import LogHandler
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+import made_run
+
+SETTINGS = {"dryrun": False, "verbose": False, "stdout": False, "nocolor": True}
+
+
+def record(message: str = "", level: int = logging.INFO, **facts: Any) -> logging.LogRecord:
+    """Return one of Snakemake's records."""
+    return logging.makeLogRecord({"msg": message, "levelno": level, "levelname": logging.getLevelName(level), **facts})
+
+
+def job(number: int, rule: str, log: str = "", **wildcards: str) -> logging.LogRecord:
+    """Return the record that announces a step."""
+    told = {"rule_name": rule, "rule_msg": f"doing {rule}", "wildcards": wildcards, "log": [log] if log else []}
+    return record(event=LogEvent.JOB_INFO, jobid=number, **told)
+
+
+@pytest.fixture
+def handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LogHandler]:
+    """A handler beside a made run of one image search."""
+    chosen = made_run.parameters(cnn={"nodes": 4, "k": 3}, rnn={"nodes": 4, "k": 3})
+    made_run.run(tmp_path / "results", chosen)
+    monkeypatch.setenv("AUTOSHRINK_PARAMS", str(params.freeze(chosen, tmp_path / "results" / "params")))
+    made = LogHandler(SimpleNamespace(**SETTINGS), None)  # type: ignore[arg-type]
+    yield made
+    made.close()
+
+
+def test_snakemake_finds_it() -> None:
+    """The package is a logger plugin by Snakemake's rules, called autoshrink."""
+    assert "autoshrink" in LoggerPluginRegistry().get_registered_plugins()
+
+
+def test_a_log_has_a_line_per_round(handler: LogHandler, capsys: pytest.CaptureFixture[str]) -> None:
+    """A round's line names the round and the best so far; quick steps and Snakemake's chatter have none."""
+    for number, rule in enumerate(("propose", "evaluate", "select")):
+        handler.emit(job(number, rule, task="cnn", search="shrink-0", round="01"))
+        handler.emit(
+            record("Select jobs to execute...", event=None)
+            if rule == "propose"
+            else record(event=LogEvent.PROGRESS, done=1, total=9)
+        )
+        handler.emit(record(event=LogEvent.JOB_FINISHED, job_id=number))
+    handler.emit(job(9, "train", task="cnn", search="shrink-0"))
+    handler.emit(record("\nDone. Look at results/report/index.html", farewell=True))
+    said = capsys.readouterr().err.splitlines()
+    assert "cnn shrink-0: " in said[1] and "best: score" in said[1] and "accuracy" in said[1]
+    assert "ended (" in said[1]
+    assert said[2].endswith("doing train")
+    assert said[-1] == "Done. Look at results/report/index.html"
+    assert len(said) == 5
+
+
+def test_a_failed_step_shows_its_last_words(
+    handler: LogHandler, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The end of the log of a step that failed is shown, and what Snakemake says of its shell is not."""
+    log = tmp_path / "train.log"
+    log.write_text("".join(f"line {number}\n" for number in range(30)))
+    handler.emit(job(4, "train", str(log), task="cnn", search="shrink-0"))
+    handler.emit(record("Error in rule train", logging.ERROR, event=LogEvent.JOB_ERROR, jobid=4, log=[str(log)]))
+    handler.emit(record("CalledProcessError", logging.ERROR, event=LogEvent.ERROR, exception="CalledProcessError"))
+    handler.emit(record("no space left", logging.ERROR, event=None))
+    said = capsys.readouterr().err
+    assert "FAILED: doing train" in said
+    assert "    line 29" in said and "    line 20\n" in said and "line 19" not in said
+    assert "CalledProcessError" not in said
+    assert "no space left" in said
+
+
+def test_nothing_to_do_is_said(handler: LogHandler, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before there is a plan, what Snakemake says is passed on, less its preamble."""
+    handler.emit(record("Building DAG of jobs...", event=None))
+    handler.emit(record("Nothing to be done (all requested files are present and up to date).", event=None))
+    assert capsys.readouterr().err.startswith("Nothing to be done")
+
+
+def test_verbose_is_snakemakes_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --verbose every record is said in Snakemake's words."""
+    own = LogHandler(SimpleNamespace(**{**SETTINGS, "verbose": True}), None)  # type: ignore[arg-type]
+    own.emit(record("Select jobs to execute...", event=None))
+    assert capsys.readouterr().err == "Select jobs to execute...\n"
