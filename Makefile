@@ -28,12 +28,13 @@ lint: set-up ## style, format and types of Python and Snakemake code
 unit: set-up ## tests of the rooms, each by itself
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 tests/unit
 
-functional: set-up ## tests of the whole: real runs of the smoke preset
+functional: set-up ## tests of the whole: real runs of the smoke preset, also on two nodes of a SLURM where it can be had
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/functional
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m "not slow" tests/integration tests/docs tests/browser
 
-thorough: lint ## everything there is, also what takes long: documentation's commands, DVC, browsers, fifty kills
+thorough: lint ## everything there is, also what takes long: documentation's commands, DVC, browsers, fifty kills, clusters
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/unit tests/functional tests/integration tests/docs tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/cluster
 
 generated: set-up ## params.yaml and its schema, from the types
 	$(BIN)/python -m autoshrink.params.document
@@ -57,5 +58,5 @@ clean: ## remove results, prepared data and the environment; downloads and the s
 	rm -rf results results-smoke .venv .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find data -mindepth 1 -maxdepth 1 ! -name downloads -exec rm -rf {} + 2>/dev/null || true
 
-cluster: set-up ## tests on a real SLURM of two nodes on this machine; needs root, slurm-wlm and munge
-	AUTOSHRINK_CLUSTER_TESTS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/cluster
+cluster: set-up ## all tests on a real SLURM of two nodes on this machine; needs root, slurm-wlm and munge
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/cluster

@@ -1,9 +1,5 @@
-"""A SLURM of two nodes for all tests here; they are skipped, and say why, where it cannot be brought up.
+"""A SLURM of two nodes for all tests here; they are skipped, and say why, where it cannot be brought up."""
 
-They take many minutes, so they run when asked for: `make cluster`, or AUTOSHRINK_CLUSTER_TESTS=1.
-"""
-
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +10,13 @@ from local_slurm import LocalSlurm, missing
 # the smoke run's helper is shared with the functional tests
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "functional"))
 
+from on_slurm import end_all
 from smoke_run import Folder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip all tests of this folder where SLURM cannot run, or where nobody asked for them."""
+    """Skip all tests of this folder where SLURM cannot run."""
     why = missing()
-    if why is None and not os.environ.get("AUTOSHRINK_CLUSTER_TESTS"):
-        why = "takes minutes and starts SLURM's daemons: ask for it by `make cluster`"
     for item in items:
         if why and Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.skip(reason=f"no SLURM: {why}"))
@@ -32,6 +27,17 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSlurm]:
     """Two nodes of two CPUs, each with two GPUs in name only."""
     with LocalSlurm(tmp_path_factory.mktemp("slurm"), nodes=2, cpus=2, gpus=2) as cluster:
         yield cluster
+
+
+@pytest.fixture(autouse=True)
+def _nothing_runs_on(request: pytest.FixtureRequest) -> Iterator[None]:
+    """End what a test that failed has left running: Snakemake, its jobs, their processes."""
+    if "slurm" not in request.fixturenames:
+        yield
+        return
+    cluster, place = request.getfixturevalue("slurm"), request.getfixturevalue("tmp_path")
+    yield
+    end_all(cluster, place)
 
 
 @pytest.fixture(scope="session")

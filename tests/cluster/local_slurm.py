@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ETC = Path("/etc/slurm")
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue", "sinfo")
+PROGRAMS = ("setpriv", "munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue", "sinfo")
 CONTROLLER_PORT, NODE_PORT = 27817, 27901
 
 
@@ -29,6 +29,9 @@ def missing() -> str | None:
         return f"{', '.join(absent)} not found: apt-get install slurm-wlm munge"
     if (ETC / "slurm.conf").exists() and not (ETC / "slurm.conf").is_symlink():
         return f"{ETC}/slurm.conf belongs to a cluster"
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", CONTROLLER_PORT)) == 0:
+            return f"something answers on port {CONTROLLER_PORT}, another SLURM of these tests perhaps"
     return None
 
 
@@ -43,7 +46,15 @@ class LocalSlurm:
     _daemons: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __enter__(self) -> "LocalSlurm":
-        """Start the daemons and wait until every node is idle."""
+        """Start the daemons and wait until every node is idle; if that fails, leave nothing behind."""
+        try:
+            self._bring_up()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _bring_up(self) -> None:
         for part in ("state", "spool", "log", "run"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         self._configure()
@@ -60,12 +71,10 @@ class LocalSlurm:
         for number in range(1, self.nodes + 1):
             self._start("slurmd", "-D", "-N", f"n{number}")
         self._wait(lambda: self.command("sinfo", "-h", "-t", "idle", "-o", "%D").strip() == str(self.nodes), "no nodes")
-        return self
 
     def __exit__(self, *reason: object) -> None:
         """Cancel all jobs and end the daemons."""
-        self.command("scancel", "--user=root", check=False)
-        time.sleep(1)
+        self.clear()
         for daemon in reversed(self._daemons):
             daemon.send_signal(signal.SIGTERM)
             try:
@@ -73,18 +82,27 @@ class LocalSlurm:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
+        self._daemons.clear()
         for name in ("slurm.conf", "gres.conf"):
             (ETC / name).unlink(missing_ok=True)
 
+    def clear(self) -> None:
+        """Cancel all jobs, and wait until they are gone, but for at most half a minute."""
+        self.command("scancel", "--user=root", check=False)
+        for _ in range(60):
+            if not self.jobs("PENDING,RUNNING,COMPLETING,SUSPENDED"):
+                break
+            time.sleep(0.5)
+
     def command(self, *words: str, check: bool = True) -> str:
         """Run one of SLURM's commands and return what it prints."""
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=90)
         assert not check or done.returncode == 0, done.stderr
         return done.stdout
 
     def jobs(self, state: str) -> list[str]:
         """Return the ids of the jobs in this state, the first submitted first."""
-        return self.command("squeue", "-h", "--sort=i", f"--states={state}", "-o", "%i").split()
+        return self.command("squeue", "-h", "--sort=i", f"--states={state}", "-o", "%i", check=False).split()
 
     @property
     def _socket(self) -> Path:
@@ -110,7 +128,7 @@ class LocalSlurm:
             "SlurmdPidFile": f"{self.folder}/run/slurmd.%n.pid",
             "SlurmctldLogFile": f"{self.folder}/log/slurmctld.log",
             "SlurmdLogFile": f"{self.folder}/log/slurmd.%n.log",
-            "ProctrackType": "proctrack/linuxproc",
+            "ProctrackType": "proctrack/pgid",
             "TaskPlugin": "task/none",
             "JobAcctGatherType": "jobacct_gather/linux",
             "JobAcctGatherFrequency": "2",
@@ -149,7 +167,9 @@ class LocalSlurm:
 
     def _start(self, *words: str) -> None:
         with (self.folder / "log" / f"{words[0]}-{len(self._daemons)}.out").open("wb") as log:
-            self._daemons.append(subprocess.Popen(words, stdout=log, stderr=log))
+            # they end with this process, even if it is killed
+            command = ["setpriv", "--pdeathsig", "TERM", *words]
+            self._daemons.append(subprocess.Popen(command, stdout=log, stderr=log))
 
     def _wait(self, done: Callable[[], bool], what: str) -> None:
         for _ in range(240):

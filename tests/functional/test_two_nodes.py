@@ -1,0 +1,36 @@
+"""The essential of a cluster, in every test run: two nodes of a real SLURM make what one machine makes.
+
+All else about clusters is in tests/cluster, which takes long: `make cluster`.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from smoke_run import RESULTS, Folder
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cluster"))
+
+from local_slurm import LocalSlurm, missing
+from on_slurm import end_all, ended_well, started
+
+
+@pytest.fixture
+def slurm(tmp_path: Path) -> Iterator[LocalSlurm]:
+    """Two nodes of one CPU each."""
+    with LocalSlurm(tmp_path / "slurm", nodes=2, cpus=1) as cluster:
+        yield cluster
+        end_all(cluster, tmp_path)
+
+
+@pytest.mark.skipif(missing() is not None, reason=f"no SLURM: {missing()}")
+def test_two_nodes_make_the_same_bytes(slurm: LocalSlurm, finished: Folder, tmp_path: Path) -> None:
+    """Data, evaluations and the first rounds of both searches, made by jobs on both nodes, equal the local run's."""
+    folder = Folder.new(tmp_path / "run")
+    goals = [f"{RESULTS}/{task}/shrink-0/round-01/round.json" for task in ("cnn", "rnn")]
+    ended_well(started(folder, *goals), folder)
+    found, expected = folder.digests(), finished.digests()
+    assert {name: expected.get(name) for name in found} == found
+    assert {*goals, "data/digits/manifest.json", "data/sotu-recent/manifest.json"} <= set(found)
+    assert set(slurm.command("squeue", "-h", "--states=COMPLETED", "-o", "%N").split()) == {"n1", "n2"}
