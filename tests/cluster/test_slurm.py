@@ -17,14 +17,21 @@ def test_the_cluster_gives_the_same_bytes(slurm: LocalSlurm, finished: Folder, t
     same(folder, finished)
 
 
-def test_gpus_are_never_shared(slurm: LocalSlurm, tmp_path: Path) -> None:
-    """Of jobs that want a GPU, no two have the same device of the same node at the same time."""
+GENERIC = [
+    "--profile", str(ROOT / "workflow/profiles/generic"), "--latency-wait", "5",
+    "--cluster-generic-status-cmd", str(ROOT / "workflow/profiles/generic/status"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [HERE, GENERIC], ids=["slurm", "generic"])
+def test_gpus_are_never_shared(options: list[str], slurm: LocalSlurm, tmp_path: Path) -> None:
+    """Of jobs that want a GPU, no two have the same device of the same node at the same time, under both profiles."""
     (tmp_path / "Snakefile").write_text(
         'rule all:\n    input: expand("{n}.txt", n=range(8))\n'
         'rule use:\n    output: "{n}.txt"\n    resources: gpu=1\n'
         '    shell: "(date +%s.%N; sleep 3; echo $SLURMD_NODENAME/$CUDA_VISIBLE_DEVICES; date +%s.%N) > {output}"\n'
     )
-    command = [str(BIN / "snakemake"), *HERE, "--jobs", "8"]
+    command = [str(BIN / "snakemake"), *options, "--jobs", "8"]
     done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     used = [file.read_text().split() for file in sorted(tmp_path.glob("*.txt"))]
