@@ -90,7 +90,7 @@ def run(slurm: Any, data: Path, place: Path, slots: int, more: list[str]) -> dic
     common += ["--set-resources", "evaluate:mem_mb=1500"]
     before = set(slurm.command("squeue", "-h", "--states=all", "-o", "%i").split())
     started = time.monotonic()
-    done = snakemake(folder, *common, *more, GOAL)
+    done = snakemake(folder, GOAL, *common, *more)
     wall = time.monotonic() - started
     if done.returncode:
         raise click.ClickException(done.stderr[-3000:])

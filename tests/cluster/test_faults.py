@@ -88,6 +88,6 @@ def test_a_job_killed_for_memory(slurm: LocalSlurm, finished: Folder, tmp_path: 
     folder = Folder.new(tmp_path / "run")
     # as the rules do: each attempt gets its number times what the first got, which is too little for torch
     goal = f"{IMAGES}/round-01/evaluations-0.json"
-    ended_well(started(folder, goal, resources={**SMALL, "evaluate:mem_mb": "400 * attempt"}), folder)
+    ended_well(started(folder, goal, resources={**SMALL, "evaluate:mem_mb": "600 * attempt"}), folder)
     assert "memory limit" in said(folder)
     same(folder, finished, goal)
