@@ -134,7 +134,7 @@ def _anytime(comparison: Mapping[str, Any]) -> "Figure":
     axis = figure.subplots()
     for index, strategy in enumerate(comparison["strategies"]):
         curve = strategy["curve"]
-        color, dashes = _COLORS[index % len(_COLORS)], _DASHES[index // len(_COLORS) % len(_DASHES)]
+        color, dashes = _COLORS[index % len(_COLORS)], _DASHES[(index + index // len(_COLORS)) % len(_DASHES)]
         epochs = [point["epochs"] for point in curve]
         axis.plot(epochs, [point["mean"] for point in curve], dashes, color=color, lw=1.8, label=strategy["name"])
         if curve and curve[0]["low"] is not None:
@@ -165,7 +165,7 @@ def _answers(comparison: Mapping[str, Any]) -> "Figure":
         if low is not None:
             axis.plot([low, high], [index, index], "-", color="#1b1f24", lw=2)
     axis.set_yticks(range(len(strategies)), [strategy["name"] for strategy in strategies])
-    axis.invert_yaxis()
+    axis.set_ylim(len(strategies) - 0.5, -0.5)
     axis.set_xlabel("score of the answer: every seed, and the mean with its interval")
     return figure
 
