@@ -47,4 +47,7 @@ onstart:
 
 
 onsuccess:
-    logger.info(f"\nDone. Look at {RESULTS}/report/, first at {LOOK_AT}", extra={"farewell": True})
+    logger.info(
+        f"\nDone. Look at {RESULTS}/report/, first at {LOOK_AT}",
+        extra={"farewell": True},
+    )

@@ -56,13 +56,6 @@ def mend():
 if workflow.is_main_process and "AUTOSHRINK_RUN_FOLDER" in os.environ:
     or_exit(mend)
 
-# Snakemake 9.27 keeps renewing a timer per finished job to watch its limit on job starts, and selects jobs anew at each: work that
-# grows with the square of the jobs, a quarter of two cores in a study of a thousand. The limit it sets unasked is no use here.
-scheduling = workflow.scheduling_settings
-starts = scheduling.max_jobs_per_timespan if scheduling else None
-if starts and (starts.max_jobs, starts.timespan) == (100, 1):
-    scheduling.max_jobs_per_timespan = None
-
 # what steps are started with lies beside the rules: `logged`, `gpus`, `launch`
 os.environ.update(
     PATH=f"{Path(workflow.basedir, 'workflow', 'bin')}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -88,6 +81,11 @@ def begin():
     }
     or_exit(lambda: sources.check(PARAMETERS, prepared))
     params.freeze(PARAMETERS, Path(RESULTS) / "params")
+    # Snakemake 9.27 watches its limit on job starts by a timer for every finished job, each of which selects jobs anew every
+    # second: in a study of a thousand jobs a quarter of two cores. The limit set unasked, 100 a second, is no use here.
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
 
 
 MANIFEST = f"{DATA}/{{dataset}}/manifest.json"
