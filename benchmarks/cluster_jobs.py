@@ -34,13 +34,11 @@ PAPER = ROOT / "workflow/presets/paper.yaml"
 SMOKE = ROOT / "workflow/presets/smoke.yaml"
 GOAL = "results-smoke/cnn/shrink-0/round-01/round.json"
 LOCAL = ("all", "start", "propose", "select", "best", "total")
-# name, search.slots_per_job, more for Snakemake
+# name, search.slots_per_job
 WAYS = [
-    ("slots_per_job 10", 10, []),
-    ("slots_per_job 5", 5, []),
-    ("slots_per_job 1", 1, []),
-    ("slots_per_job 1, groups of 5", 1, ["--groups", "evaluate=candidates", "--group-components", "candidates=5"]),
-    ("slots_per_job 1, job arrays", 1, ["--slurm-array-jobs", "evaluate"]),
+    ("slots_per_job 10", 10),
+    ("slots_per_job 5", 5),
+    ("slots_per_job 1", 1),
 ]
 COLUMNS = [
     "date", "machine", "way", "paper_evaluation_jobs", "paper_submissions", "candidates", "submissions", "wall_seconds",
@@ -77,7 +75,7 @@ def counted(place: Path, slots: int) -> tuple[int, int]:
     return jobs["evaluate"], sum(count for name, count in jobs.items() if name not in LOCAL)
 
 
-def run(slurm: Any, data: Path, place: Path, slots: int, more: list[str]) -> dict[str, float]:
+def run(slurm: Any, data: Path, place: Path, slots: int) -> dict[str, float]:
     """Run the round on the cluster; return how many jobs there were and where the time went."""
     folder, overlay = working_folder(place, slots)
     shutil.copytree(data, folder / "data/digits")
@@ -90,7 +88,7 @@ def run(slurm: Any, data: Path, place: Path, slots: int, more: list[str]) -> dic
     common += ["--set-resources", "evaluate:mem_mb=1500"]
     before = set(slurm.command("squeue", "-h", "--states=all", "-o", "%i").split())
     started = time.monotonic()
-    done = snakemake(folder, GOAL, *common, *more)
+    done = snakemake(folder, GOAL, *common)
     wall = time.monotonic() - started
     if done.returncode:
         raise click.ClickException(done.stderr[-3000:])
@@ -145,16 +143,15 @@ def main(out: Path) -> None:
             str(data),
         ]
         subprocess.run(prepare, env=environment(), check=True)
-        for index, (way, slots, more) in enumerate(WAYS):
+        for index, (way, slots) in enumerate(WAYS):
             jobs, submissions = counted(Path(name) / f"paper-{index}", slots)
             row: dict[str, object] = {
                 "date": datetime.date.today().isoformat(),
                 "machine": f"{platform.machine()}, {os.cpu_count()} cores",
                 "way": way,
                 "paper_evaluation_jobs": jobs,
-                # a group or an array is one submission of several jobs
-                "paper_submissions": "" if more else submissions,
-                **run(slurm, data, Path(name) / f"run-{index}", slots, more),
+                "paper_submissions": submissions,
+                **run(slurm, data, Path(name) / f"run-{index}", slots),
             }
             writer.writerow(row)
             file.flush()

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 from local_slurm import LocalSlurm
@@ -20,10 +21,10 @@ def test_a_cancelled_job_and_a_lost_node(slurm: LocalSlurm, finished: Folder, tm
     until(lambda: slurm.jobs("RUNNING"))
     slurm.command("scancel", slurm.jobs("RUNNING")[0], check=False)
     kept = evaluated(folder.path)
-    until(lambda: slurm.jobs("RUNNING"))
-    lost = slurm.command("squeue", "-h", "--states=RUNNING", "-o", "%N").split()[0]
-    slurm.command("scontrol", "update", f"nodename={lost}", "state=down", "reason=test")
-    slurm.command("scontrol", "update", f"nodename={lost}", "state=resume")
+    while not (busy := slurm.command("squeue", "-h", "--states=RUNNING", "-o", "%N").split()):
+        time.sleep(0.5)
+    slurm.command("scontrol", "update", f"nodename={busy[0]}", "state=down", "reason=test")
+    slurm.command("scontrol", "update", f"nodename={busy[0]}", "state=resume")
     if process.wait(1500):
         ended_well(started(folder, *SEARCHED), folder)
     searched(folder, finished, kept)
