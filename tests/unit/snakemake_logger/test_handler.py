@@ -84,6 +84,17 @@ def test_a_failed_step_shows_its_last_words(
     assert "no space left" in said
 
 
+def test_a_mistake_is_said_once(handler: LogHandler, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A log's only line, which the step has said itself, is not said again; that of a cluster's job is said here."""
+    log = tmp_path / "prepare.log"
+    log.write_text("autoshrink prepare: the mistake\n")
+    facts = {"event": LogEvent.JOB_ERROR, "jobid": 4, "log": [str(log)]}
+    handler.emit(record("Error", logging.ERROR, aux={}, **facts))
+    assert "the mistake" not in capsys.readouterr().err
+    handler.emit(record("Error", logging.ERROR, aux={"external_jobid": "17"}, **facts))
+    assert "the mistake" in capsys.readouterr().err
+
+
 def test_nothing_to_do_is_said(handler: LogHandler, capsys: pytest.CaptureFixture[str]) -> None:
     """Before there is a plan, what Snakemake says is passed on, less its preamble."""
     handler.emit(record("Building DAG of jobs...", event=None))
