@@ -134,8 +134,9 @@ def _scatter(task: Task, cost: str) -> dict[str, Any]:
         legend=alt.Legend(orient="bottom", gradientThickness=8, titleAnchor="start"),
     )
     # the outline keeps the scheme's darkest colours apart from a dark page, and its lightest from a light one
-    outline = {"stroke": palette.CANDIDATE, "strokeWidth": 0.8}
-    points = base.mark_circle(size=52, opacity=0.9, cursor="pointer", **outline).encode(x, y, colour, tooltip=tooltip)
+    points = base.mark_circle(size=52, opacity=0.9, cursor="pointer", stroke=palette.CANDIDATE, strokeWidth=0.8).encode(
+        x, y, colour, tooltip=tooltip
+    )
     front = base.transform_filter("datum.front").mark_line(
         color=palette.FRONT, strokeWidth=2.4, interpolate="step-after"
     )
