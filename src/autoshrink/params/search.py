@@ -127,5 +127,5 @@ class Search(Section):
         if task == "rnn" and isinstance(strategy, PrerankStrategy) and strategy.zero_cost != "gradient_norm":
             raise ValueError(
                 f"{key}: {name!r} ranks by {strategy.zero_cost}, which is defined for convolutions; "
-                "accepted for rnn: zero_cost: gradient_norm"
+                "accepted for rnn: zero_cost: gradient_norm; or leave rnn out of tasks"
             )
