@@ -125,7 +125,8 @@ class Search(Section):
         if strategy is None:
             raise ValueError(f"{key}: {name!r} is not an entry of strategies; accepted: {', '.join(self.strategies)}")
         if task == "rnn" and isinstance(strategy, PrerankStrategy) and strategy.zero_cost != "gradient_norm":
+            otherwise = ", or leave rnn out of tasks" if key.startswith("study.") else ""
             raise ValueError(
                 f"{key}: {name!r} ranks by {strategy.zero_cost}, which is defined for convolutions; "
-                "accepted for rnn: zero_cost: gradient_norm; or leave rnn out of tasks"
+                f"accepted for rnn: zero_cost: gradient_norm{otherwise}"
             )
