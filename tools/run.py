@@ -24,6 +24,9 @@ MARK = "AUTOSHRINK_RUN_FOLDER"
 
 def main(arguments: list[str]) -> int:
     """Take the lock, clear away what a dead run left, and become Snakemake; return only if that cannot be."""
+    for file in overlays(arguments):
+        if not file.is_file():
+            return complain(f"--configfile {file}: there is no such file; give a YAML file of parameters")
     STATE.mkdir(exist_ok=True)
     lock = os.open(STATE / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -53,6 +56,21 @@ def main(arguments: list[str]) -> int:
     if not {"--quiet", "-q"} & {*arguments}:
         options += ["--quiet", "host"]
     os.execv(BIN / "snakemake", ["snakemake", *arguments, *options])
+
+
+def overlays(arguments: list[str]) -> list[Path]:
+    """Return the files that ``--configfile`` names: Snakemake answers one that is not there by a traceback."""
+    found: list[Path] = []
+    taking = False
+    for word in arguments:
+        option, equals, value = word.partition("=")
+        if word.startswith("-"):
+            taking = option in ("--configfile", "--configfiles")
+            if taking and equals:
+                found.append(Path(value))
+        elif taking:
+            found.append(Path(word))
+    return found
 
 
 def complain(message: str) -> int:

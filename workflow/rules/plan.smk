@@ -11,7 +11,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from autoshrink import params, sources
+from autoshrink import params, sizes, sources
 from autoshrink.errors import UserError
 from autoshrink.lineage import graph, repair, verify
 from autoshrink.params import budget
@@ -80,6 +80,7 @@ def begin():
         if Path(MANIFEST.format(dataset=name)).exists()
     }
     or_exit(lambda: sources.check(PARAMETERS, prepared))
+    or_exit(lambda: sizes.check(PARAMETERS))
     params.freeze(PARAMETERS, Path(RESULTS) / "params")
     # Snakemake 9.27 watches its limit on job starts by a timer for every finished job, each of which selects jobs anew every
     # second: in a study of a thousand jobs a quarter of two cores. The limit set unasked, 100 a second, is no use here.

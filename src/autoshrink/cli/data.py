@@ -14,19 +14,21 @@ from autoshrink.params.base import Task
 @click.command(short_help="Check parameters and that the raw data is there.")
 @options.parameters
 def check(files: tuple[Path, ...], settings: tuple[str, ...]) -> None:
-    """Check the parameters, that the raw data of the data sets they name is there, and, once it is prepared, that the
-    objective's limits can be met. Nothing is written but measured latencies, which the store keeps.
+    """Check the parameters, that the raw data of the data sets they name is there, and, once it is prepared, that there
+    is enough of it and the objective's limits can be met. Nothing is written but measured latencies, which the store
+    keeps.
 
     \b
     Example:
       autoshrink check --params params.yaml --params workflow/presets/paper.yaml
     """
-    from autoshrink import sources
+    from autoshrink import sizes, sources
     from autoshrink.search import rounds
 
     parameters = options.load(files, settings)
     for line in sources.check(parameters):
         click.echo(line)
+    sizes.check(parameters)
     for task in parameters.tasks:
         plan = rounds.plan(parameters, task)
         count = sum(len(slots) for job in plan for slots in job)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from autoshrink import sources
+from autoshrink import sizes, sources
 from autoshrink.cli import options
 from autoshrink.cli.progress import Lines
 from autoshrink.cli.step import made_by, step
@@ -55,6 +55,7 @@ def evaluate(
             lines.say(f"slot {event.slot}: epoch {event.epochs} of at most {event.limit}", values)
 
     parameters, of = options.load(files, settings), Task(task)
+    sizes.check(parameters)  # also the final training's: its mistakes are not to show after the whole search
     kept = Store(store, lambda: made_by(parameters, of))
     inputs = [proposal, data / "manifest.json", *sources.vectors(parameters, "proxy", of)]
     draws = ["proxy", f"evaluation/{task}"]

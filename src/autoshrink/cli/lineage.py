@@ -4,12 +4,15 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from autoshrink.cli import options
 from autoshrink.errors import UserError
+
+if TYPE_CHECKING:
+    from autoshrink.lineage.graph import Run
 
 RUN = click.argument("run", type=options.FOLDER, default=Path("results"))
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -68,10 +71,9 @@ def why(metric: str, run: Path, as_json: bool) -> None:
     Example:
       autoshrink lineage why accuracy_top1 results
     """
-    from autoshrink.lineage import graph
     from autoshrink.lineage import why as room
 
-    stories = room.stories(graph.read(run), metric)
+    stories = room.stories(_read(run), metric)
     if as_json:
         _print_json([dataclasses.asdict(story) for story in stories])
         return
@@ -94,10 +96,9 @@ def diff(first: Path, second: Path, as_json: bool) -> None:
     Example:
       autoshrink lineage diff results results-k5
     """
-    from autoshrink.lineage import graph
     from autoshrink.lineage.differences import differences
 
-    found = differences(graph.read(first), graph.read(second))
+    found = differences(_read(first), _read(second))
     if as_json:
         _print_json([dataclasses.asdict(item) for item in found])
         return
@@ -130,11 +131,10 @@ def verify(run: Path, files: tuple[Path, ...], as_json: bool) -> None:
     Example:
       autoshrink lineage verify results
     """
-    from autoshrink.lineage import graph
     from autoshrink.lineage import verify as room
     from autoshrink.lineage.records import relative
 
-    verdict = room.verify(graph.read(run), options.load(files, ()) if files else None)
+    verdict = room.verify(_read(run), options.load(files, ()) if files else None)
     if as_json:
         _print_json(
             {
@@ -173,13 +173,13 @@ def repair(run: Path) -> None:
     Example:
       autoshrink lineage repair results
     """
-    from autoshrink.lineage import graph
     from autoshrink.lineage import repair as room
     from autoshrink.lineage import verify as verification
 
     if not run.is_dir():
+        click.echo(f"{run}: there is no such folder, so there is nothing to repair", err=True)
         return
-    found = graph.read(run)
+    found = _read(run)
     for line in room.repair(found, verification.verify(found)):
         click.echo(line, err=True)
 
@@ -198,10 +198,10 @@ def export(run: Path, workflow: Path, license_text: str, out: Path) -> None:
     Example:
       autoshrink lineage export results --out run.crate.zip --license https://spdx.org/licenses/CC-BY-4.0
     """
-    from autoshrink.lineage import crate, graph
+    from autoshrink.lineage import crate
     from autoshrink.lineage import verify as verification
 
-    found = graph.read(run)
+    found = _read(run)
     wrong = len(verification.verify(found).findings)
     if wrong:
         raise UserError(f"{run}: is not as it was made ({wrong} findings); see 'autoshrink lineage verify {run}'")
@@ -239,6 +239,16 @@ def unpack(packs: tuple[Path, ...]) -> None:
 
     for path in packs:
         click.echo(f"{path}: {room.unpack(path)} files restored")
+
+
+def _read(results: Path) -> "Run":
+    """Return the run in this folder. Raises UserError where none of its files has a record."""
+    from autoshrink.lineage import graph
+
+    run = graph.read(results)
+    if not run.records and not run.damaged:
+        raise UserError(f"{results}: holds no run; give the folder that params.yaml's paths.results names")
+    return run
 
 
 def _print_json(value: Any) -> None:

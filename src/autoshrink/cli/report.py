@@ -6,6 +6,7 @@ import click
 
 from autoshrink.cli import options
 from autoshrink.cli.step import step
+from autoshrink.errors import UserError
 from autoshrink.lineage import records
 
 
@@ -25,6 +26,9 @@ def report(files: tuple[Path, ...], settings: tuple[str, ...], results: Path, co
     from autoshrink import report as room
 
     parameters = options.load(files, settings)
+    for run in (results, compare):
+        if run and not any((run / task).is_dir() for task in parameters.tasks):
+            raise UserError(f"{run}: holds no run; give the folder that params.yaml's paths.results names")
     # the finished searches' files; what stands in the report's own folder is none of them
     folders = [folder / task for folder in (results, compare) if folder for task in parameters.tasks]
     found = (path for folder in folders for path in sorted(folder.rglob("*.json")))

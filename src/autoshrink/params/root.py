@@ -101,6 +101,12 @@ class Parameters(Section):
     """Defects one can switch on."""
 
     @model_validator(mode="after")
+    def _different_tasks(self) -> "Parameters":
+        if len(set(self.tasks)) < len(self.tasks):
+            raise ValueError(f"tasks must differ from each other, found {[str(task) for task in self.tasks]}")
+        return self
+
+    @model_validator(mode="after")
     def _known_data(self) -> "Parameters":
         for task in self.tasks:
             for section, recipe in (("proxy", self.proxy), ("training", self.training)):
