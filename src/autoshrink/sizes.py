@@ -40,7 +40,8 @@ def _images(parameters: Parameters, name: str, manifest: dict[str, Any]) -> Iter
         if wanted > smallest:
             yield (
                 f"proxy.cnn: train_per_class {proxy.train_per_class} and validation_per_class "
-                f"{proxy.validation_per_class} are wanted, and a class of data set {name!r} has only {smallest} training images; ask for fewer"
+                f"{proxy.validation_per_class} are wanted, and a class of data set {name!r} has "
+                f"only {smallest} training images; ask for fewer"
             )
         elif proxy.training.batch_size > proxy.train_per_class * len(per_class):
             yield (
