@@ -13,13 +13,16 @@ from autoshrink.params.base import Task
 def check(parameters: Parameters) -> None:
     """Compare both recipes of each task with the manifests of those of their data sets that are prepared.
 
-    A manifest that cannot be read is left to who reads the data. Raises DataError, one line per mistake.
+    A manifest that cannot be read is left to who reads the data; one of other settings is about to be made anew.
+    Raises DataError, one line per mistake.
     """
     wrong: list[str] = []
     for name in parameters.used_datasets:
         try:
             manifest = artifacts.read_sealed(Path(parameters.paths.data) / name / "manifest.json", "dataset", 1)
         except ArtifactError:
+            continue
+        if manifest["settings"] != parameters.datasets[name].model_dump(mode="json"):
             continue
         if Task.CNN in parameters.tasks and manifest["task"] == Task.CNN:
             wrong += _images(parameters, name, manifest)

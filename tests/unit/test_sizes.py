@@ -13,8 +13,10 @@ TEXT = {"task": "rnn", "counts": {"train": {"lines": 21062}, "validation": {"lin
 
 
 def checked(folder: Path, *settings: str) -> None:
+    entries = params.load([ROOT / "params.yaml"]).datasets
     for name, content in (("mnist5k", IMAGES), ("sotu", TEXT)):
-        artifacts.write_sealed(folder / name / "manifest.json", "dataset", 1, content)
+        made = {**content, "settings": entries[name].model_dump(mode="json")}
+        artifacts.write_sealed(folder / name / "manifest.json", "dataset", 1, made)
     sizes.check(params.load([ROOT / "params.yaml"], [f"paths.data={folder}", *settings]))
 
 
@@ -41,3 +43,8 @@ def test_too_little_data_is_told_in_one_line(tmp_path: Path, setting: str, says:
     """Each mistake names its key, what there is, and what is accepted."""
     with pytest.raises(DataError, match=says):
         checked(tmp_path, setting)
+
+
+def test_data_of_other_settings_is_not_judged(tmp_path: Path) -> None:
+    """Data that was prepared otherwise will be prepared anew: what it lacks now is no mistake."""
+    checked(tmp_path, "proxy.cnn.train_per_class=440", "datasets.mnist5k.test_per_class=10")
