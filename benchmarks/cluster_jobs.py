@@ -22,13 +22,11 @@ from typing import Any
 
 import click
 
-from autoshrink import artifacts
+from autoshrink.files import artifacts
+from tests.cluster.local_slurm import LocalSlurm, missing
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-sys.path.insert(0, str(ROOT / "tests/cluster"))
-
-from local_slurm import LocalSlurm, missing  # type: ignore[import-not-found]  # noqa: E402
 
 PAPER = ROOT / "workflow/presets/paper.yaml"
 SMOKE = ROOT / "workflow/presets/smoke.yaml"

@@ -24,16 +24,17 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from autoshrink import devices, params
-from autoshrink.language import data as language_data
-from autoshrink.language import network as language_network
-from autoshrink.language import sequences
-from autoshrink.language import training as language_training
+from autoshrink import params
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
-from autoshrink.vision import data as vision_data
-from autoshrink.vision import network, recipe
-from autoshrink.vision import training as vision_training
+from autoshrink.runtime import devices
+from autoshrink.tasks.language import data as language_data
+from autoshrink.tasks.language import network as language_network
+from autoshrink.tasks.language import sequences
+from autoshrink.tasks.language import training as language_training
+from autoshrink.tasks.vision import data as vision_data
+from autoshrink.tasks.vision import network, recipe
+from autoshrink.tasks.vision import training as vision_training
 
 from . import loops, plain
 

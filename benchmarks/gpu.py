@@ -20,12 +20,14 @@ from typing import Any
 import click
 import torch
 
-from autoshrink import artifacts, devices, params
-from autoshrink.cell import Cell
+from autoshrink import params
+from autoshrink.cells.cell import Cell
 from autoshrink.evaluation import filling, together
 from autoshrink.evaluation.store import Identity, Store
+from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.runtime import devices
 from autoshrink.search import rounds
 
 from . import loops, search
@@ -91,7 +93,7 @@ def exact(parameters: Parameters, task: Task, data: Path, device: torch.device) 
     recipe, drawn = search.proxy_of(parameters, task, data, not is_prepared(parameters, task, data), epochs=3)
     if device.type == "cuda" and task is Task.CNN:
         drawn = drawn.to(device)
-    room = __import__(f"autoshrink.{'vision' if task is Task.CNN else 'language'}.proxy", fromlist=["Candidate"])
+    room = __import__(f"autoshrink.tasks.{'vision' if task is Task.CNN else 'language'}.proxy", fromlist=["Candidate"])
     makes = [
         partial(room.Candidate, cell, recipe, drawn, seed, device, True)
         for cell, seed in loops.candidates_of(task, parameters, 3)

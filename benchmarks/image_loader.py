@@ -16,11 +16,12 @@ import click
 import torch
 
 import autoshrink.params as params
-from autoshrink import devices, released
+from autoshrink.cells import released
 from autoshrink.params.data import ImageFolder
 from autoshrink.params.root import Compute
-from autoshrink.processes import Share
-from autoshrink.vision import data, network, recipe, splits
+from autoshrink.runtime import devices
+from autoshrink.runtime.processes import Share
+from autoshrink.tasks.vision import data, network, recipe, splits
 
 
 @click.command()

@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import multiprocessing
 
-from autoshrink import devices, seeds
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.evaluation.filling import train as train_together
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.root import Compute
+from autoshrink.runtime import devices, seeds
 
 from . import plain
 
@@ -121,7 +121,7 @@ def _child(pipe: "Connection[Any, Any]", job: Job) -> None:
     import importlib
     from functools import partial
 
-    from autoshrink.cost import counting  # noqa: F401 - imported when first used otherwise, inside what is timed
+    from autoshrink.costs import counting  # noqa: F401 - imported when first used otherwise, inside what is timed
 
     if job.is_plain and not torch.cuda.is_available():
         device = torch.device("cpu")
@@ -131,7 +131,7 @@ def _child(pipe: "Connection[Any, Any]", job: Job) -> None:
     drawn = job.drawn
     if device.type == "cuda" and job.task is Task.CNN:
         drawn = drawn.to(device)
-    room = importlib.import_module(f"autoshrink.{'vision' if job.task is Task.CNN else 'language'}.proxy")
+    room = importlib.import_module(f"autoshrink.tasks.{'vision' if job.task is Task.CNN else 'language'}.proxy")
     pipe.send("ready")
     pipe.recv()
     started = time.process_time()

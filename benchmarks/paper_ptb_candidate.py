@@ -16,10 +16,11 @@ import click
 import torch
 
 import autoshrink.params as params
-from autoshrink import devices, released, seeds
-from autoshrink.cell import Cell
-from autoshrink.language import data, proxy
+from autoshrink.cells import released
+from autoshrink.cells.cell import Cell
 from autoshrink.params.root import Compute
+from autoshrink.runtime import devices, seeds
+from autoshrink.tasks.language import data, proxy
 
 
 def _cell(name: str, root: int) -> Cell:

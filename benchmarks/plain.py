@@ -16,17 +16,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from autoshrink import seeds
-from autoshrink.cell import Cell
-from autoshrink.language import early_stop as language_stop
-from autoshrink.language import schedule, sequences
-from autoshrink.language.network import LanguageModel
-from autoshrink.language.network import build as build_language_model
-from autoshrink.language.proxy import ProxyData as TextData
+from autoshrink.cells.cell import Cell
 from autoshrink.params.language import LanguageProxy
 from autoshrink.params.vision import ImageProxy
-from autoshrink.vision import early_stop, network
-from autoshrink.vision.proxy import ProxyData as ImageData
+from autoshrink.runtime import seeds
+from autoshrink.tasks.language import early_stop as language_stop
+from autoshrink.tasks.language import schedule, sequences
+from autoshrink.tasks.language.network import LanguageModel
+from autoshrink.tasks.language.network import build as build_language_model
+from autoshrink.tasks.language.proxy import ProxyData as TextData
+from autoshrink.tasks.vision import early_stop, network
+from autoshrink.tasks.vision.proxy import ProxyData as ImageData
 
 History = list[dict[str, Any]]
 Told = Callable[[dict[str, Any]], None]

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autoshrink import cost
-from autoshrink.cell import Cell
-from autoshrink.language import costs as language_costs
-from autoshrink.language.network import skeleton as language_skeleton
+from autoshrink import costs as cost
+from autoshrink.cells.cell import Cell
 from autoshrink.params.base import Task
-from autoshrink.vision import network
+from autoshrink.tasks.language import costs as language_costs
+from autoshrink.tasks.language.network import skeleton as language_skeleton
+from autoshrink.tasks.vision import network
 
 
 def seconds_per_epoch(task: Task, recipe: Any, drawn: Any, cells: list[Cell], device: torch.device) -> float:

@@ -17,10 +17,11 @@ import click
 import numpy as np
 import torch
 
-from autoshrink import devices, params
+from autoshrink import params
 from autoshrink.evaluation.networks import Networks
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.runtime import devices
 
 from . import loops, roofline
 
@@ -124,7 +125,7 @@ def proxy_of(parameters: Parameters, task: Task, data: Path, synthetic: bool, ep
         return recipe, Networks(parameters, task, data / recipe.dataset).drawn
     generator = np.random.default_rng(0)
     if task is Task.CNN:
-        from autoshrink.vision.proxy import ProxyData
+        from autoshrink.tasks.vision.proxy import ProxyData
 
         side, channels = (32, 3) if recipe.dataset == "cifar10" else (28, 1)
         counts = recipe.train_per_class * 10, recipe.validation_per_class * 10
@@ -135,7 +136,7 @@ def proxy_of(parameters: Parameters, task: Task, data: Path, synthetic: bool, ep
         labels, validation_labels = (torch.arange(count) % 10 for count in counts)
         normalisation = (0.5,) * channels, (0.25,) * channels
         return recipe, ProxyData(images, labels, validation_images, validation_labels, *normalisation, 10)
-    from autoshrink.language.proxy import ProxyData as TextData
+    from autoshrink.tasks.language.proxy import ProxyData as TextData
 
     # 22 words a line and, in 4,000 lines, 8,500 types: as in the Penn Treebank
     words, lines = 8500 * recipe.train_lines // 4000, (recipe.train_lines, recipe.validation_lines)

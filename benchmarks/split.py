@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from autoshrink import artifacts
+from autoshrink.files import artifacts
 
 
 @click.command()

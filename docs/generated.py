@@ -11,10 +11,9 @@ import click
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from autoshrink import released
-from autoshrink.cell import Cell
+from autoshrink.cells import drawing, released
+from autoshrink.cells.cell import Cell
 from autoshrink.cli.root import VERBS, autoshrink
-from autoshrink.export import drawing
 from autoshrink.params.document import defaults
 from autoshrink.params.loading import json_schema
 

@@ -7,13 +7,13 @@ AAAI 2020 (arXiv 1911.09251).
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autoshrink.cell import Cell
+    from autoshrink.cells.cell import Cell
     from autoshrink.export.runs import load_model
 
 __version__ = "0.1.0"
 __all__ = ["Cell", "load_model"]
 
-_HOMES = {"Cell": "autoshrink.cell", "load_model": "autoshrink.export.runs"}
+_HOMES = {"Cell": "autoshrink.cells.cell", "load_model": "autoshrink.export.runs"}
 
 
 def __getattr__(name: str) -> Any:

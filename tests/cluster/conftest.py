@@ -1,17 +1,15 @@
 """A SLURM of two nodes for all tests here; they are skipped, and say why, where it cannot be brought up."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_slurm import LocalSlurm, missing
+
+from tests.cluster.local_slurm import LocalSlurm, missing
 
 # the smoke run's helper is shared with the functional tests
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "functional"))
-
-from on_slurm import end_all
-from smoke_run import Folder
+from tests.cluster.on_slurm import end_all
+from tests.functional.smoke_run import Folder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

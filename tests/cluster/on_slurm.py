@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from local_slurm import LocalSlurm
-from smoke_run import BIN, RESULTS, ROOT, Folder, environment
+from tests.cluster.local_slurm import LocalSlurm
+from tests.functional.smoke_run import BIN, RESULTS, ROOT, Folder, environment
 
 PROFILE = str(ROOT / "workflow/profiles/slurm")
 # nothing waits for a file system that is right here, and jobs are asked for often

@@ -6,9 +6,22 @@ import signal
 import time
 from pathlib import Path
 
-from local_slurm import LocalSlurm
-from on_slurm import IMAGES, SMALL, TEXT, ended_well, evaluated, over, processes, said, same, started, state, until
-from smoke_run import Folder
+from tests.cluster.local_slurm import LocalSlurm
+from tests.cluster.on_slurm import (
+    IMAGES,
+    SMALL,
+    TEXT,
+    ended_well,
+    evaluated,
+    over,
+    processes,
+    said,
+    same,
+    started,
+    state,
+    until,
+)
+from tests.functional.smoke_run import Folder
 
 SEARCHED = [f"{place}/best.json" for place in (IMAGES, TEXT)]
 

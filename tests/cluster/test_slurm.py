@@ -5,9 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from local_slurm import LocalSlurm
-from on_slurm import HERE, ended_well, same, started
-from smoke_run import BIN, ROOT, Folder, environment
+
+from tests.cluster.local_slurm import LocalSlurm
+from tests.cluster.on_slurm import HERE, ended_well, same, started
+from tests.functional.smoke_run import BIN, ROOT, Folder, environment
 
 
 def test_the_cluster_gives_the_same_bytes(slurm: LocalSlurm, finished: Folder, tmp_path: Path) -> None:

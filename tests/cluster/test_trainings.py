@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 import yaml
-from local_slurm import LocalSlurm
-from on_slurm import SMALL, TEXT, direct, ended_well, over, processes, started, state, until
-from smoke_run import ROOT, Folder
-from test_faults import without_training
+
+from tests.cluster.local_slurm import LocalSlurm
+from tests.cluster.on_slurm import SMALL, TEXT, direct, ended_well, over, processes, started, state, until
+from tests.cluster.test_faults import without_training
+from tests.functional.smoke_run import ROOT, Folder
 
 
 def test_a_training_that_is_told_to_stop_goes_on(slurm: LocalSlurm, finished: Folder, tmp_path: Path) -> None:

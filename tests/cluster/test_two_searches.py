@@ -4,11 +4,10 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from local_slurm import LocalSlurm
-from on_slurm import IMAGES, ended_well, evaluated, same, started, until
-from smoke_run import RESULTS, Folder
-
-from autoshrink import artifacts
+from autoshrink.files import artifacts
+from tests.cluster.local_slurm import LocalSlurm
+from tests.cluster.on_slurm import IMAGES, ended_well, evaluated, same, started, until
+from tests.functional.smoke_run import RESULTS, Folder
 
 
 def candidates(folder: Folder) -> list[tuple[str, bool, str, str]]:

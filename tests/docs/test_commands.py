@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-import pages
 import pytest
 import yaml
 from PIL import Image
 
-from autoshrink import artifacts
+from autoshrink.files import artifacts
 from autoshrink.params.loading import merge
+from tests.docs import pages
 
 # for pages that are about commands and not about numbers: the smoke preset's values, and less still
 SMALL: dict[str, Any] = {

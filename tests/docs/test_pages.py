@@ -6,11 +6,11 @@ import subprocess
 import sys
 import tomllib
 
-import pages
 import pytest
 import yaml
 
 from autoshrink.cli.root import VERBS
+from tests.docs import pages
 
 FENCE = re.compile(r"^\s*(?:```|~~~)", re.MULTILINE)
 INLINE = re.compile(r"`((?:make|autoshrink|snakemake|dvc|tensorboard) [a-z-][^`]*)`")

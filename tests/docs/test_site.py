@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pages
 import pytest
 
 from autoshrink.cli.root import VERBS
 from autoshrink.params.loading import json_schema
+from tests.docs import pages
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """The undisturbed run is made once and shared; who changes a run copies it first."""
 
 import pytest
-from smoke_run import Folder
+
+from tests.functional.smoke_run import Folder
 
 
 @pytest.fixture(scope="session")

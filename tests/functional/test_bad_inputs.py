@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from smoke_run import RESULTS, ROOT, Folder
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.cli import main
+from tests.functional.smoke_run import RESULTS, ROOT, Folder
 
 Words = Sequence[str]
 Mistake = Callable[[Path], Words]
@@ -130,7 +130,7 @@ def other_ptb(folder: Path) -> Words:
 
 def cyclic_cell(folder: Path) -> Words:
     """A cell file, properly sealed, with a cycle."""
-    from autoshrink import artifacts
+    from autoshrink.files import artifacts
 
     cell = Cell.of(["conv_1x1", "conv_1x1"], [(0, 1), (1, 2)]).to_json()
     cell["edges"].append([2, 1])

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from smoke_run import BIN, RESULTS, Folder, environment
 
-from autoshrink import preemption
+from autoshrink.runtime import preemption
+from tests.functional.smoke_run import BIN, RESULTS, Folder, environment
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from smoke_run import RESULTS, ROOT, Folder
+
+from tests.functional.smoke_run import RESULTS, ROOT, Folder
 
 PAPER = ROOT / "workflow/presets/paper.yaml"
 

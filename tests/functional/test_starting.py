@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from smoke_run import RESULTS, ROOT, Folder, environment
+from tests.functional.smoke_run import RESULTS, ROOT, Folder, environment
 
 LOGGED, GPUS = str(ROOT / "workflow/bin/logged"), str(ROOT / "workflow/bin/gpus")
 

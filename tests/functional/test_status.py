@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from smoke_run import BIN, RESULTS, Folder, environment
 
 from autoshrink.errors import UserError
 from autoshrink.report import status
+from tests.functional.smoke_run import BIN, RESULTS, Folder, environment
 
 
 def test_a_finished_run_is_all_done(finished: Folder) -> None:

@@ -4,16 +4,16 @@ limit."""
 from pathlib import Path
 
 import pytest
-from smoke_run import RESULTS, Folder
 
-from autoshrink import artifacts
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
+from autoshrink.files import artifacts
 from autoshrink.search import rounds
+from tests.functional.smoke_run import RESULTS, Folder
 
 OUTSIDE = '''
 """A strategy that another package might bring: ever longer chains."""
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.search.space import draw_operators
 from autoshrink.search.strategy import Candidate, Selection, State
 

@@ -3,17 +3,14 @@
 All else about clusters is in tests/cluster, which takes long: `make cluster`.
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from smoke_run import RESULTS, Folder
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cluster"))
-
-from local_slurm import LocalSlurm, missing
-from on_slurm import end_all, ended_well, started
+from tests.cluster.local_slurm import LocalSlurm, missing
+from tests.cluster.on_slurm import end_all, ended_well, started
+from tests.functional.smoke_run import RESULTS, Folder
 
 
 @pytest.fixture

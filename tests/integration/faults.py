@@ -20,14 +20,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "lineage"))
-
-import made
 import yaml
 
 from autoshrink.errors import ArtifactError
 from autoshrink.evaluation.store import KIND, VERSION
 from autoshrink.lineage import environment
+from tests.unit.lineage import made
 
 FAILED, DONE = 3, 0
 
@@ -121,7 +119,7 @@ def forked(work: Callable[[], None]) -> int:
 
 def evaluations(folder: Path) -> dict[str, bytes]:
     """Return the finished evaluations of the store: those that read back whole."""
-    from autoshrink import artifacts
+    from autoshrink.files import artifacts
 
     found = {}
     for path in sorted((folder / "store").rglob("*.json")):

@@ -11,15 +11,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import faults
-import made
 import pytest
 
-from autoshrink import artifacts
 from autoshrink.cli import main, step
+from autoshrink.files import artifacts
 from autoshrink.lineage import graph
 from autoshrink.lineage.repair import repair
 from autoshrink.lineage.verify import SET_ASIDE, verify
+from tests.integration import faults
+from tests.unit.lineage import made
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,8 +42,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def inflict(*words: object) -> dict[str, Any]:
     """Run ``faults.py`` and return what it tells."""
-    command = [sys.executable, Path(faults.__file__), *map(str, words)]
-    result = subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "-m", "tests.integration.faults", *map(str, words)]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert result.returncode == 0, result.stderr[-2000:]
     outcome = json.loads(result.stdout)
     assert isinstance(outcome, dict)

@@ -4,11 +4,11 @@ import random
 from pathlib import Path
 
 import pytest
-from smoke_run import Folder
 
-from autoshrink.artifacts import read_sealed
 from autoshrink.errors import ArtifactError
 from autoshrink.evaluation.store import KIND, VERSION
+from autoshrink.files.artifacts import read_sealed
+from tests.functional.smoke_run import Folder
 
 KILLS = 50
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autoshrink import artifacts
 from autoshrink.errors import ArtifactError, UserError
+from autoshrink.files import artifacts
 
 SOURCES = Path(__file__).parents[2] / "src" / "autoshrink"
 
@@ -57,7 +57,7 @@ def test_crafted_weights_are_refused(tmp_path: Path, mark: Path, room: str, form
     """Weights that are a pickle in disguise are refused in one line."""
     import importlib
 
-    loading = importlib.import_module(f"autoshrink.{room}.loading")
+    loading = importlib.import_module(f"autoshrink.tasks.{room}.loading")
     (tmp_path / "model").mkdir()
     weights = tmp_path / "model/model.safetensors"
     weights.write_bytes(FORMS[form](Evil(mark)))
@@ -71,7 +71,7 @@ def test_crafted_weights_are_refused(tmp_path: Path, mark: Path, room: str, form
 @pytest.mark.parametrize("form", FORMS)
 def test_crafted_checkpoint_is_set_aside(tmp_path: Path, mark: Path, form: str) -> None:
     """A checkpoint whose tensors are a pickle, digest and seal in order, is set aside; training starts anew."""
-    from autoshrink import checkpoints
+    from autoshrink.files import checkpoints
 
     content = FORMS[form](Evil(mark))
     (tmp_path / "step-000000001.safetensors").write_bytes(content)
@@ -85,7 +85,7 @@ def test_crafted_checkpoint_is_set_aside(tmp_path: Path, mark: Path, form: str) 
 
 def test_crafted_array_is_refused(tmp_path: Path, mark: Path) -> None:
     """A data set's array that holds pickled objects is refused, though its manifest vouches for it."""
-    from autoshrink.vision import data
+    from autoshrink.tasks.vision import data
 
     array = tmp_path / "train_images.npy"
     np.save(array, np.array([Evil(mark)], dtype=object), allow_pickle=True)

@@ -11,7 +11,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from autoshrink import params, sizes, sources
+from autoshrink import params
+from autoshrink.tasks import sizes, sources
 from autoshrink.errors import UserError
 from autoshrink.lineage import graph, repair, verify
 from autoshrink.params import budget

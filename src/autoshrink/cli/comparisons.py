@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from autoshrink import artifacts
 from autoshrink.cli import options
 from autoshrink.cli.step import step
+from autoshrink.files import artifacts
 
 KIND, VERSION = "counted", 1
 
@@ -23,7 +23,7 @@ def comparisons(out: Path) -> None:
     Example:
       autoshrink comparisons --out results/report/counted.json
     """
-    from autoshrink.cost.comparisons import counted
+    from autoshrink.costs.comparisons import counted
 
     with step("comparisons", out):
         rows = [*_released(), *({"task": "cnn", **asdict(row)} for row in counted())]
@@ -34,7 +34,7 @@ def comparisons(out: Path) -> None:
 
 def _released() -> list[dict[str, Any]]:
     """Return the released cells' rows; their quality is what the paper publishes."""
-    from autoshrink import released
+    from autoshrink.cells import released
     from autoshrink.cli.cost import counts, released_setting
 
     rows = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.cli import options
 from autoshrink.errors import UserError
 from autoshrink.params.base import Task
@@ -54,7 +54,7 @@ def cost(files: tuple[Path, ...], settings: tuple[str, ...], cell: str, preset: 
       autoshrink cost --cell shrinkcnn-a --preset paper
       autoshrink cost --cell results/cnn/shrink-0/best.json --json
     """
-    from autoshrink import cells
+    from autoshrink.cells import resolve as cells
 
     chosen = cells.find(cell).canonical()
     setting = released_setting(cell, chosen) if preset else _trained(options.load(files, settings), chosen)
@@ -87,7 +87,7 @@ def task_of(cell: Cell) -> Task:
 
 def released_setting(name: str, cell: Cell) -> Setting:
     """Return the network that the cell, or else the first cell of its task, was released with."""
-    from autoshrink import released
+    from autoshrink.cells import released
 
     names = released.names()
     found = released.load(name if name in names else "shrinkcnn-a" if task_of(cell) is Task.CNN else "shrinkrnn")
@@ -111,14 +111,14 @@ def _trained(parameters: "Parameters", cell: Cell) -> Setting:
             f"(autoshrink prepare {recipe.dataset} --out {folder}), or count the released network with --preset paper"
         )
     if task is Task.CNN:
-        from autoshrink.vision import data, splits
+        from autoshrink.tasks.vision import data, splits
 
         images = data.load(folder)
         height, width = splits.image_size(images, parameters.training.cnn)
         example = {"channels": images.channels, "height": height, "width": width, "classes": len(images.classes)}
         said = "{classes:,} classes, {height} x {width} pixels in {channels} colours".format(**example)
     else:
-        from autoshrink.language import data as texts
+        from autoshrink.tasks.language import data as texts
 
         example = {"vocabulary": int(texts.load(folder).manifest["vocabulary"])}
         said = "{vocabulary:,} words".format(**example)
@@ -128,27 +128,27 @@ def _trained(parameters: "Parameters", cell: Cell) -> Setting:
 def _image(cell: Cell, setting: Setting) -> tuple[Counts, dict[str, Counts]]:
     import torch
 
-    from autoshrink import cost as room
-    from autoshrink.vision import network
+    from autoshrink.costs import counting
+    from autoshrink.tasks.vision import network
 
     assert isinstance(setting.network, ImageNetwork)
     example = setting.example
     module = network.skeleton(cell, setting.network, example["channels"], example["classes"])
     inputs = [torch.zeros(1, example["channels"], example["height"], example["width"])]
-    return room.measure(module, inputs), room.measure_parts(module, inputs)
+    return counting.measure(module, inputs), counting.measure_parts(module, inputs)
 
 
 def _language(cell: Cell, setting: Setting) -> tuple[Counts, dict[str, Counts]]:
     import torch
 
-    from autoshrink import cost as room
-    from autoshrink.language import network
+    from autoshrink.costs import counting
+    from autoshrink.tasks.language import network
 
     assert isinstance(setting.network, LanguageNetwork)
     module = network.skeleton(cell, setting.network, setting.example["vocabulary"])
     module.forward = module.step  # type: ignore[method-assign, assignment]  # one word, in plain operations
     inputs = [torch.zeros(1, dtype=torch.long), torch.zeros(1, setting.network.hidden)]
-    total, parts = room.measure(module, inputs), room.measure_parts(module, inputs)
+    total, parts = counting.measure(module, inputs), counting.measure_parts(module, inputs)
     for key in ("macs", "macs_with_batch_norm"):
         # one step of the layer is no call of a module, so the counter has it only in the sum
         parts["layer"][key] = total[key] - sum(counts[key] for name, counts in parts.items() if name != "layer")

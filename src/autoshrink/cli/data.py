@@ -22,8 +22,8 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...]) -> None:
     Example:
       autoshrink check --params params.yaml --params workflow/presets/paper.yaml
     """
-    from autoshrink import sizes, sources
     from autoshrink.search import rounds
+    from autoshrink.tasks import sizes, sources
 
     parameters = options.load(files, settings)
     for line in sources.check(parameters):
@@ -57,7 +57,9 @@ def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: 
     entry = parameters.datasets.get(name)
     if entry is None:
         raise UserError(f"{name!r} is not an entry of datasets; accepted: {', '.join(sorted(parameters.datasets))}")
-    room = importlib.import_module("autoshrink.vision.data" if entry.task is Task.CNN else "autoshrink.language.data")
+    room = importlib.import_module(
+        "autoshrink.tasks.vision.data" if entry.task is Task.CNN else "autoshrink.tasks.language.data"
+    )
     manifest = out / "manifest.json"
     with step("prepare", manifest, parameters=parameters, dataset=name, draws=["test-split", f"data/{name}"]) as doing:
         room.prepare(name, entry, out, Path(parameters.paths.data) / "downloads", parameters.seed)

@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from autoshrink import sizes, sources
 from autoshrink.cli import options
 from autoshrink.cli.progress import Lines
 from autoshrink.cli.step import made_by, step
 from autoshrink.errors import UserError
 from autoshrink.params.base import Task
+from autoshrink.tasks import sizes, sources
 
 
 @click.command(short_help="Train a proposal's candidates on the proxy, or take them from the store.")

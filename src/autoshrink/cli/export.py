@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from autoshrink import artifacts
 from autoshrink.cli import options
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 
 

@@ -54,7 +54,7 @@ def _task_of(what: Path) -> Task:
 
 
 def _image_suffixes() -> tuple[str, ...]:
-    from autoshrink.vision import folders
+    from autoshrink.tasks.vision import folders
 
     return tuple(folders.EXTENSIONS)
 

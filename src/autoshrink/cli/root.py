@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import click
 
-from autoshrink import __version__, preemption
+from autoshrink import __version__
 from autoshrink.errors import UserError
+from autoshrink.runtime import preemption
 
 # verb: (module, what the group is called in the help); the module is imported only when its verb is asked for
 VERBS = {

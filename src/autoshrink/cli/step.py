@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autoshrink import artifacts
+from autoshrink.files import artifacts
 from autoshrink.lineage import environment, records
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task

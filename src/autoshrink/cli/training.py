@@ -7,13 +7,15 @@ from typing import Any
 
 import click
 
-from autoshrink import artifacts, preemption, sources
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.cli import options
 from autoshrink.cli.curves import Curves, folder_of
 from autoshrink.cli.progress import Lines
 from autoshrink.cli.step import step
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
+from autoshrink.runtime import preemption
+from autoshrink.tasks import sources
 
 METRICS, VERSION = "metrics", 1
 
@@ -33,7 +35,7 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
     Example:
       autoshrink train --task cnn --cell results/cnn/shrink-0/best.json --data data/mnist5k --out model
     """
-    from autoshrink import cells
+    from autoshrink.cells import resolve as cells
 
     parameters = options.load(files, settings)
     chosen = cells.find(cell)
@@ -129,4 +131,4 @@ def test(
 
 
 def _room(task: str) -> str:
-    return "autoshrink.vision" if task == Task.CNN else "autoshrink.language"
+    return "autoshrink.tasks.vision" if task == Task.CNN else "autoshrink.tasks.language"

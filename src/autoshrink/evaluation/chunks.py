@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoshrink import artifacts
+from autoshrink.files import artifacts
 
 KIND, VERSION = "evaluations", 1
 

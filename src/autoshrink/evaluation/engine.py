@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autoshrink import artifacts, sources
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.errors import UserError
 from autoshrink.evaluation import chunks
 from autoshrink.evaluation.networks import Networks
 from autoshrink.evaluation.store import Identity, Store
+from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.language import LanguageProxy
 from autoshrink.params.vision import ImageProxy
 from autoshrink.search.rounds import PROPOSAL, section_of
 from autoshrink.search.rounds import VERSION as PROPOSAL_VERSION
+from autoshrink.tasks import sources
 
 
 @dataclass(frozen=True)

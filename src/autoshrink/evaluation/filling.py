@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from autoshrink import devices
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.evaluation import together, workers, zero_cost
 from autoshrink.evaluation.store import Identity, Store
 from autoshrink.params.base import Task
 from autoshrink.params.root import Compute
+from autoshrink.runtime import devices
 
 Work = Iterator[tuple[str, Callable[[], together.Candidate]]]
 GIBIBYTE = 2**30
@@ -57,7 +57,9 @@ def fill(
             if store.get(identity) is not None:
                 quicker.append(key)
                 continue
-            room = importlib.import_module(f"autoshrink.{'vision' if identity.task is Task.CNN else 'language'}.proxy")
+            room = importlib.import_module(
+                f"autoshrink.tasks.{'vision' if identity.task is Task.CNN else 'language'}.proxy"
+            )
             seed, deterministic = identity.candidate_seed, compute.deterministic
             yield key, partial(room.Candidate, cell, identity.proxy, drawn, seed, device, deterministic)
 

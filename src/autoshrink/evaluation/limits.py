@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from autoshrink import artifacts
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.errors import ParameterError
 from autoshrink.evaluation.measured import Measurements
 from autoshrink.evaluation.networks import Networks
+from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 

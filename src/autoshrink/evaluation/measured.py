@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from autoshrink import artifacts
-from autoshrink.cell import Cell
-from autoshrink.cost import latency, memory
+from autoshrink.cells.cell import Cell
+from autoshrink.costs import latency, memory
 from autoshrink.errors import ArtifactError
 from autoshrink.evaluation.networks import Networks
+from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 
@@ -34,7 +34,7 @@ class Measurements:
 
     def of(self, cell: Cell) -> dict[str, Any]:
         """Return the measured costs of a cell that the objective asks for: ``latency_ms``, ``activation_bytes``."""
-        from autoshrink import devices
+        from autoshrink.runtime import devices
 
         found: dict[str, Any] = {}
         if self._objective.memory_weight > 0:

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 
@@ -23,7 +23,7 @@ class Networks:
     def drawn(self) -> Any:
         """The proxy's training and validation data: the room's ``ProxyData``. Raises DataError or ArtifactError."""
         parameters = self._parameters
-        name = "autoshrink.vision" if self._task is Task.CNN else "autoshrink.language"
+        name = "autoshrink.tasks.vision" if self._task is Task.CNN else "autoshrink.tasks.language"
         prepared = importlib.import_module(f"{name}.data").load(self._data)
         proxy = importlib.import_module(f"{name}.proxy")
         if self._task is Task.CNN:
@@ -35,13 +35,13 @@ class Networks:
         import torch
 
         if self._task is Task.CNN:
-            from autoshrink.vision import network
+            from autoshrink.tasks.vision import network
 
             _, height, width, channels = self.drawn.train_images_NHWC.shape
             module = network.build(cell, self._parameters.proxy.cnn.network, channels, self.drawn.classes, seed=0)
             return module, [torch.zeros(1, channels, height, width)]
-        from autoshrink.language import costs
-        from autoshrink.language import network as language_network
+        from autoshrink.tasks.language import costs
+        from autoshrink.tasks.language import network as language_network
 
         recipe = self._parameters.proxy.rnn.network
         model = language_network.build(cell, recipe, self.drawn.words, seed=0)
@@ -49,10 +49,10 @@ class Networks:
 
     def count(self, cell: Cell) -> dict[str, int]:
         """Return parameters and multiply-accumulates of the cell's proxy network, as its evaluation has them."""
-        from autoshrink import cost
+        from autoshrink.costs import counting
 
         if self._task is Task.CNN:
-            return cost.measure(*self.build(cell))
-        from autoshrink.language import costs
+            return counting.measure(*self.build(cell))
+        from autoshrink.tasks.language import costs
 
         return costs.measure(cell, self._parameters.proxy.rnn.network, len(self.drawn.words))

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autoshrink import artifacts, seeds
 from autoshrink.errors import ArtifactError
+from autoshrink.files import artifacts
 from autoshrink.lineage import records
 from autoshrink.params.base import Task
 from autoshrink.params.language import LanguageProxy
 from autoshrink.params.root import PaperDefects
 from autoshrink.params.vision import ImageProxy
+from autoshrink.runtime import seeds
 
 KIND, VERSION = "evaluation", 1
 # Raised by every change of the code that changes an evaluation's numbers, so that old ones are not taken for new.

@@ -20,10 +20,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autoshrink import cost, seeds
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
+from autoshrink.costs import counting
 from autoshrink.params.language import LanguageProxy
 from autoshrink.params.vision import ImageProxy
+from autoshrink.runtime import seeds
 
 
 def evaluate(
@@ -95,12 +96,12 @@ def gradient_norm(module: nn.Module, loss: Tensor) -> float:
 def _image(
     cell: Cell, proxy: ImageProxy, data: Any, seed: int, device: torch.device, method: str
 ) -> tuple[float, dict[str, int]]:
-    from autoshrink.vision import network
-    from autoshrink.vision.images import Normalise
+    from autoshrink.tasks.vision import network
+    from autoshrink.tasks.vision.images import Normalise
 
     _, height, width, channels = data.train_images_NHWC.shape
     module = network.build(cell, proxy.network, channels, data.classes, seed)
-    costs = cost.measure(module, [torch.zeros(1, channels, height, width)])
+    costs = counting.measure(module, [torch.zeros(1, channels, height, width)])
     module.to(device)
     if method == "synflow":
         return synflow(module, (1, channels, height, width)), costs
@@ -119,8 +120,8 @@ def _image(
 def _language(
     cell: Cell, proxy: LanguageProxy, data: Any, seed: int, device: torch.device
 ) -> tuple[float, dict[str, int]]:
-    from autoshrink.language import costs as language_costs
-    from autoshrink.language import network, sequences
+    from autoshrink.tasks.language import costs as language_costs
+    from autoshrink.tasks.language import network, sequences
 
     costs = language_costs.measure(cell, proxy.network, len(data.words))
     module = network.build(cell, proxy.network, data.words, seed).to(device)

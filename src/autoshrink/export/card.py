@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoshrink import artifacts
-from autoshrink.cell import Cell
-from autoshrink.export import drawing, usage
+from autoshrink.cells import drawing
+from autoshrink.cells.cell import Cell
+from autoshrink.export import usage
 from autoshrink.export.licences import licence
 from autoshrink.export.runs import Trained
+from autoshrink.files import artifacts
 from autoshrink.lineage import records
 from autoshrink.params.base import Task
 from autoshrink.report.metrics import quantity

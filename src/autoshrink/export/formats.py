@@ -14,13 +14,14 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from autoshrink import __version__, artifacts
+from autoshrink import __version__
 from autoshrink.errors import UserError
 from autoshrink.export.modules import ImageClassifier, LoopedModel, ScannedModel, Step
 from autoshrink.export.runs import Trained, load_model
-from autoshrink.language.network import LanguageModel
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
-from autoshrink.vision.network import CellNetwork
+from autoshrink.tasks.language.network import LanguageModel
+from autoshrink.tasks.vision.network import CellNetwork
 
 TOLERANCE = 1e-4
 """Greatest difference from PyTorch that is accepted, absolute; relative to the greatest output where that exceeds 1."""

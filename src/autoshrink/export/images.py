@@ -13,10 +13,10 @@ from torch import Tensor
 
 from autoshrink.errors import DataError
 from autoshrink.export.runs import Trained
-from autoshrink.vision import folders, loading
-from autoshrink.vision.feeds import EVALUATION_BATCH
-from autoshrink.vision.images import Normalise
-from autoshrink.vision.loading import ModelDescription
+from autoshrink.tasks.vision import folders, loading
+from autoshrink.tasks.vision.feeds import EVALUATION_BATCH
+from autoshrink.tasks.vision.images import Normalise
+from autoshrink.tasks.vision.loading import ModelDescription
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def read(path: Path, description: ModelDescription) -> Tensor:
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     if description.origin["storage"] == "files":
-        from autoshrink.vision.files import CentralCrop
+        from autoshrink.tasks.vision.files import CentralCrop
 
         image = CentralCrop(description.evaluation_crop, (height, width))(image)
     elif image.size != (width, height):

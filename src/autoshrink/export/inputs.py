@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autoshrink import artifacts
 from autoshrink.errors import DataError
 from autoshrink.export.formats import Inputs
 from autoshrink.export.images import read as read_image
 from autoshrink.export.runs import Trained
-from autoshrink.language import data as texts
-from autoshrink.language import loading, sequences
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
-from autoshrink.vision import data as images
-from autoshrink.vision import loading as image_loading
+from autoshrink.tasks.language import data as texts
+from autoshrink.tasks.language import loading, sequences
+from autoshrink.tasks.vision import data as images
+from autoshrink.tasks.vision import loading as image_loading
 
 IMAGES, WORDS, COLUMNS = 16, 35, 4
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from autoshrink.language.network import LanguageModel
-from autoshrink.vision.network import CellNetwork
+from autoshrink.tasks.language.network import LanguageModel
+from autoshrink.tasks.vision.network import CellNetwork
 
 
 class ImageClassifier(nn.Module):

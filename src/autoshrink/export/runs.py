@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoshrink import artifacts
 from autoshrink.errors import ArtifactError, UserError
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.search.rounds import SearchName
 
@@ -68,10 +68,10 @@ def load_model(folder: str | Path) -> "nn.Module":
     """
     trained = find(Path(folder))
     if trained.task is Task.CNN:
-        from autoshrink.vision import loading as images
+        from autoshrink.tasks.vision import loading as images
 
         return images.load_model(trained.folder)
-    from autoshrink.language import loading as texts
+    from autoshrink.tasks.language import loading as texts
 
     return texts.load_model(trained.folder)
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from autoshrink.errors import DataError
 from autoshrink.export.runs import Trained
-from autoshrink.language import loading, sequences
-from autoshrink.language.data import Tokens
-from autoshrink.language.network import LanguageModel
-from autoshrink.language.text import END_OF_LINE, UNKNOWN, Line, read_lines, sentences
+from autoshrink.tasks.language import loading, sequences
+from autoshrink.tasks.language.data import Tokens
+from autoshrink.tasks.language.network import LanguageModel
+from autoshrink.tasks.language.text import END_OF_LINE, UNKNOWN, Line, read_lines, sentences
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.model.entity import Entity
 from rocrate.rocrate import ROCrate
 
-from autoshrink import artifacts
 from autoshrink.errors import UserError
+from autoshrink.files import artifacts
 from autoshrink.lineage import graph, records, telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record

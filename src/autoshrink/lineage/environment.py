@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import autoshrink
-from autoshrink import artifacts
+from autoshrink.files import artifacts
 from autoshrink.params.root import Compute
 
 PACKAGE = Path(autoshrink.__file__).parent

@@ -7,8 +7,8 @@ that it used; rounds left by an earlier, longer search are not in it. Names in i
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from autoshrink import artifacts
 from autoshrink.errors import ArtifactError, UserError
+from autoshrink.files import artifacts
 from autoshrink.lineage import records, telling
 from autoshrink.lineage.graph import Run
 

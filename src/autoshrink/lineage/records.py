@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autoshrink import artifacts
 from autoshrink.errors import ArtifactError
+from autoshrink.files import artifacts
 
 KIND, VERSION = "lineage", 1
 SUFFIX = ".lineage.json"

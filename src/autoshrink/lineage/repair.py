@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from autoshrink import artifacts
+from autoshrink.files import artifacts
 from autoshrink.lineage import graph, records, verify
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record

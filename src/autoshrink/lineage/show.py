@@ -6,7 +6,7 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
-from autoshrink import artifacts
+from autoshrink.files import artifacts
 from autoshrink.lineage import telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record

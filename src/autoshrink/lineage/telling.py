@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autoshrink import artifacts
+from autoshrink.files import artifacts
 from autoshrink.lineage import records
 from autoshrink.lineage.records import Record
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from autoshrink import artifacts
 from autoshrink.errors import ArtifactError
+from autoshrink.files import artifacts
 from autoshrink.lineage import graph, records, telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record

@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from autoshrink import artifacts
+from autoshrink.files import artifacts
 from autoshrink.params.base import Section
 from autoshrink.params.data import (
     AnyDataset,

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from autoshrink import artifacts
 from autoshrink.errors import ParameterError
+from autoshrink.files import artifacts
 from autoshrink.params.root import Parameters
 
 

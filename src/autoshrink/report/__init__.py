@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from autoshrink import artifacts
+from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoshrink import artifacts
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
+from autoshrink.cells.layout import Layout
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.report import front, palette
-from autoshrink.report.layout import Layout
 from autoshrink.report.runs import Candidate, Search
 
 if TYPE_CHECKING:

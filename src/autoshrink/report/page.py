@@ -8,11 +8,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
+from autoshrink.cells.layout import RADIUS, Layout
 from autoshrink.params.base import Task
 from autoshrink.report import charts, front, metrics, palette
 from autoshrink.report.figures import COST, METRIC
-from autoshrink.report.layout import RADIUS, Layout
 from autoshrink.report.metrics import MEASURED, TITLES, Row
 from autoshrink.report.runs import Candidate, Round, Search
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from autoshrink import released
+from autoshrink.cells import released
 from autoshrink.params.base import Task
 
 DATASETS = {Task.CNN: "ImageNet", Task.RNN: "Penn Treebank"}

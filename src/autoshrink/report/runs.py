@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autoshrink import artifacts
-from autoshrink.cell import Cell, Edge
+from autoshrink.cells.cell import Cell, Edge
 from autoshrink.errors import ArtifactError
 from autoshrink.evaluation import chunks
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.search.rounds import BEST, SearchName, read_round
 from autoshrink.search.rounds import VERSION as ROUND_VERSION

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.search.objective import rank
 from autoshrink.search.strategy import Candidate, Scored, State
 

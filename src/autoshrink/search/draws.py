@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from autoshrink import seeds
+from autoshrink.runtime import seeds
 
 Item = TypeVar("Item")
 

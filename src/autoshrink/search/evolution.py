@@ -8,7 +8,7 @@ from the same population, and a child that was evaluated before is bred again.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import EvolutionStrategy
 from autoshrink.search import archive

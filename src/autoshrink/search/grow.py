@@ -7,7 +7,7 @@ variable and feature selection", JMLR 2003, section 4.2), on the edges of a cell
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import GrowStrategy
 from autoshrink.search.draws import Draws

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import LocalStrategy
 from autoshrink.search import archive

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.params.objective import ImageObjective, LanguageObjective
 from autoshrink.search.strategy import Scored
 

@@ -7,7 +7,7 @@ a search result means little without.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import RandomStrategy
 from autoshrink.search import archive

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import ShrinkStrategy
 from autoshrink.search.draws import Draws

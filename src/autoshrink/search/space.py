@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from autoshrink.cell import INPUT, Cell, Edge
+from autoshrink.cells.cell import INPUT, Cell, Edge
 from autoshrink.params.search import TaskSearch
 from autoshrink.search.draws import Draws
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.search.draws import Draws
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from autoshrink.cell import Cell, CellError, Edge
+from autoshrink.cells.cell import Cell, CellError, Edge
 from autoshrink.errors import DataError
 
 _NODE = re.compile(r"([A-Za-z0-9_.-]+)\(([0-9,]*)\)")

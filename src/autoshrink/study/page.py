@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoshrink import artifacts
+from autoshrink.files import artifacts
 from autoshrink.study import comparison as comparisons
 
 if TYPE_CHECKING:

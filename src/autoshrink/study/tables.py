@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from autoshrink.cell import Cell, CellError
+from autoshrink.cells.cell import Cell, CellError
 from autoshrink.errors import DataError
 from autoshrink.study import nas_bench
 

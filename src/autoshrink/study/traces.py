@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autoshrink import artifacts
 from autoshrink.errors import UserError
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.search import rounds
 

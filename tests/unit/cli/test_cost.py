@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from autoshrink import artifacts
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.cli import main
+from autoshrink.files import artifacts
 
 
 def run(*words: str) -> int:

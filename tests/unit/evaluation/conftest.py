@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from autoshrink import artifacts, seeds
 from autoshrink.evaluation import chunks, engine
 from autoshrink.evaluation.store import Store
+from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.loading import merge
+from autoshrink.runtime import seeds
 from autoshrink.search import rounds
 
 SMOKE = Path(__file__).parents[3] / "workflow" / "presets" / "smoke.yaml"
@@ -37,7 +38,7 @@ class Small:
         for task, room in (("cnn", "vision"), ("rnn", "language")):
             name = getattr(parameters.proxy, task).dataset
             self.data[task] = folder / name
-            prepare = importlib.import_module(f"autoshrink.{room}.data").prepare
+            prepare = importlib.import_module(f"autoshrink.tasks.{room}.data").prepare
             prepare(name, parameters.datasets[name], self.data[task], folder, parameters.seed)
 
     def search(self, task: str, search: str, folder: Path, overlay: Any = None) -> dict[str, int]:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from autoshrink.cell import Cell
-from autoshrink.language import proxy as language
+from autoshrink.cells.cell import Cell
 from autoshrink.params.language import BackpropagationThroughTime, LanguageNetwork, LanguageProxy, LanguageProxyTraining
 from autoshrink.params.vision import ImageEarlyStop, ImageNetwork, ImageProxy, ImageProxyTraining
-from autoshrink.vision import proxy as vision
+from autoshrink.tasks.language import proxy as language
+from autoshrink.tasks.vision import proxy as vision
 
 CPU = torch.device("cpu")
 Make = Callable[[], Any]

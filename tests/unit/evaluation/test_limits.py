@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from autoshrink.cost.latency import measure
-from autoshrink.cost.memory import peak_activation_bytes
+from autoshrink.costs.latency import measure
+from autoshrink.costs.memory import peak_activation_bytes
 from autoshrink.errors import ParameterError
 
 

@@ -1,19 +1,14 @@
 """The plain loops that benchmarks compare the engine with train the same networks: in double precision they agree."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from small_candidates import CPU, Make, image_candidates, text_candidates
 
 from autoshrink.evaluation import together
-
-sys.path.insert(0, str(Path(__file__).parents[3]))
-
 from benchmarks import plain
+from tests.unit.evaluation.small_candidates import CPU, Make, image_candidates, text_candidates
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from autoshrink import artifacts
 from autoshrink.evaluation.store import KIND, VERSION, Identity, Store
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.params.root import PaperDefects
 from autoshrink.params.vision import ImageProxy, ImageProxyTraining

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from small_candidates import Make, image_candidates, text_candidates
 
 from autoshrink.evaluation import together, workers
+from tests.unit.evaluation.small_candidates import Make, image_candidates, text_candidates
 
 
 def results(progress: Iterator[together.Progress[int]]) -> dict[int, Any]:

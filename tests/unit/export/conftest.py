@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from autoshrink import artifacts
-from autoshrink.cell import Cell
-from autoshrink.language import data as text_data
-from autoshrink.language import testing as text_testing
-from autoshrink.language import training as text_training
+from autoshrink.cells.cell import Cell
+from autoshrink.files import artifacts
 from autoshrink.params.data import Digits, OwnText
 from autoshrink.params.language import LanguageNetwork, LanguageTraining
 from autoshrink.params.root import Compute
 from autoshrink.params.vision import ImageTraining
 from autoshrink.search import rounds
-from autoshrink.vision import data as image_data
-from autoshrink.vision import testing as image_testing
-from autoshrink.vision import training as image_training
+from autoshrink.tasks.language import data as text_data
+from autoshrink.tasks.language import testing as text_testing
+from autoshrink.tasks.language import training as text_training
+from autoshrink.tasks.vision import data as image_data
+from autoshrink.tasks.vision import testing as image_testing
+from autoshrink.tasks.vision import training as image_training
 
 IMAGE_CELL = Cell.of(["separable_conv_3x3", "conv_1x1", "separable_conv_3x3"], [(0, 1), (0, 2), (1, 3), (0, 3)])
 TEXT_CELL = Cell.of(["tanh", "identity", "sigmoid", "relu"], [(0, 1), (0, 2), (1, 3), (2, 4), (0, 4)])

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from autoshrink.cell import Cell
+from autoshrink.cells import drawing
+from autoshrink.cells.cell import Cell
 from autoshrink.cli import main
 from autoshrink.errors import UserError
-from autoshrink.export import drawing, licences, runs
+from autoshrink.export import licences, runs
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from autoshrink import artifacts
 from autoshrink.errors import DataError
 from autoshrink.export import images, runs, text
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
-from autoshrink.vision import data
+from autoshrink.tasks.vision import data
 
 
 def metrics(run: Path, task: Task) -> dict[str, float]:

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from autoshrink import artifacts, released
+from autoshrink.cells import released
 from autoshrink.export import formats, runs
-from autoshrink.language import loading as text_loading
-from autoshrink.language import network as text_network
-from autoshrink.vision import loading as image_loading
-from autoshrink.vision import network as image_network
+from autoshrink.files import artifacts
+from autoshrink.tasks.language import loading as text_loading
+from autoshrink.tasks.language import network as text_network
+from autoshrink.tasks.vision import loading as image_loading
+from autoshrink.tasks.vision import network as image_network
 
 
 def save(name: str, folder: Path) -> list[formats.Inputs]:

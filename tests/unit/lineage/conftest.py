@@ -1,7 +1,8 @@
 from pathlib import Path
 
-import made
 import pytest
+
+from tests.unit.lineage import made
 
 
 @pytest.fixture(scope="session")

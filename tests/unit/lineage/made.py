@@ -7,12 +7,13 @@ from typing import Any
 
 import yaml
 
-from autoshrink import artifacts, params
+from autoshrink import params
 from autoshrink.cli import main
 from autoshrink.cli.step import made_by, step
 from autoshrink.errors import ArtifactError
 from autoshrink.evaluation import chunks
 from autoshrink.evaluation.store import Identity, Store
+from autoshrink.files import artifacts
 from autoshrink.lineage import records
 from autoshrink.params.base import Task
 from autoshrink.search import rounds

@@ -8,11 +8,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import offline
 import pytest
 
 from autoshrink.errors import UserError
 from autoshrink.lineage import crate, graph
+from tests.unit.lineage import offline
 
 ROOT = Path(__file__).parents[3]
 

@@ -4,13 +4,13 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import made
 import pytest
 
 from autoshrink.errors import ArtifactError
 from autoshrink.lineage import graph, records
 from autoshrink.lineage.pack import pack, unpack
 from autoshrink.lineage.verify import verify
+from tests.unit.lineage import made
 
 BEST = made.SEARCH / "best.json"
 

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import made
 import pytest
 
 from autoshrink.cli import main
@@ -11,6 +10,7 @@ from autoshrink.errors import ArtifactError, UserError
 from autoshrink.lineage import graph, show
 from autoshrink.lineage.differences import differences
 from autoshrink.lineage.why import stories
+from tests.unit.lineage import made
 
 
 def out_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:

@@ -4,13 +4,14 @@ import random
 import shutil
 from pathlib import Path
 
-import made
 import pytest
 
-from autoshrink import artifacts, params
+from autoshrink import params
+from autoshrink.files import artifacts
 from autoshrink.lineage import graph, records
 from autoshrink.lineage.repair import repair
 from autoshrink.lineage.verify import ALTERED, MISSING, ORPHANED, OUTDATED, verify
+from tests.unit.lineage import made
 
 SEARCH = "results/cnn/shrink-0"
 

@@ -1,11 +1,11 @@
 from pathlib import Path
 
-import made_run
 import pytest
 
 from autoshrink.params import Parameters
 from autoshrink.report import runs
 from autoshrink.report.runs import Search
+from tests.unit.report import made_run
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from autoshrink import artifacts, seeds
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
+from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.runtime import seeds
 from autoshrink.search import rounds
 from autoshrink.search.rounds import SearchName
 

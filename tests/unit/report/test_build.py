@@ -8,9 +8,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from autoshrink import artifacts, params, report
+from autoshrink import params, report
 from autoshrink.cli import root
 from autoshrink.errors import ArtifactError
+from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.report import figures

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from autoshrink import artifacts
 from autoshrink.errors import ArtifactError
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.report import runs
 from autoshrink.report.runs import Search

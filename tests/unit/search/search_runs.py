@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from autoshrink import artifacts
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
+from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.loading import merge
 from autoshrink.search import rounds

@@ -4,10 +4,10 @@ import math
 
 import pytest
 from pytest import approx
-from search_runs import evaluation
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.params.objective import ImageObjective, LanguageObjective
+from autoshrink.runtime.seeds import shuffled
 from autoshrink.search.objective import (
     image_score,
     language_score,
@@ -18,7 +18,7 @@ from autoshrink.search.objective import (
     violation,
 )
 from autoshrink.search.strategy import Candidate, Scored
-from autoshrink.seeds import shuffled
+from tests.unit.search.search_runs import evaluation
 
 CELL = Cell.of(["conv_1x1", "conv_1x1"], [(0, 1), (1, 2)])
 

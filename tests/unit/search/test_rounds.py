@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from search_runs import BASE, PAPER, by_key, evaluation, parameters, paths, run, text_by_key
 
-from autoshrink import artifacts
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.errors import ArtifactError, UserError
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.search import rounds
+from tests.unit.search.search_runs import BASE, PAPER, by_key, evaluation, parameters, paths, run, text_by_key
 
 SHRINK = rounds.SearchName(Task.CNN, "shrink", 0)
 

@@ -5,15 +5,15 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from search_runs import DRAWS
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.params.search import ImageSearch, LanguageSearch, TaskSearch
 from autoshrink.params.strategies import ShrinkStrategy
 from autoshrink.search.draws import Draws
 from autoshrink.search.shrink import Shrink, shrink_space
 from autoshrink.search.space import draw_operators
 from autoshrink.search.strategy import Candidate, Scored, State
+from tests.unit.search.search_runs import DRAWS
 
 PAPER_CNN = ImageSearch(nodes=8, k=10, keep_fraction=0.01)
 PAPER_RNN = LanguageSearch(nodes=6, k=10, keep_fraction=0.25)

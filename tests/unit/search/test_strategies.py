@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_runs import DRAWS, by_key, evaluation, fraction, parameters, paths, run
 
-from autoshrink.cell import Cell
+from autoshrink.cells.cell import Cell
 from autoshrink.errors import UserError
 from autoshrink.params.base import Task
 from autoshrink.params.search import ImageSearch
@@ -18,6 +17,7 @@ from autoshrink.search.draws import Draws
 from autoshrink.search.front import non_dominated
 from autoshrink.search.space import all_edges, neighbours, random_cell, subgraph
 from autoshrink.search.strategy import Candidate, Scored, Strategy
+from tests.unit.search.search_runs import DRAWS, by_key, evaluation, fraction, parameters, paths, run
 
 SEARCH = ImageSearch(nodes=5, k=4, keep_fraction=0.1)
 OPERATORS = ["separable_conv_3x3", "conv_1x1", "conv_1x1", "separable_conv_3x3"]

@@ -1,7 +1,6 @@
 """What is said of a run, by Snakemake's events and the artifacts of a made run."""
 
 import logging
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +12,7 @@ from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
 from autoshrink import params
 from snakemake_logger_plugin_autoshrink import LogHandler
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
-import made_run
+from tests.unit.report import made_run
 
 SETTINGS = {"dryrun": False, "verbose": False, "stdout": False, "nocolor": True}
 

@@ -1,7 +1,6 @@
 """Comparisons of strategies: traces, statistics, and the page; on made searches and from finished ones."""
 
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +8,8 @@ import pytest
 from pytest import approx
 from scipy import stats
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "search"))  # the made searches are shared
-from search_runs import by_key, parameters, run
-
-from autoshrink import artifacts
 from autoshrink.errors import UserError
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.params.strategies import BUILT_IN
 from autoshrink.params.study import Study
@@ -21,6 +17,7 @@ from autoshrink.search import rounds
 from autoshrink.search.rounds import SearchName
 from autoshrink.study import comparison, page, replay, statistics, tables, traces
 from autoshrink.study.traces import Event, Trace
+from tests.unit.search.search_runs import by_key, parameters, run
 
 NAME = SearchName(Task.CNN, "shrink", 0)
 

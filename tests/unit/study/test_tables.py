@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pytest import approx
 
-from autoshrink.cell import Cell, CellError
+from autoshrink.cells.cell import Cell, CellError
 from autoshrink.errors import DataError
 from autoshrink.study import nas_bench, tables
 

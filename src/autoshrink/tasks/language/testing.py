@@ -1,0 +1,49 @@
+"""The final test: the one reader of a data set's test split."""
+
+from pathlib import Path
+
+from autoshrink.cells.cell import Cell
+from autoshrink.errors import DataError
+from autoshrink.params.language import LanguageTraining
+from autoshrink.params.root import Compute
+from autoshrink.runtime import devices
+from autoshrink.tasks.language import costs as language_costs
+from autoshrink.tasks.language import loading, sequences, unigram
+from autoshrink.tasks.language.data import PreparedText, SplitName
+
+
+def test(folder: Path, data: PreparedText, compute: Compute) -> dict[str, float | None]:
+    """Return what the model in ``folder`` comes to on the test split.
+
+    ``perplexity`` and ``loss`` (nats per word) on the test split, ``validation_perplexity``, each with the batch size
+    that the model's recipe names for it, and ``unigram_perplexity``: the test split by the training split's word
+    frequencies. Raises DataError where the model was trained on other words.
+    """
+    device = devices.pick(compute)
+    description = loading.read_description(folder)
+    if description.words != data.vocabulary:
+        raise DataError(
+            f"{folder}: the model knows {len(description.words)} words that are not data set {data.name!r}'s "
+            f"{len(data.vocabulary)}; test it on the data set it was trained on ({description.origin['dataset']!r})"
+        )
+    module = loading.load_model(folder).to(device)
+    module.tie()
+    recipe = description.origin["recipe"]
+    length = recipe["bptt"]["length"]
+
+    def loss(split: SplitName, batch: str) -> float:
+        text_LB = sequences.columns(data.split(split), recipe[batch], device, f"training.rnn.{batch}")
+        return sequences.mean_loss(module, text_LB, length)
+
+    validation_loss, test_loss = loss("validation", "evaluation_batch_size"), loss("test", "test_batch_size")
+    return {
+        "perplexity": sequences.perplexity(test_loss),
+        "loss": sequences.finite(test_loss),
+        "validation_perplexity": sequences.perplexity(validation_loss),
+        "unigram_perplexity": unigram.perplexity(data.split("train"), data.split("test"), len(data.vocabulary)),
+    }
+
+
+def costs(cell: Cell, recipe: LanguageTraining, data: PreparedText) -> dict[str, int]:
+    """Return the parameters and the MACs per word of the network that ``recipe`` builds from ``cell`` for this text."""
+    return language_costs.measure(cell, recipe.network, len(data.vocabulary))

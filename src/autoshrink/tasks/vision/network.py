@@ -1,0 +1,157 @@
+"""From a cell to an image classifier: stem, stages of stacked cells, optional head, average pool, classifier (section
+4.1).
+
+Shapes: B batch, C channels, H height, W width, N classifier outputs.
+"""
+
+from typing import get_args
+
+import torch
+from torch import Tensor, nn
+
+from autoshrink.cells.cell import Cell
+from autoshrink.errors import UserError
+from autoshrink.params.search import ImageOperator
+from autoshrink.params.vision import ImageNetwork
+from autoshrink.runtime import seeds
+from autoshrink.tasks.vision.operators import ConvNorm, operator
+
+
+def make_divisible(value: float, divisor: int) -> int:
+    """Return ``value`` rounded to a multiple of ``divisor``, at least one (released code's rule)."""
+    return max(round(value / divisor), 1) * divisor
+
+
+class CellModule(nn.Module):
+    """One cell of width ``filters``: node 0 is the (pooled) input, leaves are concatenated, a residual is added.
+
+    The residual is the un-pooled input itself where channels and resolution agree, else a 1 x 1 convolution of it
+    with batch norm and the pool's stride.
+    """
+
+    def __init__(self, cell: Cell, in_channels: int, filters: int, pool: int, network: ImageNetwork) -> None:
+        super().__init__()
+        self.plan = tuple((node, cell.predecessors(node)) for node in cell.nodes[1:])
+        self.leaves = cell.leaves
+        # ceil_mode: a resolution that does not divide is rounded up, as the strided residual's is
+        self.pool = nn.MaxPool2d(pool, ceil_mode=True) if pool > 1 else nn.Identity()
+        channels = {0: in_channels}
+        self.nodes = nn.ModuleDict()
+        for node, sources in self.plan:
+            linear = network.residual and node in cell.leaves
+            width = sum(channels[source] for source in sources)
+            self.nodes[str(node)] = operator(cell.operator(node), width, filters, network, linear=linear)
+            channels[node] = filters
+        self.out_channels = sum(channels[leaf] for leaf in cell.leaves)
+        self.residual = network.residual
+        self.projection: nn.Module = nn.Identity()
+        if network.residual and (self.out_channels != in_channels or pool > 1):
+            self.projection = ConvNorm(in_channels, self.out_channels, network, stride=pool, linear=True)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, out_channels, ceil(H / pool), ceil(W / pool))."""
+        values: dict[int, Tensor] = {0: self.pool(x_BCHW)}
+        for node, sources in self.plan:
+            values[node] = self.nodes[str(node)](_concatenate([values[source] for source in sources]))
+        y_BCHW = _concatenate([values[leaf] for leaf in self.leaves])
+        return y_BCHW + self.projection(x_BCHW) if self.residual else y_BCHW
+
+
+class CellNetwork(nn.Module):
+    """The classifier built around a cell. Input (B, C, H, W), normalised; output logits (B, N).
+
+    With ``background_class`` the first of the N outputs is the background, and class c is output c + 1.
+    """
+
+    def __init__(self, cell: Cell, network: ImageNetwork, channels: int, classes: int) -> None:
+        super().__init__()
+
+        def width(filters: float) -> int:
+            return make_divisible(filters * network.channel_scale, network.channel_divisor)
+
+        features = width(network.stem_filters)
+        self.stem = ConvNorm(channels, features, network, kernel=3, stride=network.stem_stride)
+        stages = zip(network.stage_scales, network.stage_cells, network.stage_pools, strict=True)
+        self.stages = 0
+        for scale, cells, pool in stages:
+            filters = width(network.base_filters * scale)
+            stage = nn.Sequential()
+            for index in range(cells):
+                module = CellModule(cell, features, filters, pool if index == 0 else 1, network)
+                stage.append(module)
+                features = module.out_channels
+            self.add_module(f"stage{self.stages}", stage)
+            self.stages += 1
+        self.head: nn.Module = nn.Identity()
+        if network.head_filters:
+            self.head = ConvNorm(features, network.head_filters, network)
+            features = network.head_filters
+        self.dropout = nn.Dropout(network.dropout)
+        self.classifier = nn.Linear(features, classes + network.background_class)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the logits (B, N) of normalised images (B, C, H, W)."""
+        x_BCHW = self.stem(x_BCHW)
+        for stage in range(self.stages):
+            x_BCHW = self.get_submodule(f"stage{stage}")(x_BCHW)
+        x_BC = self.head(x_BCHW).mean((2, 3))
+        logits_BN: Tensor = self.classifier(self.dropout(x_BC))
+        return logits_BN
+
+
+def skeleton(cell: Cell, network: ImageNetwork, channels: int, classes: int) -> CellNetwork:
+    """Return the network on the ``meta`` device: all shapes, no weights. Enough to count, or to load weights into.
+
+    Raises UserError where the cell carries an operator that no image network has.
+    """
+    accepted = get_args(ImageOperator)
+    for name in cell.operators[1:]:
+        if name not in accepted:
+            raise UserError(f"the cell's operator {name!r} is none of an image cell; accepted: {', '.join(accepted)}")
+    with torch.device("meta"):
+        return CellNetwork(cell, network, channels, classes)
+
+
+def build(cell: Cell, network: ImageNetwork, channels: int, classes: int, seed: int) -> CellNetwork:
+    """Return the network for images of ``channels`` channels and ``classes`` classes, initialised, on the CPU.
+
+    Each weight tensor is drawn under its own name from ``seed``: convolutions normal with variance 2 / fan-in, the
+    classifier Glorot-uniform, batch norm the identity.
+    """
+    module = skeleton(cell, network, channels, classes)
+    module.to_empty(device="cpu")
+    for name, layer in module.named_modules():
+        generator = seeds.torch_generator(seed, f"init/{name}.weight")
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+        elif isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+            nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.BatchNorm2d):
+            layer.reset_parameters()
+    return module
+
+
+def is_depthwise(layer: nn.Module) -> bool:
+    """Whether ``layer`` convolves each channel by itself; with one channel, a grey image, it is an ordinary one."""
+    return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
+
+
+def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Return optimizer groups: weight decay on convolutions and the classifier, none on depthwise weights, batch norm
+    and biases (paper, section 5.1).
+    """
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
+    for layer in module.modules():
+        for parameter in layer.parameters(recurse=False):
+            (free if parameter.ndim < 2 or is_depthwise(layer) else decayed).append(parameter)
+    groups: list[dict[str, object]] = [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def _concatenate(tensors: list[Tensor]) -> Tensor:
+    return tensors[0] if len(tensors) == 1 else torch.cat(tensors, 1)

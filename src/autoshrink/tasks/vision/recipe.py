@@ -1,0 +1,66 @@
+"""A training recipe's parts, from well-kept libraries: optimizer, learning rate, loss, mixing, averaged weights.
+
+Shapes: B batch, C channels, H height, W width, N classifier outputs.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]
+from timm.scheduler.cosine_lr import CosineLRScheduler
+from timm.scheduler.scheduler import Scheduler
+from timm.scheduler.step_lr import StepLRScheduler
+from timm.utils.model_ema import ModelEmaV3
+from torch import Tensor, nn
+from torchvision.transforms import v2
+
+from autoshrink.params.vision import ImageTraining
+from autoshrink.tasks.vision.network import decay_groups
+
+
+def optimizer(module: nn.Module, recipe: ImageTraining) -> torch.optim.Optimizer:
+    """Return timm's optimizer of the recipe's name over the module's weights, decayed as ``decay_groups`` says."""
+    options: dict[str, Any] = {"eps": recipe.optimizer_epsilon}
+    if recipe.optimizer == "sgd":
+        options = {}
+    if recipe.optimizer in ("adam", "adamw", "lamb"):
+        options["betas"] = (recipe.momentum, 0.999)
+    if recipe.optimizer in ("adam", "adamw"):
+        options["fused"] = True
+    made: torch.optim.Optimizer = create_optimizer_v2(
+        decay_groups(module, recipe.weight_decay),
+        opt=recipe.optimizer,
+        lr=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        momentum=recipe.momentum,
+        **options,
+    )
+    return made
+
+
+def schedule(optimizer: torch.optim.Optimizer, recipe: ImageTraining, steps_per_epoch: int) -> Scheduler:
+    """Return the learning rate's schedule; ``step_update(n)`` sets the rate of the n-th step, counted from 1."""
+    steps = recipe.epochs * steps_per_epoch
+    warmup: dict[str, Any] = {"warmup_t": round(recipe.warmup_epochs * steps_per_epoch), "warmup_lr_init": 0.0}
+    if recipe.schedule == "constant":
+        return StepLRScheduler(optimizer, decay_t=steps + 1, t_in_epochs=False, **warmup)
+    return CosineLRScheduler(optimizer, t_initial=steps + 1, t_in_epochs=False, **warmup)
+
+
+def averaged(module: nn.Module, recipe: ImageTraining) -> ModelEmaV3 | None:
+    """Return the exponential moving average of the module's weights and statistics, or None where there is none."""
+    return ModelEmaV3(module, decay=recipe.ema_decay) if recipe.ema_decay else None
+
+
+def mixing(recipe: ImageTraining, outputs: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
+    """Return what mixes a batch (images (B, C, H, W), targets (B,)) into one with soft targets (B, N), or None.
+
+    It draws from torch's global generator, which the training loop sets for every step by name.
+    """
+    kinds: list[nn.Module] = []
+    if recipe.augmentation.mixup:
+        kinds.append(v2.MixUp(alpha=recipe.augmentation.mixup, num_classes=outputs))
+    if recipe.augmentation.cutmix:
+        kinds.append(v2.CutMix(alpha=recipe.augmentation.cutmix, num_classes=outputs))
+    return v2.RandomChoice(kinds) if kinds else None

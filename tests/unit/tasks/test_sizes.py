@@ -1,0 +1,52 @@
+"""What prepared data is too small for is told before anything is trained."""
+
+from pathlib import Path
+
+import pytest
+
+from autoshrink import params
+from autoshrink.errors import DataError
+from autoshrink.files import artifacts
+from autoshrink.tasks import sizes
+
+ROOT = Path(__file__).parents[3]
+IMAGES = {"task": "cnn", "class_balance": {"train": [400] * 10, "test": [100] * 10}}
+TEXT = {"task": "rnn", "counts": {"train": {"lines": 21062}, "validation": {"lines": 1009}, "test": {"lines": 835}}}
+
+
+def checked(folder: Path, *settings: str) -> None:
+    entries = params.load([ROOT / "params.yaml"]).datasets
+    for name, content in (("mnist5k", IMAGES), ("sotu", TEXT)):
+        made = {**content, "settings": entries[name].model_dump(mode="json")}
+        artifacts.write_sealed(folder / name / "manifest.json", "dataset", 1, made)
+    sizes.check(params.load([ROOT / "params.yaml"], [f"paths.data={folder}", *settings]))
+
+
+def test_the_default_data_is_large_enough(tmp_path: Path) -> None:
+    """The default parameters fit the default data, and data that is not prepared yet is not judged."""
+    checked(tmp_path)
+    sizes.check(params.load([ROOT / "params.yaml"], [f"paths.data={tmp_path / 'nothing'}"]))
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("training.cnn.batch_size=50000", r"^training\.cnn\.batch_size = 50000: .* at most that many$"),
+        ("training.cnn.validation_per_class=500", r"^training\.cnn\.validation_per_class = 500: .* only 400 images"),
+        ("proxy.cnn.train_per_class=5000", r"^proxy\.cnn: train_per_class 5000 .* only 400 .* ask for fewer$"),
+        ("proxy.cnn.training.batch_size=50000", r"^proxy\.cnn\.training\.batch_size = 50000: .* at most that many$"),
+        (
+            "proxy.rnn.train_lines=30000",
+            r"^proxy\.rnn\.train_lines = 30000: .* only 21062; accepted: at most that",
+        ),
+    ],
+)
+def test_too_little_data_is_told_in_one_line(tmp_path: Path, setting: str, says: str) -> None:
+    """Each mistake names its key, what there is, and what is accepted."""
+    with pytest.raises(DataError, match=says):
+        checked(tmp_path, setting)
+
+
+def test_data_of_other_settings_is_not_judged(tmp_path: Path) -> None:
+    """Data that was prepared otherwise will be prepared anew: what it lacks now is no mistake."""
+    checked(tmp_path, "proxy.cnn.train_per_class=440", "datasets.mnist5k.test_per_class=10")
