@@ -28,5 +28,5 @@ rule prepare:
     message:
         "preparing the data set {wildcards.dataset}"
     shell:
-        "logged {log} autoshrink prepare {wildcards.dataset} --params $AUTOSHRINK_PARAMS "
-        "--out {params.folder}"
+        "logged {log:q} autoshrink prepare --params {SNAPSHOT:q} "
+        "--out {params.folder:q} -- {wildcards.dataset:q}"

@@ -34,9 +34,9 @@ rule test:
     message:
         "{wildcards.task} {wildcards.search}: measuring the final model on the test split"
     shell:
-        "logged {log} gpus {resources.gpu} autoshrink test --params $AUTOSHRINK_PARAMS "
-        "--task {wildcards.task} --search {wildcards.search} --best {input.best} "
-        "--start {input.start} --data {params.data} --model {params.model} --out {output}"
+        "logged {log:q} gpus {resources.gpu} autoshrink test --params {SNAPSHOT:q} "
+        "--task {wildcards.task:q} --search {wildcards.search:q} --best {input.best:q} "
+        "--start {input.start:q} --data {params.data:q} --model {params.model:q} --out {output:q}"
 
 
 rule count:
@@ -54,4 +54,4 @@ rule count:
     message:
         "counting known networks, to compare with"
     shell:
-        "logged {log} autoshrink comparisons --out {output}"
+        "logged {log:q} autoshrink comparisons --out {output:q}"

@@ -17,6 +17,7 @@ from autoshrink.errors import UserError
 from autoshrink.lineage import graph, repair, verify
 from autoshrink.params import budget
 from autoshrink.params.base import Task
+from autoshrink.params.root import DATASET_NAME
 from autoshrink.params.slices import slice_of
 from autoshrink.report import outputs
 from autoshrink.search import rounds
@@ -36,7 +37,17 @@ SETTINGS = [
     f"{key}={json.dumps(value)}"
     for key, value in (workflow.config_settings.config or {}).items()
 ]
-PARAMETERS = or_exit(lambda: params.load([Path("params.yaml"), *OVERLAYS], SETTINGS))
+# a cluster job parses this file anew: it takes the snapshot of the run that submitted it, whatever params.yaml says now
+SUBMITTED = (
+    None if workflow.is_main_process else os.environ.get("AUTOSHRINK_PARAMS") or None
+)
+PARAMETERS = or_exit(
+    lambda: (
+        params.load([Path(SUBMITTED)])
+        if SUBMITTED
+        else params.load([Path("params.yaml"), *OVERLAYS], SETTINGS)
+    )
+)
 DATA = PARAMETERS.paths.data
 STORE = PARAMETERS.paths.store
 RESULTS = PARAMETERS.paths.results
@@ -62,10 +73,10 @@ os.environ.update(
     PATH=f"{Path(workflow.basedir, 'workflow', 'bin')}{os.pathsep}{os.environ.get('PATH', '')}"
 )
 
-# a cluster job parses this file anew: it takes the snapshot of the run that submitted it, whatever params.yaml says now
-if workflow.is_main_process or not os.environ.get("AUTOSHRINK_PARAMS"):
-    snapshot = params.frozen_path(PARAMETERS, Path(RESULTS) / "params")
-    os.environ.update(AUTOSHRINK_PARAMS=str(snapshot))
+# what every step reads; a step's job on a cluster parses this file anew and cannot be told in another way
+SNAPSHOT = str(params.frozen_path(PARAMETERS, Path(RESULTS) / "params"))
+if workflow.is_main_process:
+    os.environ.update(AUTOSHRINK_PARAMS=SNAPSHOT)
 
 
 def begin():
@@ -111,7 +122,7 @@ wildcard_constraints:
     search=r"[a-z_-]+-\d+",
     round=r"\d\d+",
     job=r"\d+",
-    dataset=r"[^/]+",
+    dataset=DATASET_NAME,
 
 
 @cache

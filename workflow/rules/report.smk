@@ -52,5 +52,5 @@ rule report:
     message:
         "drawing the report"
     shell:
-        "logged {log} autoshrink report --params $AUTOSHRINK_PARAMS "
-        "--results {params.results} --out {params.folder}"
+        "logged {log:q} autoshrink report --params {SNAPSHOT:q} "
+        "--results {params.results:q} --out {params.folder:q}"

@@ -23,8 +23,8 @@ rule start:
     message:
         "{wildcards.task} {wildcards.search}: starting"
     shell:
-        "logged {log} autoshrink start --params $AUTOSHRINK_PARAMS "
-        "--task {wildcards.task} --search {wildcards.search} --out {output}"
+        "logged {log:q} autoshrink start --params {SNAPSHOT:q} "
+        "--task {wildcards.task:q} --search {wildcards.search:q} --out {output:q}"
 
 
 rule propose:
@@ -42,9 +42,9 @@ rule propose:
     message:
         "{wildcards.task} {wildcards.search}: proposing round {wildcards.round}"
     shell:
-        "logged {log} autoshrink propose --params $AUTOSHRINK_PARAMS "
-        "--task {wildcards.task} --search {wildcards.search} "
-        "--previous {input} --out {output}"
+        "logged {log:q} autoshrink propose --params {SNAPSHOT:q} "
+        "--task {wildcards.task:q} --search {wildcards.search:q} "
+        "--previous {input:q} --out {output:q}"
 
 
 rule evaluate:
@@ -74,9 +74,9 @@ rule evaluate:
     message:
         "{wildcards.task} {wildcards.search}: training candidates {params.slots} of round {wildcards.round}"
     shell:
-        "logged {log} gpus {resources.gpu} autoshrink evaluate --params $AUTOSHRINK_PARAMS "
-        "--task {wildcards.task} --proposal {input.proposal} "
-        "--slots {params.slots} --data {params.data} --store {params.store} --out {output}"
+        "logged {log:q} gpus {resources.gpu} autoshrink evaluate --params {SNAPSHOT:q} "
+        "--task {wildcards.task:q} --proposal {input.proposal:q} "
+        "--slots {params.slots:q} --data {params.data:q} --store {params.store:q} --out {output:q}"
 
 
 rule select:
@@ -96,9 +96,9 @@ rule select:
     message:
         "{wildcards.task} {wildcards.search}: selecting in round {wildcards.round}"
     shell:
-        "logged {log} autoshrink select --params $AUTOSHRINK_PARAMS "
-        "--task {wildcards.task} --search {wildcards.search} "
-        "--previous {input.previous} --proposal {input.proposal} --out {output} {input.evaluations}"
+        "logged {log:q} autoshrink select --params {SNAPSHOT:q} "
+        "--task {wildcards.task:q} --search {wildcards.search:q} "
+        "--previous {input.previous:q} --proposal {input.proposal:q} --out {output:q} -- {input.evaluations:q}"
 
 
 rule best:
@@ -115,4 +115,5 @@ rule best:
     message:
         "{wildcards.task} {wildcards.search}: the best cell"
     shell:
-        "logged {log} autoshrink best --task {wildcards.task} --search {wildcards.search} --out {output.best} {input}"
+        "logged {log:q} autoshrink best --task {wildcards.task:q} --search {wildcards.search:q} "
+        "--out {output.best:q} -- {input:q}"

@@ -44,5 +44,5 @@ rule compare:
     message:
         "{wildcards.task}: comparing strategies"
     shell:
-        "logged {log} autoshrink study --params $AUTOSHRINK_PARAMS "
-        "--task {wildcards.task} --results {params.results} --out {params.folder}"
+        "logged {log:q} autoshrink study --params {SNAPSHOT:q} "
+        "--task {wildcards.task:q} --results {params.results:q} --out {params.folder:q}"

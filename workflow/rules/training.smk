@@ -34,6 +34,6 @@ rule train:
     message:
         "{wildcards.task} {wildcards.search}: training the best cell's network (progress: {log})"
     shell:
-        "logged {log} gpus {resources.gpu} launch autoshrink train --params $AUTOSHRINK_PARAMS "
-        "--task {wildcards.task} --cell {input.cell} "
-        "--data {params.data} --out {params.folder}"
+        "logged {log:q} gpus {resources.gpu} launch autoshrink train --params {SNAPSHOT:q} "
+        "--task {wildcards.task:q} --cell {input.cell:q} "
+        "--data {params.data:q} --out {params.folder:q}"

@@ -1,8 +1,10 @@
 """params.yaml as a whole, and what one section demands of another."""
 
+import re
+from pathlib import PurePath
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from autoshrink.params.base import Section, Task
 from autoshrink.params.data import AnyDataset, ImageFolder
@@ -11,16 +13,47 @@ from autoshrink.params.search import Search
 from autoshrink.params.study import Study
 from autoshrink.params.vision import ImageProxy, ImageTraining
 
+DATASET_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+
+
+def _folder(value: str) -> str:
+    """Return a folder's path in its plain form. Raises ValueError on one that the pipeline must not write to."""
+    if not value.strip():
+        raise ValueError("is empty; accepted: a folder, such as results, or an absolute path")
+    # braces are the workflow's wildcards, and no line of output could show the rest
+    if odd := [sign for sign in value if sign in "{}" or not sign.isprintable()]:
+        raise ValueError(f"holds {odd[0]!r}; accepted: any folder without braces, line breaks and control characters")
+    path = PurePath(value)
+    if ".." in path.parts:
+        raise ValueError("holds '..'; give the folder without it, or an absolute path")
+    if path.parts[:1] == ("~",):
+        raise ValueError("begins with '~', which no shell expands here; write the home folder out")
+    if str(path) in ("/", "//", "."):
+        raise ValueError("is no folder of the pipeline's own; accepted: a folder, such as results, or an absolute path")
+    return str(path)
+
+
+Folder = Annotated[str, AfterValidator(_folder)]
+
 
 class Paths(Section):
-    """Where things are kept, relative to the folder the command runs in."""
+    """Where things are kept: folders of their own, absolute or relative to the folder the command runs in."""
 
-    data: str = "data"
+    data: Folder = "data"
     """Prepared data sets and downloads."""
-    store: str = "store"
+    store: Folder = "store"
     """Evaluations, shared by all runs."""
-    results: str = "results"
+    results: Folder = "results"
     """This run: rounds, models, metrics, report."""
+
+    @model_validator(mode="after")
+    def _different_folders(self) -> "Paths":
+        for first, second in (("data", "store"), ("data", "results"), ("store", "results")):
+            if getattr(self, first) == getattr(self, second):
+                raise ValueError(
+                    f"{first} and {second} must be different folders, found {getattr(self, first)!r} twice"
+                )
+        return self
 
 
 class Compute(Section):
@@ -86,7 +119,8 @@ class Parameters(Section):
     compute: Compute = Compute()
     """What jobs run on."""
     datasets: dict[str, AnyDataset]
-    """The data sets one can name in ``proxy`` and ``training``."""
+    """The data sets one can name in ``proxy`` and ``training``. A name has up to 64 letters (a to z, A to Z), digits,
+    ``.``, ``_`` and ``-``, and begins with a letter or digit."""
     search: Search = Search()
     """The topology searches."""
     proxy: Proxy = Proxy()
@@ -104,6 +138,18 @@ class Parameters(Section):
     def _different_tasks(self) -> "Parameters":
         if len(set(self.tasks)) < len(self.tasks):
             raise ValueError(f"tasks must differ from each other, found {[str(task) for task in self.tasks]}")
+        return self
+
+    @model_validator(mode="after")
+    def _names_of_data(self) -> "Parameters":
+        for name in self.datasets:
+            if not re.fullmatch(DATASET_NAME, name):
+                raise ValueError(
+                    f"datasets: the name {name!r} is not of letters, digits, '.', '_' and '-' that begin with a letter "
+                    f"or digit, 64 at most"
+                )
+            if name == "downloads":
+                raise ValueError("datasets: the name 'downloads' is taken by the folder of downloads; choose another")
         return self
 
     @model_validator(mode="after")

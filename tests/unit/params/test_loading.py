@@ -1,5 +1,6 @@
 """params.yaml: overlays, settings, and errors that name file, key, value and what is accepted."""
 
+import json
 from pathlib import Path
 
 import jsonschema
@@ -202,3 +203,62 @@ def test_the_schema_accepts_what_loads_and_refuses_what_does_not(base: Path) -> 
     assert validator.is_valid(Parameters.model_validate(BASE).model_dump(mode="json"))
     assert not validator.is_valid({**BASE, "search": {"cnn": {"k": 0}}})
     assert not validator.is_valid({**BASE, "serach": {}})
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("", "is empty"),
+        ("  ", "is empty"),
+        ("/", "no folder of the pipeline's own"),
+        (".", "no folder of the pipeline's own"),
+        ("./", "no folder of the pipeline's own"),
+        ("..", "holds '..'"),
+        ("../other", "holds '..'"),
+        ("a/../../b", "holds '..'"),
+        ("~/results", "begins with '~'"),
+        ("re{sul}ts", "holds '{'"),
+        ("two\nlines", r"holds '\n'"),
+        ("a\0b", r"holds '\x00'"),
+    ],
+)
+@pytest.mark.parametrize("key", ["data", "store", "results"])
+def test_folders_that_the_pipeline_must_not_write_to(base: Path, key: str, path: str, says: str) -> None:
+    """Empty, root, climbing and unprintable paths are refused in one line that names the key."""
+    with pytest.raises(ParameterError) as caught:
+        load([base], [f"paths.{key}={json.dumps(path)}"])
+    (line,) = str(caught.value).splitlines()
+    assert f"paths.{key}" in line
+    assert says in line
+
+
+def test_folders_are_kept_in_plain_form(base: Path) -> None:
+    """A trailing slash or a leading ./ is the same folder; blanks, quotes, dashes and unicode stay."""
+    parameters = load([base], ["paths.results=./mine/", "paths.data='-é \"x\" $(y)'", "paths.store=/a b/store"])
+    assert (parameters.paths.results, parameters.paths.store) == ("mine", "/a b/store")
+    assert parameters.paths.data == '-é "x" $(y)'
+
+
+def test_two_kinds_of_files_in_one_folder(base: Path) -> None:
+    """Data, store and results do not share a folder."""
+    with pytest.raises(ParameterError, match="data and results must be different folders, found 'here' twice"):
+        load([base], ["paths.data=here", "paths.results=./here"])
+
+
+@pytest.mark.parametrize(
+    "name", ["", "..", ".", "-x", "--help", "a b", "a/b", "x;y", "$(x)", "`x`", "é", "a" * 65, "a\n"]
+)
+def test_names_of_data_sets_are_of_a_stated_alphabet(base: Path, name: str) -> None:
+    """A name that a shell, a path or an option parser could read otherwise is refused, in one line."""
+    overlay = base.with_name("overlay.yaml")
+    overlay.write_text(json.dumps({"datasets": {name: {"source": "digits"}}}))
+    with pytest.raises(ParameterError) as caught:
+        load([base, overlay])
+    (line,) = str(caught.value).splitlines()
+    assert f"datasets: the name {name!r} is not of letters, digits" in line
+
+
+def test_the_folder_of_downloads_is_no_data_set(base: Path) -> None:
+    """``downloads`` lies beside the prepared data sets and cannot be one."""
+    with pytest.raises(ParameterError, match="'downloads' is taken"):
+        load([base], ["datasets.downloads={source: digits}"])
