@@ -29,6 +29,8 @@ from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.runtime import devices
 from autoshrink.search import rounds
+from autoshrink.tasks.language import proxy as language_proxy
+from autoshrink.tasks.vision import proxy as vision_proxy
 
 from . import loops, search
 
@@ -93,9 +95,9 @@ def exact(parameters: Parameters, task: Task, data: Path, device: torch.device) 
     recipe, drawn = search.proxy_of(parameters, task, data, not is_prepared(parameters, task, data), epochs=3)
     if device.type == "cuda" and task is Task.CNN:
         drawn = drawn.to(device)
-    room = __import__(f"autoshrink.tasks.{'vision' if task is Task.CNN else 'language'}.proxy", fromlist=["Candidate"])
+    trial: Any = vision_proxy.ImageTrial if task is Task.CNN else language_proxy.LanguageTrial
     makes = [
-        partial(room.Candidate, cell, recipe, drawn, seed, device, True)
+        partial(trial, cell, recipe, drawn, seed, device, True)
         for cell, seed in loops.candidates_of(task, parameters, 3)
     ]
     alone = {item.key: item.result for item in together.in_turn(enumerate(makes)) if item.result}

@@ -118,10 +118,11 @@ def _run(jobs: Iterable[Job]) -> Measured:
 
 def _child(pipe: "Connection[Any, Any]", job: Job) -> None:
     """Train a job's candidates when told to, and send back their histories and the greatest memory taken."""
-    import importlib
     from functools import partial
 
     from autoshrink.costs import counting  # noqa: F401 - imported when first used otherwise, inside what is timed
+    from autoshrink.tasks.language import proxy as language_proxy
+    from autoshrink.tasks.vision import proxy as vision_proxy
 
     if job.is_plain and not torch.cuda.is_available():
         device = torch.device("cpu")
@@ -131,7 +132,7 @@ def _child(pipe: "Connection[Any, Any]", job: Job) -> None:
     drawn = job.drawn
     if device.type == "cuda" and job.task is Task.CNN:
         drawn = drawn.to(device)
-    room = importlib.import_module(f"autoshrink.tasks.{'vision' if job.task is Task.CNN else 'language'}.proxy")
+    trial: Any = vision_proxy.ImageTrial if job.task is Task.CNN else language_proxy.LanguageTrial
     pipe.send("ready")
     pipe.recv()
     started = time.process_time()
@@ -144,7 +145,7 @@ def _child(pipe: "Connection[Any, Any]", job: Job) -> None:
         deterministic = job.compute.deterministic
         work = iter(
             [
-                (str(number), partial(room.Candidate, cell, job.recipe, drawn, seed, device, deterministic))
+                (str(number), partial(trial, cell, job.recipe, drawn, seed, device, deterministic))
                 for number, (cell, seed) in enumerate(job.candidates)
             ]
         )

@@ -43,7 +43,7 @@ def main(folder: Path, name: str, device: Any, out: Path) -> None:
     drawn = proxy.draw(data.load(folder), recipe, parameters.seed, parameters.paper_defects)
     assert len(drawn.train_labels_N) == 5000 and len(drawn.validation_labels_N) == 1000
     cell = _cell(name, parameters.seed).canonical()
-    candidate = proxy.Candidate(cell, recipe, drawn.to(chosen), parameters.seed, chosen, deterministic=True)
+    candidate = proxy.ImageTrial(cell, recipe, drawn.to(chosen), parameters.seed, chosen, deterministic=True)
     seconds = []
     while not candidate.done:
         started = time.perf_counter()

@@ -45,7 +45,7 @@ def main(folder: Path, name: str, device: Any, out: Path) -> None:
     lines = [int((tokens == drawn.words.index("<eos>")).sum()) for tokens in (drawn.train, drawn.validation)]
     assert lines == [4000, 300], lines
     cell = _cell(name, parameters.seed).canonical()
-    candidate = proxy.Candidate(cell, recipe, drawn, parameters.seed, chosen, deterministic=True)
+    candidate = proxy.LanguageTrial(cell, recipe, drawn, parameters.seed, chosen, deterministic=True)
     seconds, processor_seconds = [], []
     while not candidate.done:
         started, processor_started = time.perf_counter(), time.process_time()

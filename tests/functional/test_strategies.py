@@ -15,7 +15,7 @@ OUTSIDE = '''
 
 from autoshrink.cells.cell import Cell
 from autoshrink.search.space import draw_operators
-from autoshrink.search.strategy import Candidate, Selection, State
+from autoshrink.search.strategy import ProposedCell, Selection, State
 
 
 class Chains:
@@ -31,7 +31,7 @@ class Chains:
     def propose(self, state, round_number, draws):
         operators = draw_operators(self.search, self.operators, draws)[:round_number]
         chain = Cell.of(operators, [(node, node + 1) for node in range(round_number)])
-        return [Candidate(chain, f"a chain of {round_number}")]
+        return [ProposedCell(chain, f"a chain of {round_number}")]
 
     def select(self, state, round_number, scored, draws):
         return Selection(State(scored[0].candidate.cell), 0)

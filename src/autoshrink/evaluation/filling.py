@@ -15,7 +15,7 @@ from autoshrink.params.base import Task
 from autoshrink.params.root import Compute
 from autoshrink.runtime import devices
 
-Work = Iterator[tuple[str, Callable[[], together.Candidate]]]
+Work = Iterator[tuple[str, Callable[[], together.ProxyTrial]]]
 GIBIBYTE = 2**30
 
 
@@ -57,11 +57,10 @@ def fill(
             if store.get(identity) is not None:
                 quicker.append(key)
                 continue
-            room = importlib.import_module(
-                f"autoshrink.tasks.{'vision' if identity.task is Task.CNN else 'language'}.proxy"
-            )
+            room, made = ("vision", "Image") if identity.task is Task.CNN else ("language", "Language")
+            training = getattr(importlib.import_module(f"autoshrink.tasks.{room}.proxy"), f"{made}ProxyTrial")
             seed, deterministic = identity.candidate_seed, compute.deterministic
-            yield key, partial(room.Candidate, cell, identity.proxy, drawn, seed, device, deterministic)
+            yield key, partial(training, cell, identity.proxy, drawn, seed, device, deterministic)
 
     for progress in train(work(), len(trained), compute, device):
         if progress.result is None:

@@ -17,8 +17,8 @@ Entry = dict[str, Any]
 Key = TypeVar("Key")
 
 
-class Candidate(Protocol):
-    """What both rooms' ``proxy.Candidate`` are to the engine."""
+class ProxyTrial(Protocol):
+    """A candidate's training on the proxy, as the engine drives it; each task has its own."""
 
     @property
     def done(self) -> bool:
@@ -56,7 +56,7 @@ class Progress(Generic[Key]):
     seconds: float = 0.0
 
 
-def in_turn(work: Iterable[tuple[Key, Callable[[], Candidate]]]) -> Iterator[Progress[Key]]:
+def in_turn(work: Iterable[tuple[Key, Callable[[], ProxyTrial]]]) -> Iterator[Progress[Key]]:
     """Train one candidate after another."""
     for key, make in work:
         started = time.perf_counter()
@@ -172,7 +172,7 @@ class GraphLane:
     which a graph cannot hold. Steps that never come again, such as a text's last short sequence, need no graph.
     """
 
-    def __init__(self, make: Callable[[], Candidate], *, graphs: bool) -> None:
+    def __init__(self, make: Callable[[], ProxyTrial], *, graphs: bool) -> None:
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._stream.wait_stream(torch.cuda.current_stream())  # the data was brought there
         self._seen: set[tuple[str, int]] = set()

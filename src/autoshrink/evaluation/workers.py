@@ -9,10 +9,10 @@ import torch
 from torch import multiprocessing
 
 from autoshrink.errors import UserError
-from autoshrink.evaluation.together import Candidate, Key, Progress, in_turn
+from autoshrink.evaluation.together import Key, Progress, ProxyTrial, in_turn
 
 
-def in_processes(work: Iterable[tuple[Key, Callable[[], Candidate]]], processes: int) -> Iterator[Progress[Key]]:
+def in_processes(work: Iterable[tuple[Key, Callable[[], ProxyTrial]]], processes: int) -> Iterator[Progress[Key]]:
     """Train as many candidates at a time as there are ``processes``; what makes a candidate must be picklable.
 
     A candidate's numbers are those of one thread, however many processes there are. Raises what a candidate raises, and

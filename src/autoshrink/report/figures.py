@@ -9,7 +9,7 @@ from autoshrink.cells.layout import Layout
 from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.report import front, palette
-from autoshrink.report.runs import Candidate, Search
+from autoshrink.report.runs import EvaluatedCell, Search
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,14 +63,14 @@ def trajectory(searches: Sequence[Search]) -> "Figure":
 
     task = searches[0].task
     key, cost = COST[task]
-    panels: list[tuple[str, Callable[[Candidate], float | None]]] = [
+    panels: list[tuple[str, Callable[[EvaluatedCell], float | None]]] = [
         ("score", lambda candidate: candidate.score),
         (METRIC[task], lambda candidate: candidate.metric),
         (cost, lambda candidate: candidate.costs[key]),
     ]
     shrinking = all(search.shrinks for search in searches)
 
-    def across(candidate: Candidate) -> int:
+    def across(candidate: EvaluatedCell) -> int:
         return len(candidate.cell.edges) if shrinking else candidate.round
 
     figure, axes = _figure(1, 3, (12.5, 3.9))

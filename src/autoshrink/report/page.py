@@ -14,7 +14,7 @@ from autoshrink.params.base import Task
 from autoshrink.report import charts, front, metrics, palette
 from autoshrink.report.figures import COST, METRIC
 from autoshrink.report.metrics import MEASURED, TITLES, Row
-from autoshrink.report.runs import Candidate, Round, Search
+from autoshrink.report.runs import EvaluatedCell, Round, Search
 
 # No chart can show the perplexity of a greater loss, and no float can hold that of a much greater one.
 LARGEST_LOSS = 50.0
@@ -114,7 +114,7 @@ def _round(item: Round, cost: str, on_front: set[tuple[int, int]]) -> dict[str, 
     }
 
 
-def _candidate(item: Candidate, cost: str, on_front: bool) -> dict[str, Any]:
+def _candidate(item: EvaluatedCell, cost: str, on_front: bool) -> dict[str, Any]:
     identity, metrics_of = item.evaluation["identity"], item.evaluation["metrics"]
     return {
         "id": f"{item.round}.{item.slot}",
@@ -143,7 +143,7 @@ def _candidate(item: Candidate, cost: str, on_front: bool) -> dict[str, Any]:
     }
 
 
-def _fidelity(item: Candidate) -> str | None:
+def _fidelity(item: EvaluatedCell) -> str | None:
     """Say how a candidate was judged where that was less than a full training."""
     if item.fidelity is None:
         return None

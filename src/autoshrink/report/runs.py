@@ -19,7 +19,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Candidate:
+class EvaluatedCell:
     """One candidate of one round, with its evaluation.
 
     ``metric`` is validation accuracy in [0, 1] (CNN) or validation perplexity (RNN), None after a diverged training.
@@ -56,12 +56,12 @@ class Round:
     number: int
     cell: Cell
     stopped: str | None
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[EvaluatedCell, ...]
     taken: int | None
     fell: tuple[Edge, ...]
 
     @property
-    def winner(self) -> Candidate | None:
+    def winner(self) -> EvaluatedCell | None:
         """The candidate that the round went on from."""
         return None if self.taken is None else self.candidates[self.taken]
 
@@ -86,17 +86,17 @@ class Search:
         return self.name.task
 
     @property
-    def candidates(self) -> list[Candidate]:
+    def candidates(self) -> list[EvaluatedCell]:
         """Every candidate, in the order of rounds and slots."""
         return [candidate for item in self.rounds for candidate in item.candidates]
 
     @property
-    def trained(self) -> list[Candidate]:
+    def trained(self) -> list[EvaluatedCell]:
         """Those that were trained in full, whose numbers can be compared with each other."""
         return [candidate for candidate in self.candidates if candidate.fidelity is None]
 
     @property
-    def best(self) -> Candidate:
+    def best(self) -> EvaluatedCell:
         """The answer."""
         return self.rounds[self.best_round].candidates[self.best_slot]
 
@@ -205,7 +205,7 @@ def _read_round(folder: Path, name: SearchName) -> Round:
             )
         took = timing.get(str(item["slot"]), {})
         candidates.append(
-            Candidate(
+            EvaluatedCell(
                 content["round"],
                 item["slot"],
                 Cell.from_json(item["cell"]),

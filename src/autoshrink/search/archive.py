@@ -5,7 +5,7 @@ from typing import Any
 
 from autoshrink.cells.cell import Cell
 from autoshrink.search.objective import rank
-from autoshrink.search.strategy import Candidate, Scored, State
+from autoshrink.search.strategy import ProposedCell, Scored, State
 
 
 def to_json(item: Scored) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def to_json(item: Scored) -> dict[str, Any]:
 
 def from_json(value: Mapping[str, Any]) -> Scored:
     """Read what ``to_json`` wrote."""
-    return Scored(Candidate(Cell.from_json(value["cell"]), "remembered"), value["score"], value["violation"])
+    return Scored(ProposedCell(Cell.from_json(value["cell"]), "remembered"), value["score"], value["violation"])
 
 
 def read(values: Iterable[Mapping[str, Any]]) -> list[Scored]:

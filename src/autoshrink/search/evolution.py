@@ -15,7 +15,7 @@ from autoshrink.search import archive
 from autoshrink.search.draws import Draws
 from autoshrink.search.objective import rank
 from autoshrink.search.space import TRIES, change, draw_operators, neighbours, random_cell, shrinking_slots
-from autoshrink.search.strategy import Candidate, Scored, Selection, State
+from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Evolution:
         cell = Cell.complete(draw_operators(self.search, self.operators, draws))
         return State(cell, memory={"population": [], "born": 0, "seen": []})
 
-    def propose(self, state: State, round_number: int, draws: Draws) -> list[Candidate]:
+    def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return random cells until as many were born as the population holds, then children."""
         operators = draw_operators(self.search, self.operators, draws)
         population = archive.read(state.memory["population"])
@@ -43,7 +43,7 @@ class Evolution:
         for slot in range(self.slots()[round_number - 1]):
             name = f"round-{round_number}/child-{slot}"
             if state.memory["born"] + slot < self.options.population or not population:
-                candidate = Candidate(random_cell(operators, draws, name, seen), "at random")
+                candidate = ProposedCell(random_cell(operators, draws, name, seen), "at random")
             else:
                 candidate = self._child(population, operators, draws, name, seen)
             seen.append(candidate.cell.key)
@@ -63,11 +63,11 @@ class Evolution:
 
     def _child(
         self, population: Sequence[Scored], operators: Sequence[str], draws: Draws, name: str, seen: Sequence[str]
-    ) -> Candidate:
+    ) -> ProposedCell:
         for attempt in range(TRIES):
             fighters = draws.sample(f"{name}/try-{attempt}/tournament", population, self.options.tournament)
             parent = min(fighters, key=rank).candidate.cell
             child = draws.choice(f"{name}/try-{attempt}/mutation", neighbours(parent, operators))
             if child.key not in seen:
                 break
-        return Candidate(child, f"child of {parent.key}: {change(parent, child)}")
+        return ProposedCell(child, f"child of {parent.key}: {change(parent, child)}")

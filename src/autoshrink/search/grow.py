@@ -13,7 +13,7 @@ from autoshrink.params.strategies import GrowStrategy
 from autoshrink.search.draws import Draws
 from autoshrink.search.objective import rank
 from autoshrink.search.space import all_edges, draw_operators
-from autoshrink.search.strategy import Candidate, Scored, Selection, State
+from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,16 @@ class Grow:
         operators = draw_operators(self.search, self.operators, draws)
         return State(Cell.of(operators, [(node, node + 1) for node in range(len(operators))]))
 
-    def propose(self, state: State, round_number: int, draws: Draws) -> list[Candidate]:
+    def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return the chain, later k of the cells with one edge more, drawn without replacement."""
         if state.stopped:
             return []
         if round_number == 1:
-            return [Candidate(state.cell, "the chain")]
+            return [ProposedCell(state.cell, "the chain")]
         kept = set(state.cell.edges)
         operators = state.cell.operators[1:]
         space = [
-            Candidate(Cell.of(operators, [*kept, edge]), f"with {edge[0]} -> {edge[1]}")
+            ProposedCell(Cell.of(operators, [*kept, edge]), f"with {edge[0]} -> {edge[1]}")
             for edge in all_edges(operators)
             if edge not in kept
         ]

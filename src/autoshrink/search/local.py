@@ -15,7 +15,7 @@ from autoshrink.search import archive
 from autoshrink.search.draws import Draws
 from autoshrink.search.objective import rank
 from autoshrink.search.space import change, draw_operators, neighbours, random_cell, shrinking_slots
-from autoshrink.search.strategy import Candidate, Scored, Selection, State
+from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Local:
         cell = Cell.complete(draw_operators(self.search, self.operators, draws))
         return State(cell, memory={"here": None, "seen": []})
 
-    def propose(self, state: State, round_number: int, draws: Draws) -> list[Candidate]:
+    def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return neighbours that were not evaluated yet, in random order; where there are none, random cells."""
         operators = draw_operators(self.search, self.operators, draws)
         count, seen = self.slots()[round_number - 1], list(state.memory["seen"])
@@ -43,12 +43,12 @@ class Local:
         if around:
             here = archive.from_json(state.memory["here"]).candidate.cell
             drawn = draws.sample(f"round-{round_number}/neighbours", around, count)
-            return [Candidate(cell, f"neighbour: {change(here, cell)}") for cell in drawn]
+            return [ProposedCell(cell, f"neighbour: {change(here, cell)}") for cell in drawn]
         found = []
         for slot in range(count):
             cell = random_cell(operators, draws, f"round-{round_number}/start-{slot}", seen)
             seen.append(cell.key)
-            found.append(Candidate(cell, "a new start, at random"))
+            found.append(ProposedCell(cell, "a new start, at random"))
         return found
 
     def select(self, state: State, round_number: int, scored: Sequence[Scored], draws: Draws) -> Selection:

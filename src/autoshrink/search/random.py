@@ -13,7 +13,7 @@ from autoshrink.params.strategies import RandomStrategy
 from autoshrink.search import archive
 from autoshrink.search.draws import Draws
 from autoshrink.search.space import draw_operators, random_cell, shrinking_slots
-from autoshrink.search.strategy import Candidate, Scored, Selection, State
+from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Random:
         """Return the complete cell, which is not evaluated."""
         return State(Cell.complete(draw_operators(self.search, self.operators, draws)), memory={"seen": []})
 
-    def propose(self, state: State, round_number: int, draws: Draws) -> list[Candidate]:
+    def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return random cells that were not proposed before."""
         operators = draw_operators(self.search, self.operators, draws)
         seen, found = list(state.memory["seen"]), []
         for slot in range(self.slots()[round_number - 1]):
             cell = random_cell(operators, draws, f"round-{round_number}/cell-{slot}", seen)
             seen.append(cell.key)
-            found.append(Candidate(cell, "at random"))
+            found.append(ProposedCell(cell, "at random"))
         return found
 
     def select(self, state: State, round_number: int, scored: Sequence[Scored], draws: Draws) -> Selection:

@@ -18,7 +18,7 @@ from autoshrink.search import registry
 from autoshrink.search.draws import Draws
 from autoshrink.search.front import front
 from autoshrink.search.objective import paper_flops, preference, score, violation
-from autoshrink.search.strategy import Candidate, Scored, State, Strategy
+from autoshrink.search.strategy import ProposedCell, Scored, State, Strategy
 
 ROUND, PROPOSAL, BEST, FRONT = "round", "proposal", "best", "front"
 VERSION = 1
@@ -171,7 +171,7 @@ def select(
         value = None if untrained else score(section.objective, cell, evaluation, hidden)
         excess = violation(section.objective, evaluation["costs"])
         removed = tuple((source, target) for source, target in item["removed"])
-        candidate = Candidate(cell, item["origin"], removed, item["fidelity"])
+        candidate = ProposedCell(cell, item["origin"], removed, item["fidelity"])
         scored.append(Scored(candidate, value, excess, evaluation["metrics"]))
         costs = dict(evaluation["costs"])
         if hidden is not None:

@@ -13,10 +13,10 @@ from autoshrink.params.strategies import ShrinkStrategy
 from autoshrink.search.draws import Draws
 from autoshrink.search.objective import preference
 from autoshrink.search.space import draw_operators
-from autoshrink.search.strategy import Candidate, Scored, Selection, State
+from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
 
 
-def shrink_space(cell: Cell) -> list[Candidate]:
+def shrink_space(cell: Cell) -> list[ProposedCell]:
     """Return the topology shrink space: for each edge, ascending, the cell without it and all that it alone fed."""
     return [_without(cell, (edge,)) for edge in cell.edges]
 
@@ -61,7 +61,7 @@ class Shrink:
         """Return the complete cell with its operators drawn."""
         return State(Cell.complete(draw_operators(self.search, self.operators, draws)))
 
-    def propose(self, state: State, round_number: int, draws: Draws) -> list[Candidate]:
+    def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return k of the shrink space, drawn without replacement."""
         if state.stopped:
             return []
@@ -70,7 +70,7 @@ class Shrink:
             return draws.sample(name, shrink_space(state.cell), k)
         step = self._step(len(state.cell.edges))
         wanted = min(k, math.comb(len(state.cell.edges), step))
-        drawn: dict[tuple[tuple[int, int], ...], Candidate] = {}
+        drawn: dict[tuple[tuple[int, int], ...], ProposedCell] = {}
         attempt = 0
         while len(drawn) < wanted:  # drawing sets until they differ: there are far too many to list
             edges = tuple(sorted(draws.sample(f"{name}/{attempt}", state.cell.edges, step)))
@@ -95,11 +95,11 @@ class Shrink:
         return max(1, round(self.search.k * self.options.k_decay ** (round_number - 1)))
 
 
-def _without(cell: Cell, edges: Sequence[tuple[int, int]]) -> Candidate:
+def _without(cell: Cell, edges: Sequence[tuple[int, int]]) -> ProposedCell:
     smaller = cell
     for edge in edges:
         smaller = smaller.without(edge)
     smaller = smaller.pruned()
     left = set(smaller.edges)
     origin = ", ".join(f"without {source} -> {target}" for source, target in edges)
-    return Candidate(smaller, origin, tuple(other for other in cell.edges if other not in left))
+    return ProposedCell(smaller, origin, tuple(other for other in cell.edges if other not in left))

@@ -21,7 +21,7 @@ from autoshrink.search.draws import Draws
 from autoshrink.search.objective import rank
 from autoshrink.search.shrink import keep_best, shrink_space
 from autoshrink.search.space import draw_operators
-from autoshrink.search.strategy import Candidate, Scored, Selection, State
+from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Staged:
         """Return the complete cell with its operators drawn."""
         return State(Cell.complete(draw_operators(self.search, self.operators, draws)), memory={"going_on": None})
 
-    def propose(self, state: State, round_number: int, draws: Draws) -> list[Candidate]:
+    def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return the step's candidates at its first look, those that went on at the later ones."""
         if state.stopped:
             return []
@@ -61,7 +61,7 @@ class Staged:
             by_origin = {candidate.origin: candidate for candidate in space}
             chosen = [by_origin[origin] for origin in state.memory["going_on"]]
         fidelity = self.looks[look] if look < len(self.looks) else None
-        return [Candidate(item.cell, item.origin, item.removed, fidelity) for item in chosen]
+        return [ProposedCell(item.cell, item.origin, item.removed, fidelity) for item in chosen]
 
     def select(self, state: State, round_number: int, scored: Sequence[Scored], draws: Draws) -> Selection:
         """After a cheap look remember who goes on; after the full training keep the best cell."""

@@ -27,7 +27,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ProposedCell:
     """A proposed cell, as a change to the round's starting cell, and how it came about (``origin``, one phrase).
 
     ``fidelity`` says how it is evaluated where not by the proxy's whole recipe: ``{"epochs": 2}`` (for that many only)
@@ -48,7 +48,7 @@ class Scored:
     sum of relative excesses, 0 within all of them; ``metrics`` are the evaluation's.
     """
 
-    candidate: Candidate
+    candidate: ProposedCell
     score: float | None
     violation: float = 0.0
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Strategy(Protocol):
         """Return the state that round 1 starts from."""
         ...
 
-    def propose(self, state: State, round_number: int, draws: Draws) -> Sequence[Candidate]:
+    def propose(self, state: State, round_number: int, draws: Draws) -> Sequence[ProposedCell]:
         """Return the round's candidates, at most ``slots()[round_number - 1]``, none when the search has stopped."""
         ...
 

@@ -34,7 +34,7 @@ def image_candidates(ceiling: float = 0.98) -> list[Make]:
         Cell.complete(operators).canonical()
         for operators in (["conv_1x1"], ["separable_conv_3x3"], ["separable_conv_3x3", "conv_1x1"])
     ]
-    return [partial(vision.Candidate, cell, settings, data, seed, CPU, True) for seed, cell in enumerate(cells)]
+    return [partial(vision.ImageTrial, cell, settings, data, seed, CPU, True) for seed, cell in enumerate(cells)]
 
 
 def text_candidates() -> list[Make]:
@@ -48,4 +48,4 @@ def text_candidates() -> list[Make]:
         ),
     )
     cells = [Cell.complete(operators).canonical() for operators in (["tanh", "relu"], ["identity", "sigmoid", "tanh"])]
-    return [partial(language.Candidate, cell, settings, data, seed, CPU, True) for seed, cell in enumerate(cells)]
+    return [partial(language.LanguageTrial, cell, settings, data, seed, CPU, True) for seed, cell in enumerate(cells)]

@@ -17,7 +17,7 @@ from autoshrink.search.objective import (
     score,
     violation,
 )
-from autoshrink.search.strategy import Candidate, Scored
+from autoshrink.search.strategy import ProposedCell, Scored
 from tests.unit.search.search_runs import evaluation
 
 CELL = Cell.of(["conv_1x1", "conv_1x1"], [(0, 1), (1, 2)])
@@ -106,10 +106,10 @@ def test_limits_and_excess() -> None:
 def test_rank_puts_limits_before_scores_and_the_unscored_last() -> None:
     """Within limits first, then the lesser excess, then the score; without a finite score last."""
     items = [
-        Scored(Candidate(CELL, "good"), 0.5),
-        Scored(Candidate(CELL, "poor"), 0.1),
-        Scored(Candidate(CELL, "a little over"), 0.9, 0.1),
-        Scored(Candidate(CELL, "far over"), 0.99, 0.2),
-        Scored(Candidate(CELL, "diverged"), None),
+        Scored(ProposedCell(CELL, "good"), 0.5),
+        Scored(ProposedCell(CELL, "poor"), 0.1),
+        Scored(ProposedCell(CELL, "a little over"), 0.9, 0.1),
+        Scored(ProposedCell(CELL, "far over"), 0.99, 0.2),
+        Scored(ProposedCell(CELL, "diverged"), None),
     ]
     assert sorted(shuffled(1, "order", items), key=rank) == items

@@ -12,7 +12,7 @@ from autoshrink.params.strategies import ShrinkStrategy
 from autoshrink.search.draws import Draws
 from autoshrink.search.shrink import Shrink, shrink_space
 from autoshrink.search.space import draw_operators
-from autoshrink.search.strategy import Candidate, Scored, State
+from autoshrink.search.strategy import ProposedCell, Scored, State
 from tests.unit.search.search_runs import DRAWS
 
 PAPER_CNN = ImageSearch(nodes=8, k=10, keep_fraction=0.01)
@@ -26,7 +26,7 @@ def shrink(search: TaskSearch = PAPER_CNN, **options: object) -> Shrink:
 
 def scored(cell: Cell, value: float | None, violation: float = 0.0) -> Scored:
     """Return a candidate with its score."""
-    return Scored(Candidate(cell, "made"), value, violation)
+    return Scored(ProposedCell(cell, "made"), value, violation)
 
 
 def test_the_papers_plans() -> None:

@@ -16,7 +16,7 @@ from autoshrink.search import registry, rounds
 from autoshrink.search.draws import Draws
 from autoshrink.search.front import non_dominated
 from autoshrink.search.space import all_edges, neighbours, random_cell, subgraph
-from autoshrink.search.strategy import Candidate, Scored, Strategy
+from autoshrink.search.strategy import ProposedCell, Scored, Strategy
 from tests.unit.search.search_runs import DRAWS, by_key, evaluation, fraction, parameters, paths, run
 
 SEARCH = ImageSearch(nodes=5, k=4, keep_fraction=0.1)
@@ -28,7 +28,7 @@ def made(name: str, search: ImageSearch = SEARCH) -> Strategy:
     return registry.make(search, search.operators, BUILT_IN[name])
 
 
-def looked_at(candidate: Candidate) -> dict[str, Any]:
+def looked_at(candidate: ProposedCell) -> dict[str, Any]:
     """Return a made evaluation's metrics at the candidate's fidelity."""
     noise = fraction(f"{candidate.cell.key}/{candidate.fidelity}")
     if candidate.fidelity and "zero_cost" in candidate.fidelity:
@@ -36,7 +36,7 @@ def looked_at(candidate: Candidate) -> dict[str, Any]:
     return {"accuracy": noise}
 
 
-def play(strategy: Strategy, draws: Draws) -> list[list[Candidate]]:
+def play(strategy: Strategy, draws: Draws) -> list[list[ProposedCell]]:
     """Run a strategy on made scores, check what all must promise, and return the candidates by round."""
     state, played = strategy.start(draws), []
     for number, slots in enumerate(strategy.slots(), start=1):

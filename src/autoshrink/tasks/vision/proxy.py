@@ -115,7 +115,7 @@ Step = tuple[str, int]
 """What a step does and to how many images; two equal ones launch the same kernels on the same memory."""
 
 
-class Candidate:
+class ImageTrial:
     """One candidate's training from scratch, an epoch at a time; exactly the same whichever others train beside it.
 
     An epoch is ``begin_epoch``, then ``run`` of every step it names, then ``end_epoch``; ``run_epoch`` does all that. A

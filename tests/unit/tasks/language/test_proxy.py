@@ -23,9 +23,9 @@ SETTINGS = LanguageProxy(
 CELLS = [Cell.complete(["tanh", "relu"]), Cell.complete(["sigmoid", "identity"])]
 
 
-def candidate(text: PreparedText, cell: Cell, seed: int, settings: LanguageProxy = SETTINGS) -> proxy.Candidate:
+def candidate(text: PreparedText, cell: Cell, seed: int, settings: LanguageProxy = SETTINGS) -> proxy.LanguageTrial:
     """Return a candidate ready to be trained."""
-    return proxy.Candidate(cell, settings, proxy.draw(text, settings, 1), seed, CPU, True)
+    return proxy.LanguageTrial(cell, settings, proxy.draw(text, settings, 1), seed, CPU, True)
 
 
 def evaluation(text: PreparedText, cell: Cell, seed: int, settings: LanguageProxy = SETTINGS) -> dict[str, Any]:

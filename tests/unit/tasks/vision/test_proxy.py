@@ -10,7 +10,7 @@ from autoshrink.params.root import PaperDefects
 from autoshrink.params.vision import ImageNetwork, ImageProxy
 from autoshrink.tasks.vision import proxy
 from autoshrink.tasks.vision.data import PreparedImages
-from autoshrink.tasks.vision.proxy import Candidate, ProxyData
+from autoshrink.tasks.vision.proxy import ImageTrial, ProxyData
 
 CPU = torch.device("cpu")
 SOUND = PaperDefects()
@@ -72,7 +72,7 @@ def drawn(arrays: PreparedImages) -> ProxyData:
     return proxy.draw(arrays, small(), 7, SOUND)
 
 
-def finished(candidate: Candidate) -> dict[str, Any]:
+def finished(candidate: ImageTrial) -> dict[str, Any]:
     while not candidate.done:
         candidate.run_epoch()
     return candidate.result()
@@ -80,8 +80,8 @@ def finished(candidate: Candidate) -> dict[str, Any]:
 
 def test_a_candidate_trains_the_same_whatever_trains_beside_it(cell: Cell, drawn: ProxyData) -> None:
     """Alone, or epoch by epoch in turn with another: the same history, to the last bit."""
-    alone = finished(Candidate(cell, small(), drawn, 3, CPU, True))
-    one, other = Candidate(cell, small(), drawn, 3, CPU, True), Candidate(cell, small(), drawn, 4, CPU, True)
+    alone = finished(ImageTrial(cell, small(), drawn, 3, CPU, True))
+    one, other = ImageTrial(cell, small(), drawn, 3, CPU, True), ImageTrial(cell, small(), drawn, 4, CPU, True)
     while not one.done:
         torch.manual_seed(0)
         other.run_epoch()
@@ -92,7 +92,7 @@ def test_a_candidate_trains_the_same_whatever_trains_beside_it(cell: Cell, drawn
 
 def test_a_result_reports_the_best_epoch(cell: Cell, drawn: ProxyData) -> None:
     """Accuracy and loss are those of the best epoch, and the task is learnt well above chance."""
-    result = finished(Candidate(cell, small(epochs=8), drawn, 3, CPU, True))
+    result = finished(ImageTrial(cell, small(epochs=8), drawn, 3, CPU, True))
     best = result["history"][result["metrics"]["best_epoch"]]
     assert result["metrics"]["accuracy"] == best["validation_accuracy"]
     assert result["metrics"]["accuracy"] == max(record["validation_accuracy"] for record in result["history"])
@@ -104,7 +104,7 @@ def test_a_result_reports_the_best_epoch(cell: Cell, drawn: ProxyData) -> None:
 
 def test_a_diverged_candidate_has_no_accuracy(cell: Cell, drawn: ProxyData) -> None:
     """An absurd learning rate ends in no number at all, which nothing can rank first; and in valid JSON."""
-    result = finished(Candidate(cell, small(learning_rate=1e30), drawn, 3, CPU, True))
+    result = finished(ImageTrial(cell, small(learning_rate=1e30), drawn, 3, CPU, True))
     assert result["stopped"] == "not finite"
     assert result["metrics"] == {"accuracy": None, "loss": None, "best_epoch": None}
     json.dumps(result, allow_nan=False)
@@ -115,11 +115,11 @@ def test_an_epoch_ends_once_the_training_images_are_learnt(cell: Cell, drawn: Pr
     eager = small().model_copy(
         update={"early_stop": small().early_stop.model_copy(update={"train_accuracy_ceiling": 0.0})}
     )
-    record = Candidate(cell, eager, drawn, 3, CPU, True).run_epoch()
+    record = ImageTrial(cell, eager, drawn, 3, CPU, True).run_epoch()
     assert record["steps"] < 4
 
 
 def test_a_batch_larger_than_the_proxy_is_told(cell: Cell, drawn: ProxyData) -> None:
     """With every batch dropped as partial, nothing would be trained."""
     with pytest.raises(DataError, match="batch_size = 37"):
-        Candidate(cell, small(batch_size=37), drawn, 3, CPU, True)
+        ImageTrial(cell, small(batch_size=37), drawn, 3, CPU, True)
