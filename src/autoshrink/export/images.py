@@ -13,7 +13,9 @@ from torch import Tensor
 
 from autoshrink.errors import DataError
 from autoshrink.export.runs import Trained
+from autoshrink.files import foreign
 from autoshrink.tasks.vision import folders, loading
+from autoshrink.tasks.vision.decoding import decode
 from autoshrink.tasks.vision.feeds import EVALUATION_BATCH
 from autoshrink.tasks.vision.images import Normalise
 from autoshrink.tasks.vision.loading import ModelDescription
@@ -40,12 +42,11 @@ def find(path: Path) -> list[Path]:
 
     Raises DataError where there is none.
     """
-    if path.is_file():
+    if not path.is_dir():
         return [path]
     found = sorted(item for item in path.rglob("*") if item.suffix.lower() in folders.EXTENSIONS and item.is_file())
     if not found:
-        what = "holds no image" if path.is_dir() else "there is no such file or folder"
-        raise DataError(f"{path}: {what}; give a folder of images ({', '.join(sorted(folders.EXTENSIONS))})")
+        raise DataError(f"{path}: holds no image; give a folder of images ({', '.join(sorted(folders.EXTENSIONS))})")
     return found
 
 
@@ -78,7 +79,9 @@ def read(path: Path, description: ModelDescription) -> Tensor:
     """
     height, width = description.image_size
     try:
-        image = folders.decode(path.read_bytes(), "grey" if description.channels == 1 else "rgb")
+        image = decode(foreign.read(path), "grey" if description.channels == 1 else "rgb")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     if description.origin["storage"] == "files":

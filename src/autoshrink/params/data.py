@@ -74,6 +74,9 @@ class ImageFolder(ImageDataset):
     """Share of each class held out as the test split; read only where there is no ``val/`` or ``test/`` folder."""
     corrupt_images: Literal["error", "skip"] = "error"
     """What an image that does not decode does: stop with its name, or be left out and counted in the manifest."""
+    shared_images: Literal["error", "skip"] = "error"
+    """What an image does that stands in the training and in the test split, pixel for pixel: stop with its name, or be
+    left out of the test split and counted in the manifest."""
 
 
 class Sotu(TextDataset):

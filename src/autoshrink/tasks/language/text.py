@@ -5,12 +5,14 @@ import unicodedata
 from pathlib import Path
 
 from autoshrink.errors import DataError
+from autoshrink.files import foreign
 
 Line = list[str]
 
 END_OF_LINE = "<eos>"
 UNKNOWN = "<unk>"
 NUMBER = "N"
+BYTE_ORDER_MARK = "\ufeff"
 
 # A sentence ends at . ? or !, with the quotes and brackets that close there, before blank space and a capital, a
 # digit or an opening quote; not after a title or a single capital (Mr. Monroe, U.S. Army).
@@ -40,7 +42,7 @@ def read_lines(path: Path, encoding: str = "utf-8", lowercase: bool = False) -> 
     Raises DataError: no such file, wrong encoding, not a text, empty, or it holds the reserved word ``<eos>``.
     """
     try:
-        content = path.read_bytes().decode(encoding)
+        content = foreign.read(path).decode(encoding).removeprefix(BYTE_ORDER_MARK)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; give the path of a text file") from None
     except OSError as error:

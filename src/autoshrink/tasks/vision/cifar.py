@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from autoshrink.errors import DataError
+from autoshrink.files import foreign
 from autoshrink.params.data import Cifar10
 from autoshrink.tasks.vision.idx import fetch
 from autoshrink.tasks.vision.raw import Images, Labels, RawImages
@@ -54,7 +55,7 @@ def cifar10(entry: Cifar10, downloads: Path) -> RawImages:
 
 def _checked(path: Path, md5: str) -> bytes:
     try:
-        content = path.read_bytes()
+        content = foreign.read(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); CIFAR-10 has six batch files") from None
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -136,13 +136,13 @@ def _prepare_arrays(entry: ImageDataset, folder: Path, downloads: Path, seed: in
 
 def _prepare_files(entry: ImageFolder, folder: Path, seed: int) -> dict[str, Any]:
     """Decode every file once, and record each by digest, label and path instead of copying it."""
-    *listings, classes = folders.listing(entry, seed)
+    train, test, classes = folders.listing(entry, seed)
     skipped: list[str] = []
     digests: dict[str, str] = {}
     labels: list[Labels] = []
     sampled: list[Images] = []
-    for split, files in zip(("train", "test"), listings, strict=True):
-        kept, contents = folders.contents(entry, files, skipped)
+    parts = folders.contents(entry, (train, test), folders.sampled, skipped)
+    for split, (kept, contents) in zip(("train", "test"), parts, strict=True):
         lines = [f"{content.sha256}\t{file.label}\t{file.path}\n" for file, content in zip(kept, contents, strict=True)]
         artifacts.write_text(folder / f"{split}.tsv", "".join(lines))
         digests[f"{split}.tsv"] = artifacts.digest_of_file(folder / f"{split}.tsv")

@@ -18,10 +18,12 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from autoshrink.errors import DataError
+from autoshrink.files import foreign
 from autoshrink.params.vision import ImageTraining
 from autoshrink.runtime import seeds
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks.vision import augmentation, folders
+from autoshrink.tasks.vision.decoding import decode
 from autoshrink.tasks.vision.feeds import Batch, epoch_order, evaluation_slices, step_positions
 from autoshrink.tasks.vision.folders import ImageFile
 from autoshrink.tasks.vision.images import Normalise
@@ -141,7 +143,7 @@ class _Items(Dataset[Item]):
         file = self._files[index]
         path = self._folder / file.path
         try:
-            image = folders.decode(path.read_bytes(), self._color)
+            image = decode(foreign.read(path), self._color)
         except OSError as error:
             return DataError(f"{path}: cannot be read ({error.strerror}); prepare the data set again")
         except DataError as error:

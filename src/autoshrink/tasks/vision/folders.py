@@ -1,10 +1,9 @@
-"""A user's own photographs, one folder per class: listing, splitting, decoding, and telling which do not decode.
+"""A user's own photographs, one folder per class: listing, splitting, and telling which do not decode or stand twice.
 
 Shapes: N images, H height, W width, C channels.
 """
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +15,11 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from autoshrink.errors import DataError
+from autoshrink.files import foreign
 from autoshrink.params.data import ImageFolder
 from autoshrink.runtime import seeds
-from autoshrink.tasks.vision.raw import Images, Labels, RawImages
+from autoshrink.tasks.vision.decoding import decode
+from autoshrink.tasks.vision.raw import Images, RawImages
 
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 SAMPLED_SIDE = 32
@@ -36,9 +37,12 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class FileContent:
-    """What preparing has seen of a file: its digest, and pixels (H, W, C) picked out of it."""
+    """What preparing has seen of a file: the digests of its bytes and of its decoded pixels, and pixels (H, W, C) made
+    of them.
+    """
 
     sha256: str
+    pixels_sha256: str
     pixels_HWC: Images
 
 
@@ -76,33 +80,55 @@ def arrays(entry: ImageFolder, seed: int) -> RawImages:
     """Return all images in memory, each resized and centre-cropped to ``image_size`` (``storage: array``)."""
     train, test, classes = listing(entry, seed)
 
-    def pixels(path: Path) -> Images:
-        image = decode(path.read_bytes(), entry.color)
-        return as_bytes(ImageOps.fit(image, (entry.image_size, entry.image_size), Image.Resampling.BICUBIC))
+    def fitted(image: Image.Image) -> Image.Image:
+        return ImageOps.fit(image, (entry.image_size, entry.image_size), Image.Resampling.BICUBIC)
 
-    def split(files: list[ImageFile]) -> tuple[Images, Labels]:
-        kept, made = each(entry, files, pixels, skipped)
+    def joined(contents: list[FileContent]) -> Images:
         shape = (0, entry.image_size, entry.image_size, 3 if entry.color == "rgb" else 1)
-        return np.stack(made) if made else np.zeros(shape, np.uint8), np.array([file.label for file in kept], np.int64)
+        return np.stack([content.pixels_HWC for content in contents]) if contents else np.zeros(shape, np.uint8)
 
     skipped: list[str] = []
-    parts = (*split(train), *split(test))
-    return RawImages(*parts, classes, "the user's own", tuple(skipped))
+    parts = contents(entry, (train, test), fitted, skipped)
+    pairs = [(joined(made), np.array([file.label for file in kept], np.int64)) for kept, made in parts]
+    return RawImages(*pairs[0], *pairs[1], classes, "the user's own", tuple(skipped))
+
+
+def sampled(image: Image.Image) -> Image.Image:
+    """Return a small image of an image's own pixels (``storage: files``)."""
+    # nearest, not averaged: the pixels' spread is what normalisation wants to know
+    return image.resize((SAMPLED_SIDE, SAMPLED_SIDE), Image.Resampling.NEAREST)
 
 
 def contents(
-    entry: ImageFolder, files: list[ImageFile], skipped: list[str]
-) -> tuple[list[ImageFile], list[FileContent]]:
-    """Decode every file once and return those that decode with what they hold (``storage: files``)."""
+    entry: ImageFolder,
+    splits: tuple[list[ImageFile], list[ImageFile]],
+    change: Callable[[Image.Image], Image.Image],
+    skipped: list[str],
+) -> list[tuple[list[ImageFile], list[FileContent]]]:
+    """Decode every file of the training and the test split once; return, for each, what decodes and its content.
+
+    ``skipped`` receives what is left out. Raises DataError, naming a file, where one does not decode, or where an image
+    of the test split, by its decoded pixels, is in the training split too, unless the entry says to skip those.
+    """
 
     def content(path: Path) -> FileContent:
-        raw = path.read_bytes()
+        raw = foreign.read(path)
         image = decode(raw, entry.color)
-        # nearest, not averaged: the pixels' spread is what normalisation wants to know
-        sampled = image.resize((SAMPLED_SIDE, SAMPLED_SIDE), Image.Resampling.NEAREST)
-        return FileContent(hashlib.sha256(raw).hexdigest(), as_bytes(sampled))
+        pixels = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
+        return FileContent(hashlib.sha256(raw).hexdigest(), pixels, as_bytes(change(image)))
 
-    return each(entry, files, content, skipped)
+    train, test = (each(entry, files, content, skipped) for files in splits)
+    first = {made.pixels_sha256: file for file, made in zip(*train, strict=True)}
+    shared = {file: first[made.pixels_sha256] for file, made in zip(*test, strict=True) if made.pixels_sha256 in first}
+    if shared and entry.shared_images == "error":
+        file, other = next(iter(shared.items()))
+        raise DataError(
+            f"{Path(entry.folder) / file.path}: the same image as {other.path}; {len(shared)} of the test split's "
+            "images are in the training split too: remove them, or set shared_images: skip"
+        )
+    skipped += [file.path for file in shared]
+    kept = [(file, made) for file, made in zip(*test, strict=True) if file not in shared]
+    return [train, ([file for file, _ in kept], [made for _, made in kept])]
 
 
 def each(
@@ -136,17 +162,6 @@ def each(
     return kept, results
 
 
-def decode(content: bytes, color: str) -> Image.Image:
-    """Return a file's image as RGB or grey, upright. Raises DataError where it does not decode."""
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            upright = ImageOps.exif_transpose(image)
-            return upright.convert("RGB" if color == "rgb" else "L")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        why = " ".join(str(error).split()).replace("<_io.BytesIO object at ", "<").split(" <")[0]
-        raise DataError(f"does not decode as an image ({why})") from None
-
-
 def as_bytes(image: Image.Image) -> Images:
     """Return an image's pixels (H, W, C)."""
     array = np.asarray(image, np.uint8)
@@ -166,6 +181,9 @@ def _files(folder: Path, part: str, classes: tuple[str, ...]) -> list[ImageFile]
         paths = sorted(path for path in (folder / part / class_name).rglob("*") if path.suffix.lower() in EXTENSIONS)
         if not paths:
             raise DataError(f"{folder / part / class_name}: holds no image ({', '.join(sorted(EXTENSIONS))})")
+        odd = [path for path in paths if not path.is_file()]
+        if odd:
+            raise DataError(f"{odd[0]}: is no regular file (a folder, a pipe or a dangling link); remove it")
         names = [path.relative_to(folder).as_posix() for path in paths]
         broken = [name for name in names if "\n" in name]
         if broken:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoshrink.errors import DataError
+from autoshrink.files import foreign
 from autoshrink.params.data import FashionMnist
 from autoshrink.tasks.vision.raw import Images, Labels, RawImages
 
@@ -49,7 +50,7 @@ def _read(folder: Path, name: str) -> NDArray[np.uint8]:
         )
     path = paths[0]
     try:
-        content = path.read_bytes()
+        content = foreign.read(path)
         content = gzip.decompress(content) if path.suffix == ".gz" else content
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error}); the file is truncated or no gzip file") from None

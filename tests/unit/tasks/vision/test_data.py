@@ -186,16 +186,35 @@ def test_damaged_idx_files_give_one_clear_line(tmp_path: Path) -> None:
     assert "not Fashion-MNIST's files" in failure()
 
 
-def test_image_modes_are_converted(tmp_path: Path) -> None:
-    """A palette image with transparency and a 16-bit one decode to the colours asked for."""
-    from autoshrink.tasks.vision import folders
+@pytest.mark.parametrize("storage", ["array", "files"])
+def test_an_image_in_both_splits_is_named_or_left_out(tmp_path: Path, storage: str) -> None:
+    """A test image that was trained on stops the preparation by name, also re-encoded, or is left out when asked."""
+    draw_photographs(tmp_path / "raw", {"train": 4, "val": 3}, classes=2)
+    with Image.open(tmp_path / "raw" / "train" / "class-0" / "001.png") as image:
+        image.save(tmp_path / "raw" / "val" / "class-1" / "again.bmp")
+    values = {"source": "imagefolder", "folder": str(tmp_path / "raw"), "storage": storage}
+    with pytest.raises(DataError, match=r"val/class-1/again\.bmp: the same image as train/class-0/001\.png; 1 of the"):
+        data.prepare("own", ImageFolder.model_validate(values), tmp_path / "out", tmp_path, 1)
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    data.prepare("own", ImageFolder.model_validate({**values, "shared_images": "skip"}), tmp_path / "out", tmp_path, 1)
+    manifest = data.load(tmp_path / "out").manifest
+    assert manifest["skipped"] == {"count": 1, "files": ["val/class-1/again.bmp"]}
+    assert manifest["class_balance"] == {"train": [4, 4], "test": [3, 3]}
 
-    Image.new("P", (5, 5)).save(tmp_path / "palette.png", transparency=0)
-    Image.fromarray(np.full((5, 5), 300, np.uint16)).save(tmp_path / "deep.png")
-    for name in ("palette.png", "deep.png"):
-        content = (tmp_path / name).read_bytes()
-        assert folders.as_bytes(folders.decode(content, "rgb")).shape == (5, 5, 3)
-        assert folders.as_bytes(folders.decode(content, "grey")).shape == (5, 5, 1)
+
+@pytest.mark.parametrize("odd", ["pipe.png", "folder.png", "dangling.png"])
+def test_what_is_no_regular_file_is_named(tmp_path: Path, odd: str) -> None:
+    """A pipe, a folder or a dangling link with an image's name stops the preparation in one line, and at once."""
+    draw_photographs(tmp_path / "raw", {"train": 4, "val": 2}, classes=2)
+    path = tmp_path / "raw" / "train" / "class-0" / odd
+    if odd == "pipe.png":
+        os.mkfifo(path)
+    elif odd == "folder.png":
+        path.mkdir()
+    else:
+        path.symlink_to("nowhere")
+    with pytest.raises(DataError, match=odd + ": is no regular file"):
+        data.prepare("own", ImageFolder(source="imagefolder", folder=str(tmp_path / "raw")), tmp_path, tmp_path, 1)
 
 
 @pytest.mark.slow
