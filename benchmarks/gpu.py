@@ -22,7 +22,7 @@ import torch
 
 from autoshrink import params
 from autoshrink.cells.cell import Cell
-from autoshrink.evaluation import filling, together
+from autoshrink.evaluation import lanes, scheduler
 from autoshrink.evaluation.store import Identity, Store
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
@@ -100,9 +100,9 @@ def exact(parameters: Parameters, task: Task, data: Path, device: torch.device) 
         partial(trial, cell, recipe, drawn, seed, device, True)
         for cell, seed in loops.candidates_of(task, parameters, 3)
     ]
-    alone = {item.key: item.result for item in together.in_turn(enumerate(makes)) if item.result}
+    alone = {item.key: item.result for item in lanes.in_turn(enumerate(makes)) if item.result}
     work = iter([(str(key), make) for key, make in enumerate(makes)])
-    side = {int(item.key): item.result for item in filling.train(work, 3, parameters.compute, device) if item.result}
+    side = {int(item.key): item.result for item in scheduler.train(work, 3, parameters.compute, device) if item.result}
     pairs = [
         (abs(a["train_loss"] - b["train_loss"]), a == b)
         for key, result in alone.items()
@@ -141,7 +141,7 @@ def whole_search(parameters: Parameters, task: Task, data: Path, deadline: float
                 if store.get(identity) is None:
                     wanted[identity.key] = identity, Cell.from_json(item["canonical"])
             proposed = time.perf_counter()
-            for _, _, timing in filling.fill(store, wanted, drawn, parameters.compute, lambda key, entry: None):
+            for _, _, timing in scheduler.fill(store, wanted, drawn, parameters.compute, lambda key, entry: None):
                 device_seconds += timing["device_seconds"]
                 evaluations += 1
             evaluated = time.perf_counter()

@@ -14,7 +14,7 @@ import torch
 from torch import multiprocessing
 
 from autoshrink.cells.cell import Cell
-from autoshrink.evaluation.filling import train as train_together
+from autoshrink.evaluation.scheduler import train as train_together
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.root import Compute

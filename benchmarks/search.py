@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from autoshrink import params
-from autoshrink.evaluation.networks import Networks
+from autoshrink.evaluation.proxy_networks import Networks
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.runtime import devices

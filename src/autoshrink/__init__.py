@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autoshrink.cells.cell import Cell
-    from autoshrink.export.runs import load_model
+    from autoshrink.inference.models import load_model
 
 __version__ = "0.1.0"
 __all__ = ["Cell", "load_model"]
 
-_HOMES = {"Cell": "autoshrink.cells.cell", "load_model": "autoshrink.export.runs"}
+_HOMES = {"Cell": "autoshrink.cells.cell", "load_model": "autoshrink.inference.models"}
 
 
 def __getattr__(name: str) -> Any:

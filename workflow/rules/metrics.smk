@@ -2,7 +2,7 @@
 
 in:   RESULTS/{task}/{search}/{best.json,round-00/round.json,model/}, DATA/{dataset}/manifest.json
 out:  RESULTS/{task}/{search}/metrics.json
-      RESULTS/report/counted.json
+      RESULTS/report/known-networks.json
 """
 
 
@@ -39,12 +39,12 @@ rule test:
         "--start {input.start:q} --data {params.data:q} --model {params.model:q} --out {output:q}"
 
 
-rule count:
+rule known_networks:
     """Count the released cells and torchvision's mobile architectures with the counter of the found cells."""
     output:
-        COUNTED,
+        KNOWN_NETWORKS,
     log:
-        f"{LOGS}/count.log",
+        f"{LOGS}/known-networks.log",
     conda:
         "../envs/autoshrink.yaml"
     threads: 1
@@ -52,6 +52,6 @@ rule count:
         runtime=resource("runtime", "report"),
         mem_mb=resource("mem_mb", "report"),
     message:
-        "counting known networks, to compare with"
+        "counting the parameters and MACs of known networks"
     shell:
-        "logged {log:q} autoshrink comparisons --out {output:q}"
+        "logged {log:q} autoshrink known-networks --out {output:q}"

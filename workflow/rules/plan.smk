@@ -105,7 +105,7 @@ MANIFEST = f"{DATA}/{{dataset}}/manifest.json"
 SEARCH = f"{RESULTS}/{{task}}/{{search}}"
 ROUND = f"{SEARCH}/round-{{round}}"
 REPORT = f"{RESULTS}/report/{{name}}"
-COUNTED = f"{RESULTS}/report/counted.json"
+KNOWN_NETWORKS = f"{RESULTS}/report/known-networks.json"
 REPORT_FILES = outputs(PARAMETERS)
 LOOK_AT = REPORT.format(name=REPORT_FILES[0])
 LOGS = f"{RESULTS}/logs"

@@ -32,7 +32,7 @@ rule report:
             f"{SEARCH}/metrics.json".format(task=task, search=search)
             for task, search in SEARCHES
         ],
-        counted=[COUNTED] if PARAMETERS.report.counted_networks else [],
+        known_networks=[KNOWN_NETWORKS] if PARAMETERS.report.known_networks else [],
     output:
         [in_report(name) for name in REPORT_FILES],
     log:

@@ -14,7 +14,7 @@ rule study:
         expand(f"{STUDY}/index.html", task=PARAMETERS.tasks),
 
 
-rule compare:
+rule study_task:
     """Compare the strategies of a task: table, anytime curves, paired tests, page."""
     input:
         rounds=studied("rounds"),

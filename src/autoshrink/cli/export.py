@@ -43,17 +43,18 @@ def export(
       autoshrink export results --format onnx
       autoshrink export results --task rnn --format onnx --format state-dict --out my-model
     """
-    from autoshrink.export import card, runs
-    from autoshrink.export import formats as room
+    from autoshrink.export import card
+    from autoshrink.export.formats import write
     from autoshrink.export.inputs import read
+    from autoshrink.inference import models
 
-    trained = runs.find(run, Task(task) if task else None, search)
+    trained = models.find(run, Task(task) if task else None, search)
     folder = out or Path("exported") / trained.name
     prepared = data or Path("data") / trained.dataset
     inputs = read(trained, prepared)
-    written = [room.write(trained, format, inputs, folder) for format in dict.fromkeys(formats)]
+    written = [write(trained, format, inputs, folder) for format in dict.fromkeys(formats)]
     if "state-dict" in formats:
-        artifacts.write_bytes(folder / runs.MODEL, (trained.folder / runs.MODEL).read_bytes())
+        artifacts.write_bytes(folder / models.MODEL, (trained.folder / models.MODEL).read_bytes())
     manifest = json.loads((prepared / "manifest.json").read_bytes())
     for item in written:
         click.echo(f"{item.path}: at most {item.difference:.1g} from PyTorch's outputs")

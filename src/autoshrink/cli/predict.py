@@ -14,8 +14,8 @@ from autoshrink.errors import UserError
 from autoshrink.params.base import Task
 
 if TYPE_CHECKING:
-    from autoshrink.export.images import ImagePrediction
-    from autoshrink.export.runs import Trained
+    from autoshrink.inference.images import ImagePrediction
+    from autoshrink.inference.models import Trained
 
 
 @click.command(short_help="Use a trained model on a folder of images or a text file.")
@@ -38,11 +38,11 @@ def predict(run: Path, what: Path, task: str | None, search: str | None, top: in
       autoshrink predict results photographs/
       autoshrink predict results letter.txt --top 10
     """
-    from autoshrink.export import runs
+    from autoshrink.inference import models
 
     if not what.exists():
         raise UserError(f"{what}: there is no such file or folder; give a folder of images, an image or a text file")
-    trained = runs.find(run, Task(task) if task else _task_of(what), search)
+    trained = models.find(run, Task(task) if task else _task_of(what), search)
     if trained.task is Task.CNN:
         _images(trained, what, top, as_json)
     else:
@@ -60,7 +60,7 @@ def _image_suffixes() -> tuple[str, ...]:
 
 
 def _images(trained: "Trained", what: Path, top: int, as_json: bool) -> None:
-    from autoshrink.export import images
+    from autoshrink.inference import images
 
     found = list(images.predict(trained, images.find(what), top))
     known = [item for item in found if item.truth is not None]
@@ -89,7 +89,7 @@ def _write_csv(found: "Iterable[ImagePrediction]", top: int) -> None:
 
 
 def _text(trained: "Trained", what: Path, top: int, as_json: bool) -> None:
-    from autoshrink.export import text
+    from autoshrink.inference import text
 
     found = text.predict(trained, what, top)
     if as_json:

@@ -15,7 +15,7 @@ from autoshrink.runtime import preemption
 VERBS = {
     "check": ("autoshrink.cli.data", "Before a run"),
     "cost": ("autoshrink.cli.cost", "Before a run"),
-    "comparisons": ("autoshrink.cli.comparisons", "Before a run"),
+    "known-networks": ("autoshrink.cli.known_networks", "Before a run"),
     "prepare": ("autoshrink.cli.data", "Steps of the pipeline, in order"),
     "start": ("autoshrink.cli.search", "Steps of the pipeline, in order"),
     "propose": ("autoshrink.cli.search", "Steps of the pipeline, in order"),
@@ -44,7 +44,7 @@ class Verbs(click.Group):
         """Return a verb's command, or None where there is no such verb."""
         if cmd_name not in VERBS:
             return None
-        command = getattr(importlib.import_module(VERBS[cmd_name][0]), cmd_name)
+        command = getattr(importlib.import_module(VERBS[cmd_name][0]), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

@@ -80,13 +80,13 @@ def select(
       autoshrink select --task cnn --search shrink-0 --previous round-00/round.json \\
         --proposal round-01/proposal.json --out round-01/round.json round-01/evaluations-*.json
     """
-    from autoshrink.evaluation import chunks
+    from autoshrink.evaluation import job_results
     from autoshrink.search import rounds
 
     parameters, name = options.load(files, settings), rounds.SearchName.parse(task, search)
     about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json(), "draws": name.prefixes}
     with step("select", out, inputs=[previous, proposal, *evaluations], **about):
-        rounds.select(parameters, name, previous, proposal, chunks.read(evaluations), out)
+        rounds.select(parameters, name, previous, proposal, job_results.read(evaluations), out)
     content = rounds.read_round(out)
     if content["selected"] is None:
         why = content["state"]["stopped"]
@@ -113,12 +113,12 @@ def best(task: str, search: str, out: Path, rounds: tuple[Path, ...]) -> None:
     Example:
       autoshrink best --task cnn --search shrink-0 --out best.json round-*/round.json
     """
-    from autoshrink.search import rounds as room
+    from autoshrink.search import rounds as search_rounds
 
-    name, front = room.SearchName.parse(task, search), out.with_name("front.json")
+    name, front = search_rounds.SearchName.parse(task, search), out.with_name("front.json")
     with step("best", out, inputs=rounds, task=name.task, subject=name.to_json()) as doing:
-        room.best(name, rounds, out)
-        room.write_front(name, rounds, front)
+        search_rounds.best(name, rounds, out)
+        search_rounds.write_front(name, rounds, front)
         doing.outputs += [out, front]
-    _, content = room.read_best(out)
+    _, content = search_rounds.read_best(out)
     click.echo(f"{name.task}/{name}: the best cell is round {content['round']}'s, score {content['score']:.4f}")

@@ -7,8 +7,8 @@ from typing import Any
 
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import UserError
-from autoshrink.evaluation import chunks
-from autoshrink.evaluation.networks import Networks
+from autoshrink.evaluation import job_results
+from autoshrink.evaluation.proxy_networks import Networks
 from autoshrink.evaluation.store import Identity, Store
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
@@ -93,7 +93,7 @@ def evaluate(
             limits.check(parameters, task, measurements)
 
     if waiting:
-        from autoshrink.evaluation import filling
+        from autoshrink.evaluation import scheduler
 
         # isomorphic candidates of this job are one evaluation
         slots_of: dict[str, list[int]] = {}
@@ -105,7 +105,7 @@ def evaluate(
             limit = wanted[key][0].proxy.training.epochs
             tell(Event(slots_of[key][0], entry["epoch"] + 1, limit, False, False, entry))
 
-        for key, found, seconds in filling.fill(store, wanted, networks.drawn, parameters.compute, tell_epoch):
+        for key, found, seconds in scheduler.fill(store, wanted, networks.drawn, parameters.compute, tell_epoch):
             for slot in slots_of[key]:
                 evaluations[slot] = found
                 timing[str(slot)] = {**seconds, "reused": False}
@@ -118,7 +118,7 @@ def evaluate(
             costs = {**evaluation["costs"], **measurements.of(cells[slot])}
             evaluations[slot] = {**evaluation, "costs": costs}
 
-    chunks.write(out, content, evaluations)
+    job_results.write(out, content, evaluations)
     return reused, len(evaluations), {"slots": timing}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import ParameterError
 from autoshrink.evaluation.measured import Measurements
-from autoshrink.evaluation.networks import Networks
+from autoshrink.evaluation.proxy_networks import Networks
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task

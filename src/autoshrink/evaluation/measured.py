@@ -13,7 +13,7 @@ import torch
 from autoshrink.cells.cell import Cell
 from autoshrink.costs import latency, memory
 from autoshrink.errors import ArtifactError
-from autoshrink.evaluation.networks import Networks
+from autoshrink.evaluation.proxy_networks import Networks
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task

@@ -9,7 +9,7 @@ import torch
 from torch import multiprocessing
 
 from autoshrink.errors import UserError
-from autoshrink.evaluation.together import Key, Progress, ProxyTrial, in_turn
+from autoshrink.evaluation.lanes import Key, Progress, ProxyTrial, in_turn
 
 
 def in_processes(work: Iterable[tuple[Key, Callable[[], ProxyTrial]]], processes: int) -> Iterator[Progress[Key]]:

@@ -1,3 +1,1 @@
-"""Models taken elsewhere: as ONNX, TorchScript or a state dict, checked against PyTorch, with a model card; and used on
-a person's own images or text.
-"""
+"""Export of trained models to ONNX, TorchScript and state dicts, checked against PyTorch, with a model card."""

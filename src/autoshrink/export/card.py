@@ -8,8 +8,8 @@ from autoshrink.cells import drawing
 from autoshrink.cells.cell import Cell
 from autoshrink.export import usage
 from autoshrink.export.licences import licence
-from autoshrink.export.runs import Trained
 from autoshrink.files import artifacts
+from autoshrink.inference.models import Trained
 from autoshrink.lineage import records
 from autoshrink.params.base import Task
 from autoshrink.report.metrics import quantity

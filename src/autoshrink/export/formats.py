@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from autoshrink import __version__
 from autoshrink.errors import UserError
 from autoshrink.export.modules import ImageClassifier, LoopedModel, ScannedModel, Step
-from autoshrink.export.runs import Trained, load_model
 from autoshrink.files import artifacts
+from autoshrink.inference.models import Trained, load_model
 from autoshrink.params.base import Task
 from autoshrink.tasks.language.network import LanguageModel
 from autoshrink.tasks.vision.network import CellNetwork

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from autoshrink.errors import DataError
 from autoshrink.export.formats import Inputs
-from autoshrink.export.images import read as read_image
-from autoshrink.export.runs import Trained
 from autoshrink.files import artifacts
+from autoshrink.inference.images import read as read_image
+from autoshrink.inference.models import Trained
 from autoshrink.params.base import Task
 from autoshrink.tasks.language import data as texts
 from autoshrink.tasks.language import loading, sequences

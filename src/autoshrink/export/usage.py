@@ -3,7 +3,7 @@
 The tests run every one of them.
 """
 
-from autoshrink.export.runs import Trained
+from autoshrink.inference.models import Trained
 from autoshrink.params.base import Task
 
 _ONNX = {

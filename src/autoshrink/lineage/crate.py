@@ -40,7 +40,7 @@ _VERBS = {
     "best": "Take the best cell of all rounds",
     "train": "Train the best cell's network with the full recipe",
     "test": "Measure the final model on the test split",
-    "comparisons": "Count known networks, to compare with",
+    "known-networks": "Count the parameters and MACs of known networks",
     "report": "Draw tables, figures and the page",
 }
 

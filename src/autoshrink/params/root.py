@@ -93,7 +93,7 @@ class Training(Section):
 class Report(Section):
     """What the report shows beside the run's own results."""
 
-    counted_networks: bool = True
+    known_networks: bool = True
     """Count the released cells and torchvision's mobile architectures with our own counter, for the table of metrics;
     takes some ten seconds once."""
 

@@ -14,10 +14,10 @@ def outputs(parameters: Parameters) -> list[str]:
     return ["index.html", "metrics.csv", "metrics.md", *figures]
 
 
-def build(results: Path, out: Path, parameters: Parameters, compare: Path | None = None) -> list[Path]:
+def build(results: Path, out: Path, parameters: Parameters, against: Path | None = None) -> list[Path]:
     """Make the report of the run in ``results`` and return the files it wrote.
 
-    ``compare`` is the results folder of a second finished run, which the page then sets beside this one.
+    ``against`` is the results folder of a second finished run, which the page then sets beside this one.
     Raises ArtifactError when an artifact of a run is missing, damaged or contradicts another.
     """
     from autoshrink.report import figures, metrics, page, runs
@@ -28,11 +28,11 @@ def build(results: Path, out: Path, parameters: Parameters, compare: Path | None
         for task in parameters.tasks
         for name in rounds.searches(parameters, task)
     ]
-    other = runs.read_all(compare) if compare else []
-    counted = runs.read_counted(results) if parameters.report.counted_networks else []
+    other = runs.read_all(against) if against else []
+    counted = runs.read_known_networks(results) if parameters.report.known_networks else []
     table = metrics.rows(searches, counted)
     notes = metrics.notes(parameters, searches, runs.set_aside([results, Path(parameters.paths.store)]))
-    names = (page.name_of(results), page.name_of(compare)) if compare else ("this run", "")
+    names = (page.name_of(results), page.name_of(against)) if against else ("this run", "")
     texts = {
         "index.html": page.render(searches, table, notes, other, names),
         "metrics.csv": metrics.to_csv(table),

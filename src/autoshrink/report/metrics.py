@@ -38,7 +38,7 @@ class Row:
 def rows(searches: Sequence[Search], counted: Sequence[Mapping[str, Any]] = ()) -> list[Row]:
     """Return the rows: per task its searches' final models and complete cells, then counted, then published ones.
 
-    ``counted`` are the rows of a ``counted.json``: known networks whose parameters and MACs our counter counted.
+    ``counted`` are the rows of a ``known-networks.json``: known networks whose parameters and MACs our counter counted.
     """
     found = []
     for task in Task:

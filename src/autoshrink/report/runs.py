@@ -8,13 +8,13 @@ from typing import Any
 
 from autoshrink.cells.cell import Cell, Edge
 from autoshrink.errors import ArtifactError
-from autoshrink.evaluation import chunks
+from autoshrink.evaluation import job_results
 from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.search.rounds import BEST, SearchName, read_round
 from autoshrink.search.rounds import VERSION as ROUND_VERSION
 
-METRICS, HISTORY, COUNTED = "metrics", "history", "counted"
+METRICS, HISTORY, KNOWN_NETWORKS = "metrics", "history", "known-networks"
 VERSION = 1
 
 
@@ -164,15 +164,15 @@ def read_all(results: Path) -> list[Search]:
     return found
 
 
-def read_counted(results: Path) -> list[dict[str, Any]]:
+def read_known_networks(results: Path) -> list[dict[str, Any]]:
     """Return the rows of the counted networks to compare with. Raises ArtifactError where they were not counted."""
-    path = results / "report" / "counted.json"
+    path = results / "report" / "known-networks.json"
     if not path.exists():
         raise ArtifactError(
-            f"{path}: missing, and report.counted_networks asks for it; make it by "
-            f"`autoshrink comparisons --out {path}`, or set report.counted_networks to false"
+            f"{path}: missing, and report.known_networks asks for it; make it by "
+            f"`autoshrink known-networks --out {path}`, or set report.known_networks to false"
         )
-    rows: list[dict[str, Any]] = artifacts.read_sealed(path, COUNTED, VERSION)["rows"]
+    rows: list[dict[str, Any]] = artifacts.read_sealed(path, KNOWN_NETWORKS, VERSION)["rows"]
     return rows
 
 
@@ -240,4 +240,4 @@ def _read_evaluations(folder: Path) -> tuple[dict[int, dict[str, Any]], dict[str
     timing: dict[str, Any] = {}
     for path in paths:
         timing.update(artifacts.read_timing(path).get("slots", {}))
-    return chunks.read(paths), timing
+    return job_results.read(paths), timing

@@ -1,4 +1,4 @@
-"""``autoshrink cost`` and ``comparisons``: the paper's numbers for released cells, clear words where shapes lack."""
+"""``autoshrink cost`` and ``known-networks``: the paper's numbers for released cells, clear words where shapes lack."""
 
 import json
 from pathlib import Path
@@ -71,10 +71,12 @@ def test_unknown_cell_names_what_there_is(capsys: pytest.CaptureFixture[str]) ->
     assert "shrinkcnn-a, shrinkcnn-b, shrinkrnn" in capsys.readouterr().err
 
 
-def test_comparisons_are_sealed_rows(tmp_path: Path) -> None:
+def test_known_networks_are_sealed_rows(tmp_path: Path) -> None:
     """Released cells and torchvision's architectures, counted alike, in one sealed file."""
-    assert run("comparisons", "--out", str(tmp_path / "counted.json")) == 0
-    rows = {row["name"]: row for row in artifacts.read_sealed(tmp_path / "counted.json", "counted", 1)["rows"]}
+    assert run("known-networks", "--out", str(tmp_path / "known-networks.json")) == 0
+    rows = {
+        row["name"]: row for row in artifacts.read_sealed(tmp_path / "known-networks.json", "known-networks", 1)["rows"]
+    }
     assert round(rows["shrinkcnn-a"]["macs"] / 1e6, 1) == 383.7
     assert 5.9e6 < rows["MobileNetV2 1.4"]["parameters"] < 6.2e6
     assert rows["shrinkrnn"]["perplexity_test"] == 56.5

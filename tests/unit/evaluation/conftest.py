@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from autoshrink.evaluation import chunks, engine
+from autoshrink.evaluation import engine, job_results
 from autoshrink.evaluation.store import Store
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
@@ -58,7 +58,7 @@ class Small:
             )
             count["reused"] += done[0]
             count["evaluations"] += done[1]
-            rounds.select(parameters, name, previous, proposal, chunks.read([found]), here / "round.json")
+            rounds.select(parameters, name, previous, proposal, job_results.read([found]), here / "round.json")
             previous = here / "round.json"
         return count
 

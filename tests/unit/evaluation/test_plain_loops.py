@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from autoshrink.evaluation import together
+from autoshrink.evaluation import lanes
 from benchmarks import plain
 from tests.unit.evaluation.small_candidates import CPU, Make, image_candidates, text_candidates
 
@@ -20,7 +20,7 @@ def _double_precision() -> Iterator[None]:
 
 def alone(make: Make) -> Any:
     """Return a candidate's history."""
-    return next(item.result for item in together.in_turn([(0, make)]) if item.result)["history"]
+    return next(item.result for item in lanes.in_turn([(0, make)]) if item.result)["history"]
 
 
 @pytest.mark.parametrize("ceiling", [0.98, 0.3])

@@ -12,7 +12,8 @@ from autoshrink.cells import drawing
 from autoshrink.cells.cell import Cell
 from autoshrink.cli import main
 from autoshrink.errors import UserError
-from autoshrink.export import licences, runs
+from autoshrink.export import licences
+from autoshrink.inference import models
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 
@@ -34,7 +35,7 @@ def test_card_says_what_a_taker_must_know(task: Task, run: Path, tmp_path: Path)
     formats = ["--format", "onnx", "--format", "torchscript", "--format", "state-dict"]
     assert export(run, tmp_path, "--task", str(task), *formats) == 0
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
-    trained = runs.find(run / "results", task)
+    trained = models.find(run / "results", task)
     for needed in ("of the complete cell's", "Terms:", trained.description["weights_sha256"], "Limits", "(cell.svg)"):
         assert needed in card
     assert (tmp_path / "cell.svg").read_text(encoding="utf-8").startswith("<svg")
@@ -57,12 +58,12 @@ def test_finding_models(run: Path, tmp_path: Path) -> None:
     """A run, a search and a model's own folder lead to the same model; where there is none, one line says so."""
     model = run / "results" / "cnn" / "shrink-0" / "model"
     for folder in (run / "results", model.parent, model):
-        assert runs.find(folder).folder == model
-        assert runs.find(folder).name == "cnn-shrink-0"
+        assert models.find(folder).folder == model
+        assert models.find(folder).name == "cnn-shrink-0"
     with pytest.raises(UserError, match="holds no trained model"):
-        runs.find(tmp_path)
+        models.find(tmp_path)
     with pytest.raises(UserError, match="is a model of the task cnn, not rnn"):
-        runs.find(model, Task.RNN)
+        models.find(model, Task.RNN)
 
 
 def test_every_source_has_terms() -> None:

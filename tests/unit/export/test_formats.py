@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from autoshrink.export import formats, runs
+from autoshrink.export import formats
+from autoshrink.inference import models
 from autoshrink.params.base import Task
 
 
@@ -19,6 +20,6 @@ def inputs(task: Task, sizes: tuple[int, ...] = (4, 1, 3)) -> list[formats.Input
 @pytest.mark.parametrize("task", list(Task))
 def test_format_equals_pytorch(task: Task, format: str, run: Path, tmp_path: Path) -> None:
     """Each format of each task is written and gives PyTorch's outputs for several batch sizes and lengths."""
-    written = formats.write(runs.find(run / "results", task), format, inputs(task), tmp_path)
+    written = formats.write(models.find(run / "results", task), format, inputs(task), tmp_path)
     assert written.path.is_file()
     assert written.difference <= formats.TOLERANCE

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from autoshrink.cells import released
-from autoshrink.export import formats, runs
+from autoshrink.export import formats
 from autoshrink.files import artifacts
+from autoshrink.inference import models
 from autoshrink.tasks.language import loading as text_loading
 from autoshrink.tasks.language import network as text_network
 from autoshrink.tasks.vision import loading as image_loading
@@ -49,6 +50,6 @@ def settle(module: torch.nn.Module) -> None:
 def test_released_cell_equals_pytorch(name: str, tmp_path: Path) -> None:
     """ShrinkCNN (its 1,000 classes without the background) and ShrinkRNN as ONNX are within 1e-4 of PyTorch."""
     inputs = save(name, tmp_path / "model")
-    written = formats.write(runs.find(tmp_path / "model"), "onnx", inputs, tmp_path)
+    written = formats.write(models.find(tmp_path / "model"), "onnx", inputs, tmp_path)
     assert written.difference <= formats.TOLERANCE
     assert artifacts.digest_of_file(written.path)

@@ -11,7 +11,7 @@ from autoshrink import params
 from autoshrink.cli import main
 from autoshrink.cli.step import made_by, step
 from autoshrink.errors import ArtifactError
-from autoshrink.evaluation import chunks
+from autoshrink.evaluation import job_results
 from autoshrink.evaluation.store import Identity, Store
 from autoshrink.files import artifacts
 from autoshrink.lineage import records
@@ -129,7 +129,7 @@ def _evaluate(parameters: params.Parameters, proposal: Path, slots: range, out: 
                 evaluations[item["slot"]] = store.get(of) or store.put(of, result)
                 store.put_timing(of, {"device_seconds": 1.5, "device": "cpu"})
                 took[str(item["slot"])] = {"device_seconds": 1.5, "device": "cpu", "reused": False}
-        chunks.write(out, content, evaluations)
+        job_results.write(out, content, evaluations)
         doing.timing["slots"] = took
     return out
 

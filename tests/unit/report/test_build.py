@@ -65,18 +65,18 @@ def test_known_networks_are_in_the_table_or_the_report_fails(
     results = Path(shutil.copytree(small_run, tmp_path / "results"))
     report.build(results, tmp_path / "report", small)
     assert "A known network" in (tmp_path / "report" / "metrics.md").read_text()
-    (results / "report" / "counted.json").unlink()
-    with pytest.raises(ArtifactError, match=r"counted\.json: missing.*autoshrink comparisons --out"):
+    (results / "report" / "known-networks.json").unlink()
+    with pytest.raises(ArtifactError, match=r"known-networks\.json: missing.*autoshrink known-networks --out"):
         report.build(results, tmp_path / "report", small)
-    without = small.model_copy(update={"report": small.report.model_copy(update={"counted_networks": False})})
+    without = small.model_copy(update={"report": small.report.model_copy(update={"known_networks": False})})
     report.build(results, tmp_path / "without", without)
     assert "A known network" not in (tmp_path / "without" / "metrics.md").read_text()
 
 
 def test_verb_compares_two_runs(small: Parameters, small_run: Path, paper_run: Path, tmp_path: Path) -> None:
-    """``autoshrink report --compare`` sets another run beside this one and says what it wrote."""
+    """``autoshrink report --against`` sets another run beside this one and says what it wrote."""
     chosen = params.freeze(small.model_copy(update={"tasks": [Task.CNN]}), tmp_path)
-    verb = ["report", "--params", str(chosen), "--results", str(small_run), "--compare", str(paper_run)]
+    verb = ["report", "--params", str(chosen), "--results", str(small_run), "--against", str(paper_run)]
     told = CliRunner().invoke(root.autoshrink, [*verb, "--out", str(tmp_path / "both")])
     assert told.exit_code == 0, told.output
     assert str(tmp_path / "both" / "index.html") in told.output

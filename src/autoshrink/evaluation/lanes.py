@@ -1,9 +1,8 @@
-"""Training a job's candidates together: each ends with exactly what it would have come to alone.
+"""Train a job's candidates concurrently; each result is identical to training alone.
 
-On a CPU, candidates run one after another, or side by side in processes of one thread each (``workers``). On a CUDA
-device, where one tiny network leaves the device idle between launches, they run on streams of their own, and a
-step that comes again is captured as a CUDA graph and from then on replayed by one launch. No host sees a number before
-the epoch's end.
+On a CPU, candidates run sequentially or in single-threaded processes (``workers``). On a CUDA device, which one small
+network would leave idle between launches, each candidate has a lane: its own stream, on which a repeated step is
+captured as a CUDA graph and replayed with one launch. Numbers reach the host only at the end of an epoch.
 """
 
 import time
@@ -89,7 +88,7 @@ class Lane(Protocol):
         ...
 
 
-class Room(Protocol):
+class Memory(Protocol):
     """The memory that lanes share."""
 
     def has_space(self) -> bool:
@@ -102,11 +101,11 @@ class Room(Protocol):
 
 
 def side_by_side(
-    work: Iterable[tuple[Key, Callable[[], Lane]]], room: Room, clock: Callable[[], float] = time.perf_counter
+    work: Iterable[tuple[Key, Callable[[], Lane]]], memory: Memory, clock: Callable[[], float] = time.perf_counter
 ) -> Iterator[Progress[Key]]:
-    """Train as many candidates at a time as there is room for; whoever leaves makes room for the next.
+    """Train as many candidates at a time as fit into memory; a finished one makes way for the next.
 
-    One candidate always runs, whatever the room. While the host waits for one lane's epoch, the others' are under way.
+    One candidate always runs, whatever the memory. While the host waits for one lane's epoch, the others run.
     Time is shared out equally among the lanes of the moment, so that all seconds sum up to the device's.
     """
     waiting = iter(work)
@@ -121,7 +120,7 @@ def side_by_side(
             seconds[key] += (now - before) / len(lanes)
 
     def admit() -> None:
-        while room.has_space() or not lanes:
+        while memory.has_space() or not lanes:
             following = next(waiting, None)
             if following is None:
                 return
@@ -130,7 +129,7 @@ def side_by_side(
             seconds[key] = 0.0
             lanes[key] = make()
             lanes[key].launch_epoch()
-            room.note()
+            memory.note()
 
     admit()
     while lanes:
@@ -146,7 +145,7 @@ def side_by_side(
             admit()
 
 
-class DeviceRoom:
+class DeviceMemory:
     """A CUDA device's memory, of which this process may take ``limit`` bytes (None: nine tenths of what is free)."""
 
     def __init__(self, limit: float | None) -> None:

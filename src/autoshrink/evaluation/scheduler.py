@@ -1,4 +1,4 @@
-"""Filling the store: candidates it lacks are trained as serves the device, and each is kept the moment it is done."""
+"""Train the candidates that the store lacks, scheduled to suit the device; store each as soon as it is done."""
 
 import importlib
 import time
@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from autoshrink.cells.cell import Cell
-from autoshrink.evaluation import together, workers, zero_cost
+from autoshrink.evaluation import lanes, workers, zero_cost
 from autoshrink.evaluation.store import Identity, Store
 from autoshrink.params.base import Task
 from autoshrink.params.root import Compute
 from autoshrink.runtime import devices
 
-Work = Iterator[tuple[str, Callable[[], together.ProxyTrial]]]
+Work = Iterator[tuple[str, Callable[[], lanes.ProxyTrial]]]
 GIBIBYTE = 2**30
 
 
@@ -73,18 +73,18 @@ def fill(
         yield key, content, store.timing(trained[key][0])
 
 
-def train(work: Work, count: int, compute: Compute, device: torch.device) -> Iterator[together.Progress[str]]:
+def train(work: Work, count: int, compute: Compute, device: torch.device) -> Iterator[lanes.Progress[str]]:
     """Train ``count`` candidates at most: on streams on a CUDA device, in processes on several CPU threads, or in turn.
 
     On a CPU a candidate has one thread, whatever ``compute.threads``, so that its numbers never depend on it.
     """
     if device.type == "cuda":
         limit = compute.max_memory_gib
-        memory = together.DeviceRoom(None if limit is None else limit * GIBIBYTE)
-        lanes = ((key, partial(together.GraphLane, make, graphs=compute.cuda_graphs)) for key, make in work)
-        return together.side_by_side(lanes, memory)
+        memory = lanes.DeviceMemory(None if limit is None else limit * GIBIBYTE)
+        on_streams = ((key, partial(lanes.GraphLane, make, graphs=compute.cuda_graphs)) for key, make in work)
+        return lanes.side_by_side(on_streams, memory)
     processes = min(compute.threads, count)
     if processes > 1:
         return workers.in_processes(work, processes)
     torch.set_num_threads(1)
-    return together.in_turn(work)
+    return lanes.in_turn(work)

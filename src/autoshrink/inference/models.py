@@ -1,4 +1,4 @@
-"""Finding a trained model by what a person has: a run's results, one search's folder, or the model's own."""
+"""Locate and load trained models: in a run's results, in a search's folder, or in their own."""
 
 from dataclasses import dataclass
 from pathlib import Path

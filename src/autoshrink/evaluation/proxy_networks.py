@@ -1,4 +1,4 @@
-"""The proxy's data and a cell's untrained proxy network, made when first asked for."""
+"""Proxy data and untrained proxy networks, loaded and built lazily."""
 
 import importlib
 from functools import cached_property

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from autoshrink.errors import DataError
-from autoshrink.export.runs import Trained
+from autoshrink.inference.models import Trained
 from autoshrink.tasks.language import loading, sequences
 from autoshrink.tasks.language.data import Tokens
 from autoshrink.tasks.language.network import LanguageModel

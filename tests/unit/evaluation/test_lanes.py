@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from autoshrink.evaluation import together, workers
+from autoshrink.evaluation import lanes, workers
 from tests.unit.evaluation.small_candidates import Make, image_candidates, text_candidates
 
 
-def results(progress: Iterator[together.Progress[int]]) -> dict[int, Any]:
+def results(progress: Iterator[lanes.Progress[int]]) -> dict[int, Any]:
     """Run to the end and return the results by key."""
     return {item.key: item.result for item in progress if item.result is not None}
 
@@ -56,28 +56,28 @@ def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
     FakeGraph.captured = []
 
-    def capture(lane: together.GraphLane, step: tuple[str, int]) -> FakeGraph:
+    def capture(lane: lanes.GraphLane, step: tuple[str, int]) -> FakeGraph:
         graph = FakeGraph()
         graph.what = lane._candidate, step  # type: ignore[attr-defined]
         FakeGraph.captured.append(step)
         return graph
 
-    monkeypatch.setattr(together.GraphLane, "_capture", capture)
+    monkeypatch.setattr(lanes.GraphLane, "_capture", capture)
 
 
 @pytest.mark.parametrize("makes", [image_candidates(), image_candidates(0.3), text_candidates()])
 @pytest.mark.usefixtures("fake_cuda")
 def test_lanes_of_replayed_steps_equal_candidates_alone(makes: list[Make]) -> None:
     """Steps run blindly to the epoch's end, side by side, give the bytes that each candidate gives alone."""
-    alone = results(together.in_turn(enumerate(makes)))
-    lanes = ((key, partial(together.GraphLane, make, graphs=True)) for key, make in enumerate(makes))
-    assert results(together.side_by_side(lanes, Unlimited())) == alone
+    alone = results(lanes.in_turn(enumerate(makes)))
+    on_streams = ((key, partial(lanes.GraphLane, make, graphs=True)) for key, make in enumerate(makes))
+    assert results(lanes.side_by_side(on_streams, Unlimited())) == alone
     assert all(result["history"] for result in alone.values())
 
 
 def test_an_epoch_that_ends_early_is_short() -> None:
     """The low ceiling of the test above does end epochs: fewer steps than there are batches."""
-    history = results(together.in_turn(enumerate(image_candidates(0.3))))[2]["history"]
+    history = results(lanes.in_turn(enumerate(image_candidates(0.3))))[2]["history"]
     assert min(entry["steps"] for entry in history) < 6
 
 
@@ -85,7 +85,7 @@ def test_an_epoch_that_ends_early_is_short() -> None:
 def test_a_step_is_captured_when_it_comes_again() -> None:
     """Each repeated sequence length is captured once, and one that comes but once never."""
     make = text_candidates()[0]
-    lane = together.GraphLane(make, graphs=True)
+    lane = lanes.GraphLane(make, graphs=True)
     seen: list[tuple[str, int]] = []
     while not lane.done:
         lane.launch_epoch()
@@ -129,7 +129,7 @@ class FakeLane:
 
 
 class Seats:
-    """A room of a given number of seats."""
+    """Memory for a given number of candidates."""
 
     def __init__(self, seats: int, log: list[str]) -> None:
         self.seats, self.log = seats, log
@@ -144,14 +144,14 @@ class Seats:
 
 
 @pytest.mark.parametrize(("seats", "expected"), [(2, "+a +b -a +c -c +d -b -d"), (0, "+a -a +b -b +c -c +d -d")])
-def test_whoever_leaves_makes_room_for_the_next(seats: int, expected: str) -> None:
-    """No more train than there is room for, one always does, and all device time is shared out."""
+def test_a_finished_candidate_makes_way_for_the_next(seats: int, expected: str) -> None:
+    """No more train at a time than fit into memory, one always does, and all device time is shared out."""
     log: list[str] = []
     clock = [0.0]
     work = [
         (name, partial(FakeLane, name, epochs, log, clock)) for name, epochs in {"a": 1, "b": 3, "c": 1, "d": 2}.items()
     ]
-    done = list(together.side_by_side(work, Seats(seats, log), clock=lambda: clock[0]))
+    done = list(lanes.side_by_side(work, Seats(seats, log), clock=lambda: clock[0]))
     assert " ".join(log) == expected
     assert sum(item.seconds for item in done) == pytest.approx(clock[0])
 
@@ -160,7 +160,7 @@ def test_whoever_leaves_makes_room_for_the_next(seats: int, expected: str) -> No
 def test_processes_give_what_one_process_gives() -> None:
     """Two processes of one thread train three candidates to the same bytes as one after another."""
     makes = image_candidates()
-    assert results(workers.in_processes(enumerate(makes), 2)) == results(together.in_turn(enumerate(makes)))
+    assert results(workers.in_processes(enumerate(makes), 2)) == results(lanes.in_turn(enumerate(makes)))
 
 
 @pytest.mark.slow

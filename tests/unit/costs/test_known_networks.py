@@ -1,9 +1,9 @@
-from autoshrink.costs import comparisons
+from autoshrink.costs import known_networks
 
 
 def test_torchvision_s_architectures_cost_what_their_papers_say() -> None:
     """Parameters with batch norm and MACs without, to the digits that the literature prints."""
-    rows = {row.name: row for row in comparisons.counted()}
+    rows = {row.name: row for row in known_networks.counted()}
     found = {
         name: (round(row.parameters_with_batch_norm / 1e6, 1), round(row.macs / 1e6)) for name, row in rows.items()
     }

@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from autoshrink.errors import DataError
-from autoshrink.export.runs import Trained
 from autoshrink.files import foreign
+from autoshrink.inference.models import Trained
 from autoshrink.tasks.vision import folders, loading
 from autoshrink.tasks.vision.decoding import decode
 from autoshrink.tasks.vision.feeds import EVALUATION_BATCH

@@ -1,4 +1,4 @@
-"""What one evaluation job writes: its slots' evaluations, whole, so that a run needs no store to be read."""
+"""The results of one evaluation job: its slots' complete evaluations, so that reading a run needs no store."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -10,22 +10,22 @@ from autoshrink.cli import options
 from autoshrink.cli.step import step
 from autoshrink.files import artifacts
 
-KIND, VERSION = "counted", 1
+KIND, VERSION = "known-networks", 1
 
 
 @click.command(short_help="Count the released cells and well-known mobile architectures, to compare with.")
 @options.out("the counts")
-def comparisons(out: Path) -> None:
+def known_networks(out: Path) -> None:
     """Count the parameters and multiply-accumulates (MACs) of the released cells' networks and of mobile architectures
     that torchvision ships, with the counter that found cells are counted with, so that rows can be compared.
 
     \b
     Example:
-      autoshrink comparisons --out results/report/counted.json
+      autoshrink known-networks --out results/report/known-networks.json
     """
-    from autoshrink.costs.comparisons import counted
+    from autoshrink.costs.known_networks import counted
 
-    with step("comparisons", out):
+    with step("known-networks", out):
         rows = [*_released(), *({"task": "cnn", **asdict(row)} for row in counted())]
         artifacts.write_sealed(out, KIND, VERSION, {"rows": rows})
     for row in rows:

@@ -1,0 +1,85 @@
+"""Two small trained models with the data they were trained on, made once: digits, and a text of a few words."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from autoshrink.cells.cell import Cell
+from autoshrink.files import artifacts
+from autoshrink.params.data import Digits, OwnText
+from autoshrink.params.language import LanguageNetwork, LanguageTraining
+from autoshrink.params.root import Compute
+from autoshrink.params.vision import ImageTraining
+from autoshrink.search import rounds
+from autoshrink.tasks.language import data as text_data
+from autoshrink.tasks.language import testing as text_testing
+from autoshrink.tasks.language import training as text_training
+from autoshrink.tasks.vision import data as image_data
+from autoshrink.tasks.vision import testing as image_testing
+from autoshrink.tasks.vision import training as image_training
+
+IMAGE_CELL = Cell.of(["separable_conv_3x3", "conv_1x1", "separable_conv_3x3"], [(0, 1), (0, 2), (1, 3), (0, 3)])
+TEXT_CELL = Cell.of(["tanh", "identity", "sigmoid", "relu"], [(0, 1), (0, 2), (1, 3), (2, 4), (0, 4)])
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with ``data/`` and ``results/`` as a run leaves them, as far as models go."""
+    root = tmp_path_factory.mktemp("run")
+    digits = root / "data" / "digits"
+    image_data.prepare("digits", Digits(source="digits"), digits, root / "downloads", 7)
+    image_training.train(
+        IMAGE_CELL,
+        ImageTraining(dataset="digits", epochs=3),
+        image_data.load(digits),
+        root / "results" / "cnn" / "shrink-0" / "model",
+        7,
+        Compute(device="cpu"),
+        lambda record: None,
+    )
+    draw = random.Random(1)
+    for part, lines in (("train", 400), ("validation", 60), ("test", 60)):
+        (root / f"{part}.txt").write_text("\n".join(sentence(draw) for _ in range(lines)), encoding="utf-8")
+    entry = OwnText(
+        source="text",
+        train=str(root / "train.txt"),
+        validation=str(root / "validation.txt"),
+        test=str(root / "test.txt"),
+        lowercase=True,
+        vocabulary_size=12,
+    )
+    text_data.prepare("tale", entry, root / "data" / "tale", root / "downloads", 7)
+    text_training.train(
+        TEXT_CELL,
+        LanguageTraining(dataset="tale", epochs=2, batch_size=8, network=LanguageNetwork(embedding=16, hidden=16)),
+        text_data.load(root / "data" / "tale"),
+        root / "results" / "rnn" / "shrink-0" / "model",
+        7,
+        Compute(device="cpu"),
+        lambda record: None,
+    )
+    for task, cell, data, room in (
+        ("cnn", IMAGE_CELL, image_data.load(digits), image_testing),
+        ("rnn", TEXT_CELL, text_data.load(root / "data" / "tale"), text_testing),
+    ):
+        folder = root / "results" / task / "shrink-0"
+        finish(folder, task, cell, data.name, room.test(folder / "model", data, Compute(device="cpu")))
+    return root
+
+
+def finish(folder: Path, task: str, cell: Cell, dataset: str, metrics: dict[str, float | None]) -> None:
+    """Write a search's answer and its metrics, as far as a model card reads them."""
+    name = {"task": task, "search": "shrink-0", "round": 3}
+    found = {"cell": cell.to_json(), "score": 0.5, "metrics": {"accuracy": 0.75}, "costs": {}, "slot": 0}
+    artifacts.write_sealed(folder / "best.json", rounds.BEST, rounds.VERSION, {**name, **found})
+    costs = {"costs": {"parameters": 1500, "macs": 30_000}, "complete_costs": {"parameters": 2000, "macs": 60_000}}
+    artifacts.write_sealed(
+        folder / "metrics.json", "metrics", 1, {**name, **costs, "dataset": dataset, "metrics": metrics}
+    )
+
+
+def sentence(draw: random.Random) -> str:
+    """Return a sentence of a tiny language, in which what comes next can be learnt."""
+    animal = draw.choice(["The cat", "The dog", "A bird", "A rare okapi"])
+    return f"{animal} {draw.choice(['sees', 'hears'])} {draw.choice(['the cat', 'a bird', 'the dog'])} ."
