@@ -17,13 +17,20 @@ min_version("9.20")
 configfile: "params.yaml"
 
 
-include: "workflow/rules/plan.smk"
+include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/study.smk"
+
+
+preflight.environment(
+    PLAN.parameters, Path(workflow.basedir) / "workflow" / "bin", is_job=IS_JOB
+)
+if not (IS_JOB or workflow.dryrun or workflow.touch):
+    preflight.or_exit(preflight.mend, RUN)
 
 
 localrules:
@@ -39,15 +46,21 @@ rule all:
     """Both searches, both final models, their metrics and the report."""
     default_target: True
     input:
-        expand(REPORT, name=REPORT_FILES),
+        [RUN.report / name for name in REPORT_FILES],
 
 
 onstart:
-    begin()
+    preflight.or_exit(preflight.begin, PLAN.parameters)
+    # Snakemake 9.27 sets itself a limit of 100 job starts a second, and watches it by a timer per finished job, each of
+    # which selects jobs anew every second: in a study of a thousand jobs a quarter of two cores. No option takes the limit
+    # away, and a longer time span than a second keeps Snakemake alive that long after its last job.
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
 
 
 onsuccess:
     logger.info(
-        f"\nDone. Look at {RESULTS}/report/, first at {LOOK_AT}",
+        f"\nDone. Look at {RUN.report}/, first at {RUN.report / REPORT_FILES[0]}",
         extra={"farewell": True},
     )

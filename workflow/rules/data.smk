@@ -8,11 +8,11 @@ out:  DATA/{dataset}/manifest.json, and beside it the arrays whose digests it ho
 rule prepare:
     """Read, check, split and write a data set."""
     output:
-        MANIFEST,
+        RUN.manifest("{dataset}"),
     log:
-        f"{LOGS}/prepare-{{dataset}}.log",
+        RUN.log("prepare-{dataset}"),
     benchmark:
-        f"{BENCHMARKS}/prepare-{{dataset}}.tsv"
+        RUN.benchmark("prepare-{dataset}")
     priority: 1  # whatever is wrong with any data shows before candidates train
     conda:
         "../envs/autoshrink.yaml"
@@ -21,9 +21,7 @@ rule prepare:
         runtime=resource("runtime", "prepare"),
         mem_mb=resource("mem_mb", "prepare"),
     params:
-        slice=lambda wildcards: slice_of(
-            PARAMETERS, "prepare", dataset=wildcards.dataset
-        ),
+        slice=trigger("prepare"),
         folder=subpath(output[0], parent=True),
     message:
         "preparing the data set {wildcards.dataset}"

@@ -9,20 +9,20 @@ out:  RESULTS/{task}/{search}/metrics.json
 rule test:
     """Measure the final model on the test split, and its cost beside the complete cell's."""
     input:
-        best=f"{SEARCH}/best.json",
-        start=f"{SEARCH}/round-00/round.json",
-        data=manifest_of("training"),
-        model=f"{SEARCH}/model/model.json",
-        weights=f"{SEARCH}/model/model.safetensors",
+        best=SEARCH.best,
+        start=SEARCH.round(0).state,
+        data=lambda wildcards: PLAN.manifest("training", wildcards.task),
+        model=SEARCH.model.description,
+        weights=SEARCH.model.weights,
     output:
-        f"{SEARCH}/metrics.json",
+        SEARCH.metrics,
     log:
-        f"{LOGS}/{{task}}/{{search}}/test.log",
+        RUN.log("{task}", "{search}", "test"),
     benchmark:
-        f"{BENCHMARKS}/{{task}}/{{search}}/test.tsv"
+        RUN.benchmark("{task}", "{search}", "test")
     conda:
         "../envs/autoshrink.yaml"
-    threads: PARAMETERS.compute.threads
+    threads: PLAN.parameters.compute.threads
     resources:
         runtime=resource("runtime", "test"),
         mem_mb=resource("mem_mb", "test"),
@@ -42,15 +42,15 @@ rule test:
 rule known_networks:
     """Count the released cells and torchvision's mobile architectures with the counter of the found cells."""
     output:
-        KNOWN_NETWORKS,
+        RUN.known_networks,
     log:
-        f"{LOGS}/known-networks.log",
+        RUN.log("known-networks"),
     conda:
         "../envs/autoshrink.yaml"
     threads: 1
     resources:
-        runtime=resource("runtime", "report"),
-        mem_mb=resource("mem_mb", "report"),
+        runtime=resource("runtime", "known-networks"),
+        mem_mb=resource("mem_mb", "known-networks"),
     message:
         "counting the parameters and MACs of known networks"
     shell:

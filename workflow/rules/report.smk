@@ -4,41 +4,35 @@ in:   every round, best cell, model history and metrics of every search, and the
 out:  RESULTS/report/, which `snakemake --report` collects too
 """
 
+from autoshrink.report import outputs
+
+REPORT_FILES = outputs(PLAN.parameters)
+CATEGORIES = {"cnn": "CNN search", "rnn": "RNN search"}
+
+
+def in_report(name):
+    """Return an output of the report, marked for Snakemake's own report with the caption of its kind."""
+    path = Path(name)
+    if path.suffix not in (".svg", ".csv", ".html"):
+        return RUN.report / name
+    return report(
+        RUN.report / name,
+        caption=f"../report/{path.stem}.rst",
+        category=CATEGORIES.get(path.parts[0], "The run"),
+        labels={"what": path.stem, "file": path.suffix.removeprefix(".")},
+    )
+
 
 rule report:
     """Make the tables, figures and the page of the run."""
     input:
-        rounds=[
-            file
-            for task, search in SEARCHES
-            for file in expand(
-                f"{ROUND}/round.json",
-                task=task,
-                search=search,
-                round=[
-                    f"{number:02d}" for number in range(len(plan(task, search)) + 1)
-                ],
-            )
-        ],
-        best=[
-            f"{SEARCH}/best.json".format(task=task, search=search)
-            for task, search in SEARCHES
-        ],
-        histories=[
-            f"{SEARCH}/model/history.json".format(task=task, search=search)
-            for task, search in SEARCHES
-        ],
-        metrics=[
-            f"{SEARCH}/metrics.json".format(task=task, search=search)
-            for task, search in SEARCHES
-        ],
-        known_networks=[KNOWN_NETWORKS] if PARAMETERS.report.known_networks else [],
+        **preflight.or_exit(PLAN.reported),
     output:
         [in_report(name) for name in REPORT_FILES],
     log:
-        f"{LOGS}/report.log",
+        RUN.log("report"),
     benchmark:
-        f"{BENCHMARKS}/report.tsv"
+        RUN.benchmark("report")
     conda:
         "../envs/autoshrink.yaml"
     threads: 1
@@ -46,7 +40,7 @@ rule report:
         runtime=resource("runtime", "report"),
         mem_mb=resource("mem_mb", "report"),
     params:
-        slice=slice_of(PARAMETERS, "report"),
+        slice=trigger("report"),
         folder=subpath(output[0], parent=True),
         results=subpath(output[0], ancestor=2),
     message:

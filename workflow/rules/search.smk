@@ -13,9 +13,9 @@ Evaluations are taken from the store where it has them: the store is a cache and
 rule start:
     """Write round 0: the state that the search starts from."""
     output:
-        f"{SEARCH}/round-00/round.json",
+        SEARCH.round(0).state,
     log:
-        f"{LOGS}/{{task}}/{{search}}/start.log",
+        RUN.log("{task}", "{search}", "start"),
     conda:
         "../envs/autoshrink.yaml"
     params:
@@ -30,11 +30,11 @@ rule start:
 rule propose:
     """Draw the candidates of a round."""
     input:
-        previous_round,
+        planned(PLAN.previous),
     output:
-        f"{ROUND}/proposal.json",
+        ROUND.proposal,
     log:
-        f"{LOGS}/{{task}}/{{search}}/round-{{round}}/propose.log",
+        RUN.log("{task}", "{search}", "round-{round}", "propose"),
     conda:
         "../envs/autoshrink.yaml"
     params:
@@ -50,27 +50,27 @@ rule propose:
 rule evaluate:
     """Train some of a round's candidates on the proxy; those that the store has are taken from it."""
     input:
-        proposal=f"{ROUND}/proposal.json",
-        data=manifest_of("proxy"),
-        vectors=vectors_of("proxy"),
+        proposal=ROUND.proposal,
+        data=lambda wildcards: PLAN.manifest("proxy", wildcards.task),
+        vectors=vectors("proxy"),
     output:
-        f"{ROUND}/evaluations-{{job}}.json",
+        ROUND.evaluations("{job}"),
     log:
-        f"{LOGS}/{{task}}/{{search}}/round-{{round}}/evaluate-{{job}}.log",
+        RUN.log("{task}", "{search}", "round-{round}", "evaluate-{job}"),
     benchmark:
-        f"{BENCHMARKS}/{{task}}/{{search}}/round-{{round}}/evaluate-{{job}}.tsv"
+        RUN.benchmark("{task}", "{search}", "round-{round}", "evaluate-{job}")
     conda:
         "../envs/autoshrink.yaml"
-    threads: PARAMETERS.compute.threads
+    threads: PLAN.parameters.compute.threads
     resources:
         runtime=resource("runtime", "evaluate"),
         mem_mb=resource("mem_mb", "evaluate"),
         gpu=resource("gpu", "evaluate"),
     params:
         slice=trigger("evaluate"),
-        slots=slots,
+        slots=planned(PLAN.slots),
         data=subpath(input.data, parent=True),
-        store=STORE,
+        store=str(RUN.store),
     message:
         "{wildcards.task} {wildcards.search}: training candidates {params.slots} of round {wildcards.round}"
     shell:
@@ -82,13 +82,13 @@ rule evaluate:
 rule select:
     """Score a round's candidates and keep the best one's cell."""
     input:
-        previous=previous_round,
-        proposal=f"{ROUND}/proposal.json",
-        evaluations=evaluations,
+        previous=planned(PLAN.previous),
+        proposal=ROUND.proposal,
+        evaluations=planned(PLAN.evaluations),
     output:
-        f"{ROUND}/round.json",
+        ROUND.state,
     log:
-        f"{LOGS}/{{task}}/{{search}}/round-{{round}}/select.log",
+        RUN.log("{task}", "{search}", "round-{round}", "select"),
     conda:
         "../envs/autoshrink.yaml"
     params:
@@ -104,12 +104,12 @@ rule select:
 rule best:
     """Write the search's answer, the best cell of all rounds, and the front of all candidates."""
     input:
-        all_rounds,
+        planned(PLAN.rounds),
     output:
-        best=f"{SEARCH}/best.json",
-        front=f"{SEARCH}/front.json",
+        best=SEARCH.best,
+        front=SEARCH.front,
     log:
-        f"{LOGS}/{{task}}/{{search}}/best.log",
+        RUN.log("{task}", "{search}", "best"),
     conda:
         "../envs/autoshrink.yaml"
     message:

@@ -7,36 +7,38 @@ in:   the rounds of all these searches (rules/search.smk makes them; evaluations
 out:  RESULTS/study/{task}/{study.json,study.csv,study.md,anytime.svg,answers.svg,index.html}
 """
 
+STUDY = RUN.study("{task}")
+STUDY_FILES = ["study.json", "study.csv", "study.md", "anytime.svg", "answers.svg"]
+
 
 rule study:
     """The comparison of strategies, for every task."""
     input:
-        expand(f"{STUDY}/index.html", task=PARAMETERS.tasks),
+        expand(STUDY / "index.html", task=PLAN.parameters.tasks),
 
 
 rule study_task:
     """Compare the strategies of a task: table, anytime curves, paired tests, page."""
     input:
-        rounds=studied("rounds"),
-        metrics=studied("metrics") if PARAMETERS.study.final_training else [],
+        planned(PLAN.studied),
     output:
-        [f"{STUDY}/{name}" for name in STUDY_FILES],
+        [STUDY / name for name in STUDY_FILES],
         report(
-            f"{STUDY}/index.html",
+            STUDY / "index.html",
             caption="../report/study.rst",
             category="Study",
             labels={"what": "{task} strategies compared", "file": "html"},
         ),
     log:
-        f"{LOGS}/{{task}}/study.log",
+        RUN.log("{task}", "study"),
     benchmark:
-        f"{BENCHMARKS}/{{task}}/study.tsv"
+        RUN.benchmark("{task}", "study")
     conda:
         "../envs/autoshrink.yaml"
     threads: 1
     resources:
-        runtime=resource("runtime", "report"),
-        mem_mb=resource("mem_mb", "report"),
+        runtime=resource("runtime", "study"),
+        mem_mb=resource("mem_mb", "study"),
     params:
         slice=trigger("study"),
         folder=subpath(output[0], parent=True),

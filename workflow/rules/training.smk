@@ -9,20 +9,20 @@ out:  RESULTS/{task}/{search}/model/{model.safetensors,model.json,history.json}
 rule train:
     """Train the best cell's network; goes on from its last checkpoint."""
     input:
-        cell=f"{SEARCH}/best.json",
-        data=manifest_of("training"),
-        vectors=vectors_of("training"),
+        cell=SEARCH.best,
+        data=lambda wildcards: PLAN.manifest("training", wildcards.task),
+        vectors=vectors("training"),
     output:
-        f"{SEARCH}/model/model.json",
-        f"{SEARCH}/model/model.safetensors",
-        f"{SEARCH}/model/history.json",
+        SEARCH.model.description,
+        SEARCH.model.weights,
+        SEARCH.model.history,
     log:
-        f"{LOGS}/{{task}}/{{search}}/train.log",
+        RUN.log("{task}", "{search}", "train"),
     benchmark:
-        f"{BENCHMARKS}/{{task}}/{{search}}/train.tsv"
+        RUN.benchmark("{task}", "{search}", "train")
     conda:
         "../envs/autoshrink.yaml"
-    threads: PARAMETERS.compute.threads
+    threads: PLAN.parameters.compute.threads
     resources:
         runtime=resource("runtime", "train"),
         mem_mb=resource("mem_mb", "train"),

@@ -13,7 +13,7 @@ from autoshrink.files import artifacts
 from autoshrink.lineage import environment, records
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
-from autoshrink.params.slices import slice_of
+from autoshrink.workflow.slices import slice_of
 
 
 @dataclass

@@ -15,7 +15,7 @@ from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
-from autoshrink.params.slices import slice_of
+from autoshrink.workflow.slices import slice_of
 
 ALTERED, MISSING, OUTDATED, ORPHANED = "altered", "missing", "out of date", "orphaned"
 # Files that were set aside already, and what a killed process leaves: told, but no fault of the run.

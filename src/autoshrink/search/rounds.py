@@ -22,6 +22,7 @@ from autoshrink.search.strategy import ProposedCell, Scored, State, Strategy
 
 ROUND, PROPOSAL, BEST, FRONT = "round", "proposal", "best", "front"
 VERSION = 1
+SEARCH_NAME = r"[a-z][a-z_-]*-\d+"
 
 
 @dataclass(frozen=True)

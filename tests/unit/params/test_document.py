@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from autoshrink import params
-from autoshrink.params import budget, document
+from autoshrink.params import document
 from autoshrink.params.loading import merge
 from autoshrink.params.root import Parameters
 
@@ -107,31 +107,3 @@ def test_every_key_is_read() -> None:
     # a task's section is chosen by the task's own name
     unread = {(owner, key) for owner, key in fields(Parameters, set()) if key not in read and key not in ("cnn", "rnn")}
     assert not unread
-
-
-@pytest.mark.parametrize("step", ["prepare", "evaluate", "train", "test", "report"])
-@pytest.mark.parametrize("task", ["cnn", "rnn"])
-def test_the_paper_asks_for_more_than_the_smoke_run(step: str, task: str) -> None:
-    """What a step asks of a cluster grows with what the parameters ask of the step, and stays within a day."""
-    small, large = (
-        budget.of(params.load([ROOT / "params.yaml", ROOT / f"workflow/presets/{name}.yaml"]), step, task)
-        for name in ("smoke", "paper")
-    )
-    assert small["runtime"] <= large["runtime"] <= budget.LONGEST
-    assert small["mem_mb"] <= large["mem_mb"]
-    if step in ("evaluate", "train"):
-        assert small["runtime"] < large["runtime"]
-
-
-@pytest.mark.parametrize(
-    ("device", "visible", "expected"), [("cuda", "", 1), ("cpu", "0,1", 0), ("auto", "0", 1), ("auto", "", 0)]
-)
-def test_gpus_are_asked_for_where_they_are_used(
-    device: str, visible: str, expected: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A job asks for a GPU when told to use one, or when one is here to be used."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    budget.gpus.cache_clear()
-    parameters = params.load([ROOT / "params.yaml"], [f"compute.device={device}"])
-    assert budget.of(parameters, "evaluate", "cnn")["gpu"] == expected
-    budget.gpus.cache_clear()

@@ -1,0 +1,81 @@
+"""What happens before a run's first job: parameters are read, damage is set aside, raw data is looked for."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from autoshrink import params
+from autoshrink.errors import UserError
+from autoshrink.lineage import graph, repair, verify
+from autoshrink.params import Parameters
+from autoshrink.tasks import sizes, sources
+from autoshrink.workflow.layout import Layout
+from autoshrink.workflow.plan import Plan
+
+# names the parameters' snapshot to the jobs of a run on a cluster: they parse the rules anew, whatever params.yaml says
+# by then, and the environment is the one thing that reaches them
+SNAPSHOT = "AUTOSHRINK_PARAMS"
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def or_exit(step: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+    """Return what a step returns; a user's mistake ends Snakemake here, in one line each and before any job."""
+    try:
+        return step(*arguments, **keywords)
+    except UserError as error:
+        sys.exit("\n".join(f"snakemake: {line}" for line in str(error).splitlines()))
+
+
+def plan(overlays: Sequence[str], settings: Mapping[str, Any] | None, *, is_job: bool) -> Plan:
+    """Return the plan of params.yaml under Snakemake's ``--configfile`` and ``--config``. Raises UserError.
+
+    They are merged anew, not as Snakemake has merged them: a data set whose source changes must be replaced whole. A
+    job on a cluster (``is_job``) takes the parameters of the run that submitted it.
+    """
+    submitted = os.environ.get(SNAPSHOT)
+    if is_job and submitted:
+        return Plan(params.load([Path(submitted)]))
+    files = [Path(file) for file in ("params.yaml", *overlays)]
+    return Plan(params.load(files, [f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()]))
+
+
+def snapshot(chosen: Parameters) -> str:
+    """Return the file that all steps of a run read its parameters from; ``begin`` writes it."""
+    return str(params.frozen_path(chosen, Layout.of(chosen).snapshots))
+
+
+def environment(chosen: Parameters, programs: Path, *, is_job: bool) -> None:
+    """Make what steps are started with (``logged``, ``gpus``, ``launch``) and the snapshot known to all jobs."""
+    os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"
+    if not is_job:
+        os.environ[SNAPSHOT] = snapshot(chosen)
+
+
+def mend(layout: Layout) -> None:
+    """Set aside what does not match its record any more, so that it is made again; say so in a line per file.
+
+    Only under tools/run.py, whose lock says that no other run is at work on these results.
+    """
+    if "AUTOSHRINK_RUN_FOLDER" not in os.environ or not layout.results.is_dir():
+        return
+    run = graph.read(layout.results)
+    for line in repair.repair(run, verify.verify(run)):
+        print(f"snakemake: {line}", file=sys.stderr)
+
+
+def begin(chosen: Parameters) -> None:
+    """Look for the raw data of what is not prepared yet, and write the parameters' snapshot. Raises UserError.
+
+    Mistakes of an earlier run are forgotten: somebody may have mended them.
+    """
+    layout = Layout.of(chosen)
+    for mistake in layout.logs.rglob("*.mistake"):
+        mistake.unlink()
+    sources.check(chosen, {name for name in chosen.used_datasets if layout.manifest(name).exists()})
+    sizes.check(chosen)
+    params.freeze(chosen, layout.snapshots)

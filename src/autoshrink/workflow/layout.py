@@ -1,0 +1,160 @@
+"""Where a run's files lie. A name may also be a wildcard such as ``{task}``, so that rules take their patterns here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoshrink.params.root import Parameters
+
+CHECKPOINTS = "checkpoints"
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class RoundFolder:
+    """One round of a search; round 0 is the complete cell and has a state alone."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        """The finished round: its candidates, their scores, and the cell that was kept."""
+        return self.folder / "round.json"
+
+    @property
+    def proposal(self) -> Path:
+        """The candidates that are to be evaluated."""
+        return self.folder / "proposal.json"
+
+    def evaluations(self, job: int | str) -> Path:
+        """Return what an evaluation job of the round writes."""
+        return self.folder / f"evaluations-{job}.json"
+
+    def written_evaluations(self) -> list[Path]:
+        """Return the evaluation jobs' files that are there, in the order of the jobs."""
+        found = {path.stem.removeprefix("evaluations-"): path for path in self.folder.glob("evaluations-*.json")}
+        return [found[job] for job in sorted((job for job in found if job.isdigit()), key=int)]
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A final model."""
+
+    folder: Path
+
+    @property
+    def description(self) -> Path:
+        """The cell and everything else that rebuilds the network."""
+        return self.folder / "model.json"
+
+    @property
+    def weights(self) -> Path:
+        """The trained weights."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def history(self) -> Path:
+        """Losses and learning rates, epoch by epoch."""
+        return self.folder / "history.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where a training that was killed goes on from."""
+        return self.folder / CHECKPOINTS
+
+
+@dataclass(frozen=True)
+class SearchFolder:
+    """One search: its rounds, its answer, the final model and what that is worth."""
+
+    folder: Path
+
+    def round(self, number: int | str) -> RoundFolder:
+        """Return the folder of a round."""
+        return RoundFolder(self.folder / f"round-{number if isinstance(number, str) else format(number, '02d')}")
+
+    def finished_rounds(self) -> Iterator[RoundFolder]:
+        """Yield the rounds from 0 on that are there, as far as they follow each other."""
+        number = 0
+        while (found := self.round(number)).state.exists():
+            yield found
+            number += 1
+
+    @property
+    def best(self) -> Path:
+        """The answer: the best cell of all rounds."""
+        return self.folder / "best.json"
+
+    @property
+    def front(self) -> Path:
+        """The candidates that no other dominates."""
+        return self.folder / "front.json"
+
+    @property
+    def metrics(self) -> Path:
+        """What the final model is worth on the test split."""
+        return self.folder / "metrics.json"
+
+    @property
+    def model(self) -> ModelFolder:
+        """The final model."""
+        return ModelFolder(self.folder / "model")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A run's folders: ``results`` of its own, ``data`` and ``store`` shared with other runs."""
+
+    results: Path
+    data: Path
+    store: Path
+
+    @classmethod
+    def of(cls, parameters: Parameters) -> "Layout":
+        """Return the layout that the parameters ask for."""
+        return cls(*(Path(getattr(parameters.paths, name)) for name in ("results", "data", "store")))
+
+    def search(self, task: str, name: object) -> SearchFolder:
+        """Return the folder of a search, such as shrink-0."""
+        return SearchFolder(self.results / task / str(name))
+
+    def manifest(self, dataset: str) -> Path:
+        """Return the manifest that vouches for a prepared data set."""
+        return self.data / dataset / MANIFEST
+
+    @property
+    def downloads(self) -> Path:
+        """Raw data that was fetched."""
+        return self.data / "downloads"
+
+    @property
+    def snapshots(self) -> Path:
+        """The parameters as each run was started with them."""
+        return self.results / "params"
+
+    @property
+    def report(self) -> Path:
+        """Tables, figures and the page."""
+        return self.results / "report"
+
+    @property
+    def known_networks(self) -> Path:
+        """Costs of known networks, counted as the found ones are."""
+        return self.report / "known-networks.json"
+
+    def study(self, task: str) -> Path:
+        """Return the folder of a task's comparison of strategies."""
+        return self.results / "study" / task
+
+    @property
+    def logs(self) -> Path:
+        """What steps say, for people."""
+        return self.results / "logs"
+
+    def log(self, *names: object) -> Path:
+        """Return a step's log, such as ``("cnn", "shrink-0", "train")``."""
+        return self.logs.joinpath(*(str(name) for name in names[:-1]), f"{names[-1]}.log")
+
+    def benchmark(self, *names: object) -> Path:
+        """Return where Snakemake keeps what a step took, by the same names as its log."""
+        return self.results.joinpath("benchmarks", *(str(name) for name in names[:-1]), f"{names[-1]}.tsv")

@@ -1,0 +1,100 @@
+"""Which files the parameters ask for: the searches, their rounds, the jobs of each round, and what each step reads.
+
+All of it follows from the parameters alone: a search has at most so many rounds and a round so many candidates, so the
+workflow's graph is static.
+"""
+
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from autoshrink.params import Parameters
+from autoshrink.params.base import Task
+from autoshrink.search import rounds
+from autoshrink.search.rounds import SearchName
+from autoshrink.workflow import resources
+from autoshrink.workflow.layout import Layout, SearchFolder
+from autoshrink.workflow.slices import slice_of
+
+
+class Plan:
+    """A run's plan.
+
+    Methods that answer for one step take the step's wildcards, by their names and as text.
+    """
+
+    def __init__(self, parameters: Parameters) -> None:
+        self.parameters = parameters
+        self.layout = Layout.of(parameters)
+        self._jobs = lru_cache(maxsize=None)(self._planned)
+
+    @cached_property
+    def searches(self) -> list[tuple[str, str]]:
+        """Task and name of every search of the run; a study's are not among them."""
+        return [
+            (str(task), str(name)) for task in self.parameters.tasks for name in rounds.searches(self.parameters, task)
+        ]
+
+    def jobs(self, task: str, search: str) -> list[list[range]]:
+        """Return, for each round 1, 2, ..., the slots of each of its evaluation jobs. Raises UserError."""
+        return self._jobs(task, SearchName.parse(task, search).strategy)
+
+    def _planned(self, task: str, strategy: str) -> list[list[range]]:
+        return rounds.plan(self.parameters, Task(task), strategy)
+
+    def rounds(self, task: str, search: str) -> list[Path]:
+        """Return the states of all rounds of a search, the start left out."""
+        folder = self._folder(task, search)
+        return [folder.round(number).state for number, _ in enumerate(self.jobs(task, search), 1)]
+
+    def previous(self, task: str, search: str, round: str) -> Path:
+        """Return the state that a round starts from."""
+        return self._folder(task, search).round(int(round) - 1).state
+
+    def evaluations(self, task: str, search: str, round: str) -> list[Path]:
+        """Return what the evaluation jobs of a round write."""
+        jobs = self.jobs(task, search)[int(round) - 1]
+        return [self._folder(task, search).round(round).evaluations(job) for job, _ in enumerate(jobs)]
+
+    def slots(self, task: str, search: str, round: str, job: str) -> str:
+        """Return the slots of an evaluation job, as ``autoshrink evaluate --slots`` takes them."""
+        found = self.jobs(task, search)[int(round) - 1][int(job)]
+        return f"{found.start}:{found.stop}"
+
+    def manifest(self, recipe: str, task: str) -> Path:
+        """Return the manifest of the data that ``proxy`` or ``training`` names for the task."""
+        return self.layout.manifest(getattr(getattr(self.parameters, recipe), task).dataset)
+
+    def reported(self) -> dict[str, list[Path]]:
+        """Return what the report is made from, by kind."""
+        folders = [self.layout.search(task, search) for task, search in self.searches]
+        states = [
+            self._folder(task, search).round(number).state
+            for task, search in self.searches
+            for number in range(len(self.jobs(task, search)) + 1)
+        ]
+        return {
+            "rounds": states,
+            "best": [folder.best for folder in folders],
+            "histories": [folder.model.history for folder in folders],
+            "metrics": [folder.metrics for folder in folders],
+            "known_networks": [self.layout.known_networks] if self.parameters.report.known_networks else [],
+        }
+
+    def studied(self, task: str) -> list[Path]:
+        """Return what a task's study is made from: rounds and, with final trainings, metrics."""
+        names = [str(name) for name in rounds.study_searches(self.parameters, Task(task))]
+        trained = names if self.parameters.study.final_training else []
+        states = [state for name in names for state in self.rounds(task, name)]
+        return states + [self._folder(task, name).metrics for name in trained]
+
+    def slice(self, verb: str, task: str | None = None, dataset: str | None = None) -> dict[str, Any]:
+        """Return the parameters that a step depends on; when they change, it runs again."""
+        return slice_of(self.parameters, verb, None if task is None else Task(task), dataset)
+
+    def resource(self, kind: str, verb: str, task: str | None, attempt: int) -> int:
+        """Return a step's ``runtime``, ``mem_mb`` or ``gpu``; each new attempt gets more."""
+        return resources.of(self.parameters, verb, task, attempt)[kind]
+
+    def _folder(self, task: str, search: str) -> SearchFolder:
+        return self.layout.search(task, search)

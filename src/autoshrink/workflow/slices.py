@@ -1,0 +1,45 @@
+"""Which parameters matter to which step: what Snakemake compares to see what is stale, and what lineage records."""
+
+from typing import Any
+
+from autoshrink.params.base import Task
+from autoshrink.params.root import Parameters
+from autoshrink.workflow.steps import STEPS
+
+
+def slice_of(parameters: Parameters, verb: str, task: Task | None = None, dataset: str | None = None) -> dict[str, Any]:
+    """Return the parameters that the step ``verb`` depends on, as nested JSON values.
+
+    ``task`` is the step's task, ``dataset`` the name that ``prepare`` prepares. What a step runs on (``compute``)
+    and where files are (``paths``) are no part of it; nor is what reaches it through its input files. A section that
+    ``steps`` names is taken whole for the task, so that a parameter added to it is never overlooked: a step that
+    needlessly runs again writes the same bytes, and nothing after it runs.
+    """
+    sections = STEPS[verb].sections
+    if not sections:
+        return {}
+    values = parameters.model_dump(mode="json")
+    if verb == "prepare":
+        assert dataset is not None
+        return {"seed": values["seed"], "datasets": {dataset: values["datasets"][dataset]}}
+    if verb == "report":
+        return {name: values[name] for name in ("seed", *sections)}
+    assert task is not None
+    found: dict[str, Any] = {"seed": values["seed"]}
+    for section in sections:
+        of_task = isinstance(values[section], dict) and task.value in values[section]
+        found[section] = {task.value: values[section][task.value]} if of_task else values[section]
+    if verb == "evaluate":
+        objective = getattr(parameters.search, task.value).objective
+        # which costs are measured, and which limits are found impossible, is the objective's to say; nothing else is
+        del found["search"]
+        if objective.limits or objective.needs_measuring:
+            found["search"] = {task.value: {"objective": values["search"][task.value]["objective"]}}
+        if task is not Task.CNN:
+            del found["paper_defects"]
+    elif "search" in found:
+        found["search"]["strategies"] = values["search"]["strategies"]
+        if verb in ("start", "propose"):
+            # the objective judges evaluations; proposals do not know it
+            del found["search"][task.value]["objective"]
+    return found

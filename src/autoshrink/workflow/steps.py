@@ -1,0 +1,76 @@
+"""The steps of the pipeline, each stated once: verb, rule, purpose, artifact, and the parameters it depends on."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step.
+
+    ``verb`` is that of the command line and of lineage records, ``rule`` the workflow's; ``artifact`` is the file that
+    the step's record stands beside, below the data set's, the round's, the search's or the task's folder or the
+    report's; ``sections`` names what the step reads of the parameters (``slices`` narrows it to the task). ``is_quick``
+    says that it takes no time and runs where Snakemake runs, ``in_round`` that a search repeats it round by round.
+    """
+
+    verb: str
+    rule: str
+    purpose: str
+    artifact: str
+    sections: tuple[str, ...]
+    is_quick: bool = False
+    in_round: bool = False
+
+
+STEPS = {
+    step.verb: step
+    for step in (
+        Step("prepare", "prepare", "Bring a data set into one checksummed form", "manifest.json", ("datasets",)),
+        Step("start", "start", "Draw the complete cell's operators", "round.json", ("search",), is_quick=True),
+        Step(
+            "propose",
+            "propose",
+            "Draw a round's candidates",
+            "proposal.json",
+            ("search",),
+            is_quick=True,
+            in_round=True,
+        ),
+        Step(
+            "evaluate",
+            "evaluate",
+            "Train candidates on the proxy",
+            "evaluations-{job}.json",
+            ("proxy", "search", "paper_defects"),
+            in_round=True,
+        ),
+        Step(
+            "select",
+            "select",
+            "Score a round's candidates and keep the best",
+            "round.json",
+            ("search", "proxy"),
+            is_quick=True,
+            in_round=True,
+        ),
+        Step("best", "best", "Take the best cell of all rounds", "best.json", (), is_quick=True),
+        Step("train", "train", "Train the best cell's network with the full recipe", "model.json", ("training",)),
+        Step("test", "test", "Measure the final model on the test split", "metrics.json", ("training",)),
+        Step(
+            "known-networks",
+            "known_networks",
+            "Count the parameters and MACs of known networks",
+            "known-networks.json",
+            (),
+        ),
+        Step(
+            "report",
+            "report",
+            "Draw tables, figures and the page",
+            "report.json",
+            ("tasks", "datasets", "search", "proxy", "training", "study", "report", "paper_defects"),
+        ),
+        Step("study", "study_task", "Compare strategies at equal cost", "study.json", ("search", "study")),
+    )
+}
+QUICK_RULES = frozenset(step.rule for step in STEPS.values() if step.is_quick)

@@ -1,0 +1,61 @@
+"""The plan follows from the parameters alone."""
+
+from pathlib import Path
+
+import pytest
+
+from autoshrink.errors import UserError
+from autoshrink.params.document import defaults
+from autoshrink.params.root import Parameters
+from autoshrink.workflow.plan import Plan
+
+
+def planned(**search: object) -> Plan:
+    """Return the plan of a small search of at most two rounds: three candidates, then two, two a job."""
+    values = defaults().model_dump(mode="json")
+    values["tasks"] = ["cnn"]
+    values["search"].update(slots_per_job=2, **search)
+    values["search"]["cnn"].update(nodes=3, k=3, keep_fraction=0.4)
+    return Plan(Parameters.model_validate(values, strict=False))
+
+
+def test_jobs_cover_every_slot_once() -> None:
+    """Each round's jobs follow each other without gap or overlap."""
+    jobs = planned().jobs("cnn", "shrink-0")
+    assert [[(job.start, job.stop) for job in of_round] for of_round in jobs] == [[(0, 2), (2, 3)], [(0, 2)]]
+    assert planned().slots("cnn", "shrink-0", "01", "1") == "2:3"
+
+
+def test_a_round_starts_from_the_one_before() -> None:
+    """Round 1 starts from round 0, and the answer is chosen among all rounds but that."""
+    plan = planned()
+    assert plan.previous("cnn", "shrink-0", "01") == Path("results/cnn/shrink-0/round-00/round.json")
+    assert plan.rounds("cnn", "shrink-0") == [
+        Path(f"results/cnn/shrink-0/round-{number}/round.json") for number in ("01", "02")
+    ]
+    assert plan.evaluations("cnn", "shrink-0", "02") == [Path("results/cnn/shrink-0/round-02/evaluations-0.json")]
+
+
+def test_the_report_reads_every_search_of_the_run() -> None:
+    """Each seed has its rounds, answer, history and metrics in the report's inputs."""
+    plan = planned(seeds=[0, 7])
+    assert plan.searches == [("cnn", "shrink-0"), ("cnn", "shrink-7")]
+    found = plan.reported()
+    assert len(found["rounds"]) == 6
+    assert [len(found[kind]) for kind in ("best", "histories", "metrics", "known_networks")] == [2, 2, 2, 1]
+
+
+def test_a_study_reads_metrics_only_of_trained_answers() -> None:
+    """Without final trainings a study is made of rounds alone."""
+    plan = planned()
+    found = plan.studied("cnn")
+    assert {path.name for path in found} == {"round.json"} | (
+        {"metrics.json"} if plan.parameters.study.final_training else set()
+    )
+    assert {path.parts[2] for path in found} >= {f"{name}-0" for name in plan.parameters.study.strategies}
+
+
+def test_an_unknown_strategy_is_a_users_mistake() -> None:
+    """A target of a strategy that there is none of ends in one line."""
+    with pytest.raises(UserError, match=r"'shirnk': is not an entry of search\.strategies"):
+        planned().rounds("cnn", "shirnk-0")

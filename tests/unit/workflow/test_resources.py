@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+
+from autoshrink import params
+from autoshrink.workflow import resources
+
+ROOT = Path(__file__).resolve().parents[3]
+PAPER = [ROOT / "params.yaml", ROOT / "workflow/presets/paper.yaml"]
+
+
+def test_a_retry_gets_more_but_no_more_gpus() -> None:
+    """Time and memory grow with each attempt; with its GPUs a training would change its numbers."""
+    parameters = params.load([*PAPER], ["compute.device=cuda"])
+    first = resources.of(parameters, "evaluate", "rnn")
+    third = resources.of(parameters, "evaluate", "rnn", attempt=3)
+    assert first["gpu"] == third["gpu"] == 1
+    assert third["mem_mb"] == 3 * first["mem_mb"]
+    assert first["runtime"] < third["runtime"] <= resources.LONGEST
+
+
+def test_no_job_asks_for_more_than_a_day() -> None:
+    """What takes longer goes on from its checkpoint: a queue that ends after a day would refuse a longer retry."""
+    parameters = params.load([*PAPER], ["compute.device=cpu"])
+    runtimes = [resources.of(parameters, "train", "cnn", attempt)["runtime"] for attempt in (1, 2, 9)]
+    assert runtimes == [resources.LONGEST] * 3
+
+
+@pytest.mark.parametrize("task", ["cnn", "rnn"])
+def test_a_paper_evaluation_is_no_smoke_evaluation(task: str) -> None:
+    """Requests follow the preset."""
+    paper = params.load([*PAPER])
+    smoke = params.load([ROOT / "params.yaml", ROOT / "workflow/presets/smoke.yaml"])
+    for kind in ("runtime", "mem_mb"):
+        assert resources.of(paper, "evaluate", task)[kind] > 2 * resources.of(smoke, "evaluate", task)[kind]
+
+
+def test_gpus_are_counted_without_waking_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a scheduler or user has made visible counts."""
+    for visible, count in (("", 0), ("-1", 0), ("0,1", 2), ("GPU-a", 1)):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        resources.gpus.cache_clear()
+        assert resources.gpus() == count
+    resources.gpus.cache_clear()
+
+
+@pytest.mark.parametrize("step", ["prepare", "evaluate", "train", "test", "report"])
+@pytest.mark.parametrize("task", ["cnn", "rnn"])
+def test_the_paper_asks_for_more_than_the_smoke_run(step: str, task: str) -> None:
+    """What a step asks of a cluster grows with what the parameters ask of the step, and stays within a day."""
+    small, large = (
+        resources.of(params.load([ROOT / "params.yaml", ROOT / f"workflow/presets/{name}.yaml"]), step, task)
+        for name in ("smoke", "paper")
+    )
+    assert small["runtime"] <= large["runtime"] <= resources.LONGEST
+    assert small["mem_mb"] <= large["mem_mb"]
+    if step in ("evaluate", "train"):
+        assert small["runtime"] < large["runtime"]
+
+
+@pytest.mark.parametrize(
+    ("device", "visible", "expected"), [("cuda", "", 1), ("cpu", "0,1", 0), ("auto", "0", 1), ("auto", "", 0)]
+)
+def test_gpus_are_asked_for_where_they_are_used(
+    device: str, visible: str, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job asks for a GPU when told to use one, or when one is here to be used."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    resources.gpus.cache_clear()
+    parameters = params.load([ROOT / "params.yaml"], [f"compute.device={device}"])
+    assert resources.of(parameters, "evaluate", "cnn")["gpu"] == expected
+    resources.gpus.cache_clear()

@@ -1,0 +1,55 @@
+"""What all rules share: the run's plan and layout (autoshrink.workflow), and how rules ask them."""
+
+from pathlib import Path
+
+from autoshrink.cli import preflight
+from autoshrink.params.base import Task
+from autoshrink.params.root import DATASET_NAME
+from autoshrink.search.rounds import SEARCH_NAME
+from autoshrink.tasks import sources
+
+IS_JOB = not workflow.is_main_process
+PLAN = preflight.or_exit(
+    preflight.plan,
+    workflow.config_settings.configfiles,
+    workflow.config_settings.config,
+    is_job=IS_JOB,
+)
+RUN = PLAN.layout
+SEARCH = RUN.search("{task}", "{search}")
+ROUND = SEARCH.round("{round}")
+SNAPSHOT = preflight.snapshot(PLAN.parameters)
+
+
+wildcard_constraints:
+    task="|".join(Task),
+    search=SEARCH_NAME,
+    round=r"\d\d+",
+    job=r"\d+",
+    dataset=DATASET_NAME,
+
+
+def planned(question, *arguments):
+    """Return an input or params function: what the plan answers for the step's wildcards."""
+    return lambda wildcards: preflight.or_exit(question, *arguments, **wildcards)
+
+
+def trigger(verb):
+    """Return a params function: the parameters a step depends on; when they change, the step runs again."""
+    return lambda wildcards: PLAN.slice(
+        verb, wildcards.get("task"), wildcards.get("dataset")
+    )
+
+
+def resource(kind, verb):
+    """Return a resource function: what a step needs by the parameters, more on each new attempt."""
+    return lambda wildcards, attempt: PLAN.resource(
+        kind, verb, wildcards.get("task"), attempt
+    )
+
+
+def vectors(recipe):
+    """Return an input function: the pre-trained vectors, if any, that ``proxy`` or ``training`` names for the task."""
+    return lambda wildcards: preflight.or_exit(
+        sources.vectors, PLAN.parameters, recipe, Task(wildcards.task)
+    )
