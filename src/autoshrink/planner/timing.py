@@ -1,0 +1,186 @@
+"""What a plan comes to: the time of one training step, its parts, and the memory that each kind of device needs.
+
+A step of training is a sequence of *actions*: move an edge's tensor, multiply forward, move an error back, multiply for
+the error and for the gradient. Without overlap no action starts before the one before it has ended everywhere. Within
+an action a device computes, then receives what its side of each split lacks, the innermost split first. Times are whole
+picoseconds, so that sums are exact in any order.
+
+Shapes: A actions, L layers, E edges.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoshrink.planner import tables
+from autoshrink.planner.array import Accelerator, Array
+from autoshrink.planner.layers import Kind, Network
+from autoshrink.planner.planning import Division, Settings, slowness
+from autoshrink.planner.tables import Constants, Sizes, Split
+
+PICOSECONDS = 1e12
+Ticks = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action of a training step: ``index`` is a layer's, or an edge's where ``what`` moves a tensor."""
+
+    what: str
+    """``move`` or ``move back`` an edge's tensor; ``forward``, ``error`` or ``gradient`` of a layer."""
+    index: int
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Where a step's time goes, on the path of the slower sides, in picoseconds."""
+
+    compute: int
+    communication: tuple[int, ...]
+    """By level, the first split's first."""
+
+    @property
+    def total(self) -> int:
+        """The time of the step."""
+        return self.compute + sum(self.communication)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a device of one kind needs at most, and what it has."""
+
+    accelerator: str
+    needed: float
+    has: float
+
+
+class Costing:
+    """Times and memory of plans of one network."""
+
+    def __init__(self, network: Network, array: Array, settings: Settings) -> None:
+        self.network, self.array, self.settings = network, array, settings
+        self.constants = Constants.of(network)
+        self.slowness_L3 = slowness(network, settings)
+
+    @cached_property
+    def actions(self) -> tuple[Action, ...]:
+        """The actions of a training step, in order."""
+        found: list[Action] = []
+        edges = self.network.edges
+        for index in range(len(self.network.layers)):
+            found += [Action("move", number) for number, edge in enumerate(edges) if edge.target == index]
+            found.append(Action("forward", index))
+        for index in reversed(range(len(self.network.layers))):
+            found += [Action("move back", number) for number, edge in enumerate(edges) if edge.source == index]
+            found += [Action("error", index), Action("gradient", index)]
+        return tuple(found)
+
+    def computing(self, division: Division) -> Ticks:
+        """Return what a single device computes in each action (A)."""
+        accelerator = division.group.accelerator
+        assert accelerator is not None
+        work_L3 = Sizes.of(self.constants, division.part).work_L3 * self.slowness_L3
+        return self._by_action(work_L3 / accelerator.speed, np.zeros((2, len(self.network.edges))))
+
+    def receiving(self, division: Division) -> tuple[Ticks, Ticks]:
+        """Return how long each side of a split receives in each action (A)."""
+        constants = self.constants
+        sizes = Sizes.of(constants, division.part)
+        split = Split.of(division.group, self.array.bytes_per_number)
+        types_L, shares_L = np.array(division.types), np.array(division.shares)
+        layers = np.arange(len(types_L))
+        _, receiving = tables.layer_seconds(constants, sizes, split, shares_L[:, None], self.slowness_L3)
+        from_forms = constants.output_forms_L3[layers, types_L][constants.sources_E]
+        to_forms = constants.input_forms_L3[layers, types_L][constants.targets_E]
+        forward, backward = tables.edge_seconds(
+            constants,
+            sizes,
+            split,
+            from_forms,
+            to_forms,
+            shares_L[constants.sources_E],
+            shares_L[constants.targets_E],
+        )
+        first, second = (
+            self._by_action(receiving[side][layers, types_L], np.stack([forward[side], backward[side]]))
+            for side in (0, 1)
+        )
+        return first, second
+
+    def _by_action(self, layers_L3: tables.Floats, edges_2E: tables.Floats) -> Ticks:
+        column = {"forward": 0, "error": 1, "gradient": 2}
+        seconds = [
+            edges_2E[int(action.what == "move back"), action.index]
+            if action.what.startswith("move")
+            else layers_L3[action.index, column[action.what]]
+            for action in self.actions
+        ]
+        return np.rint(np.array(seconds) * PICOSECONDS).astype(np.int64)
+
+    def parts(self, division: Division) -> Parts:
+        """Return the time of a step without overlap, by its parts."""
+        _, compute, levels = self._follow(division, {})
+        return Parts(int(compute.sum()), tuple(int(level.sum()) for level in levels))
+
+    def _follow(
+        self, division: Division, known: dict[int, tuple[Ticks, Ticks, list[Ticks]]]
+    ) -> tuple[Ticks, Ticks, list[Ticks]]:
+        """Return each action's time, and its computing and receiving by level on the slower side's path."""
+        if id(division) in known:
+            return known[id(division)]
+        if division.sides is None:
+            ticks = self.computing(division)
+            found: tuple[Ticks, Ticks, list[Ticks]] = ticks, ticks, []
+        else:
+            received = self.receiving(division)
+            sides = [self._follow(side, known) for side in division.sides]
+            times = [sides[side][0] + received[side] for side in (0, 1)]
+            slower = times[1] > times[0]
+            nothing = np.zeros_like(times[0])
+            depth = max(len(side[2]) for side in sides)
+            below = [side[2] + [nothing] * (depth - len(side[2])) for side in sides]
+            found = (
+                np.where(slower, times[1], times[0]),
+                np.where(slower, sides[1][1], sides[0][1]),
+                [
+                    np.where(slower, received[1], received[0]),
+                    *(np.where(slower, second, first) for first, second in zip(*below, strict=True)),
+                ],
+            )
+        known[id(division)] = found
+        return found
+
+    def memory(self, division: Division) -> tuple[Memory, ...]:
+        """Return what the fullest device of each kind needs.
+
+        Weights, their gradients and the optimizer's numbers, and each layer's input and output, which the backward
+        pass reads; scratch space is not counted.
+        """
+        kept = 2 + self.settings.optimizer_numbers
+        weighted = np.array([layer.kind is not Kind.JOIN for layer in self.network.layers])
+        fullest: dict[Accelerator, float] = {}
+        for leaf in leaves(division):
+            sizes = Sizes.of(self.constants, leaf.part)
+            numbers = float((kept * sizes.weights_L + weighted * (sizes.inputs_L + sizes.outputs_L)).sum())
+            accelerator = leaf.group.accelerator
+            assert accelerator is not None
+            needed = numbers * self.array.bytes_per_number
+            fullest[accelerator] = max(fullest.get(accelerator, 0.0), needed)
+        return tuple(Memory(item.name, needed, item.memory) for item, needed in fullest.items())
+
+
+def leaves(division: Division) -> list[Division]:
+    """Return the single devices' parts of a plan, each distinct one once."""
+    found: dict[int, Division] = {}
+    waiting, seen = [division], set()
+    while waiting:
+        current = waiting.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        if current.sides is None:
+            found[id(current)] = current
+        waiting += current.distinct_sides
+    return list(found.values())

@@ -1,0 +1,147 @@
+"""Plans of small random networks: their cost by trying everything, their shares, and what must always hold."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoshrink.errors import UserError
+from autoshrink.planner import tables
+from autoshrink.planner.array import Array, joined, uniform
+from autoshrink.planner.layers import Kind, Layer, Network, Partition, chain
+from autoshrink.planner.planning import Division, Method, Planner, Settings
+from autoshrink.planner.simulation import simulate
+from autoshrink.planner.tables import Part, Sizes, Split
+from autoshrink.planner.timing import Costing, leaves
+from tests.unit.planner.made import FAST, SLOW, arrays, networks
+
+TWO = Array("two", joined([uniform(FAST, 1), uniform(SLOW, 1)]))
+
+
+def cost(planner: Planner, types: tuple[int, ...], share: float) -> float:
+    """Return what types cost at the first split, written out plainly."""
+    constants, network = planner.constants, planner.network
+    part = Part.whole(len(types))
+    sizes, split = Sizes.of(constants, part), Split.of(planner.array.root, planner.array.bytes_per_number)
+    shares_LK = np.full((len(types), 1), share)
+    nodes = planner._layers(sizes, split, part, shares_LK)
+    edges = tables.edge_costs(constants, sizes, split, shares_LK)
+    found = sum(nodes[index, 0, kind] for index, kind in enumerate(types))
+    return float(
+        found + sum(edges[n, 0, types[edge.source], types[edge.target]] for n, edge in enumerate(network.edges))
+    )
+
+
+@given(networks(5), st.sampled_from(list(Method)))
+@settings(max_examples=60, deadline=None)
+def test_types_of_branching_networks_are_the_cheapest_of_all(network: Network, method: Method) -> None:
+    """Forks and joins included: every combination of types is tried at the share that was chosen."""
+    planner = Planner(network, TWO, Settings(method, "equal"))
+    try:
+        division = planner.plan()
+    except UserError:
+        return
+    best = min(cost(planner, types, 0.5) for types in itertools.product(range(3), repeat=len(network.layers)))
+    assert division.is_exact
+    assert cost(planner, tuple(division.types), 0.5) == pytest.approx(best, rel=1e-12)
+
+
+@given(networks(), arrays(), st.sampled_from(list(Method)), st.sampled_from(["equal", "balanced"]))
+@settings(max_examples=80, deadline=None)
+def test_the_simulator_without_overlap_agrees_exactly(
+    network: Network, array: Array, method: Method, shares: str
+) -> None:
+    chosen = Settings(method, shares)  # type: ignore[arg-type]
+    try:
+        division = Planner(network, array, chosen).plan()
+    except UserError:
+        return
+    costing = Costing(network, array, chosen)
+    planned = costing.parts(division).total
+    assert simulate(costing, division, overlap=False).total == planned
+    overlapped = simulate(costing, division, overlap=True)
+    assert overlapped.busiest <= overlapped.total <= planned
+
+
+@given(networks(), arrays(), st.sampled_from(["equal", "balanced"]))
+@settings(max_examples=60, deadline=None)
+def test_all_work_is_done_once(network: Network, array: Array, shares: str) -> None:
+    """The devices' work adds up to the network's, however it is divided."""
+    chosen = Settings(Method.ACCPAR, shares)  # type: ignore[arg-type]
+    try:
+        division = Planner(network, array, chosen).plan()
+    except UserError:
+        return
+    costing = Costing(network, array, chosen)
+
+    def work(current: Division) -> float:
+        if current.sides is None:
+            return float(Sizes.of(costing.constants, current.part).work_L3.sum())
+        return sum(work(side) for side in current.sides)
+
+    whole = float(Sizes.of(costing.constants, Part.whole(len(network.layers))).work_L3.sum())
+    assert work(division) == pytest.approx(whole, rel=1e-9)
+
+
+@given(networks())
+@settings(max_examples=40, deadline=None)
+def test_balanced_shares_are_never_slower_than_equal_ones_on_two_devices(network: Network) -> None:
+    times = {}
+    for shares in ("equal", "balanced"):
+        chosen = Settings(Method.ACCPAR, shares)  # type: ignore[arg-type]
+        try:
+            times[shares] = Costing(network, TWO, chosen).parts(Planner(network, TWO, chosen).plan()).total
+        except UserError:
+            return
+    assert times["balanced"] <= times["equal"] + 3 * len(network.layers)  # each action is rounded to a picosecond
+
+
+def dense(batch: int, *widths: int) -> Network:
+    """Return a chain of dense layers."""
+    pairs = itertools.pairwise(widths)
+    return chain("dense", batch, [Layer(f"d{i}", Kind.DENSE, a, b, 1, 1, 1, ()) for i, (a, b) in enumerate(pairs)])
+
+
+def test_a_share_balances_devices_of_unequal_speed() -> None:
+    """Where communication costs next to nothing, a device four times as fast gets four fifths."""
+    from dataclasses import replace
+
+    free = Array("free", joined([uniform(replace(FAST, bandwidth=1e18), 1), uniform(replace(SLOW, bandwidth=1e18), 1)]))
+    division = Planner(dense(512, 1000, 1000), free, Settings(Method.DATA)).plan()
+    assert division.shares[0] == pytest.approx(0.8, abs=0.002)
+
+
+def test_received_parts_are_those_of_the_papers_table() -> None:
+    """Nine entries, tensor and error together, for a side with a share of 0.3."""
+    share, other = 0.3, 0.7
+    network = dense(10, 8, 8, 8)
+    constants = tables.Constants.of(network)
+    sizes = Sizes.of(constants, Part.whole(2))
+    split = Split((1.0, 1.0), (1.0, 1e9), (1.0, 1.0))
+    costs = tables.edge_costs(constants, sizes, split, np.full((2, 1), share))[0, 0] / 80
+    both = 2 * share * other
+    expected = [[0, both, other], [other, other, 0], [both, 0, other]]
+    assert costs == pytest.approx(np.array(expected, dtype=float), abs=1e-6)
+
+
+def test_a_batch_smaller_than_the_array_is_one_line() -> None:
+    array = Array("eight", uniform(FAST, 8))
+    with pytest.raises(
+        UserError, match=r"^dense: layer d0 cannot be divided between 2 fast by data: 1 examples, .*--batch"
+    ):
+        Planner(dense(4, 16, 16), array, Settings(Method.DATA)).plan()
+
+
+def test_depthwise_convolutions_divided_by_channel_sum_nothing() -> None:
+    layers = [Layer("dw", Kind.DEPTHWISE, 64, 64, 9, 49, 49, (), 64)]
+    division = Planner(chain("dw", 2, layers), TWO, Settings(Method.HYPAR, "equal")).plan()
+    costing = Costing(chain("dw", 2, layers), TWO, Settings(Method.HYPAR, "equal"))
+    assert division.types == (Partition.INPUT,)
+    assert sum(costing.parts(division).communication) == 0
+
+
+def test_equal_halves_are_planned_once() -> None:
+    division = Planner(dense(512, 256, 256), Array("many", uniform(FAST, 256)), Settings()).plan()
+    assert len(leaves(division)) == 1
