@@ -27,6 +27,8 @@ from torchvision.transforms import v2
 from autoshrink import params
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.params.language import LanguageTraining
+from autoshrink.params.vision import ImageTraining
 from autoshrink.runtime import devices
 from autoshrink.tasks.language import data as language_data
 from autoshrink.tasks.language import network as language_network
@@ -89,7 +91,7 @@ class _Images(Dataset[Any]):
 
 def images_reference(parameters: Parameters, data: Path, device: torch.device, steps: int) -> float:
     """Return images per second of the reference loop."""
-    settings = parameters.training.cnn
+    settings: ImageTraining = parameters.training.cnn
     prepared = vision_data.load(data / settings.dataset)
     cell, seed = loops.candidates_of(Task.CNN, parameters, 1)[0]
     model = network.build(cell, settings.network, prepared.channels, len(prepared.classes), seed).to(device)
@@ -116,7 +118,7 @@ def images_reference(parameters: Parameters, data: Path, device: torch.device, s
 
 def text_reference(parameters: Parameters, data: Path, device: torch.device, steps: int) -> float:
     """Return tokens per second of the plain loop over edges and time steps."""
-    settings = parameters.training.rnn
+    settings: LanguageTraining = parameters.training.rnn
     prepared = language_data.load(data / settings.dataset)
     cell, seed = loops.candidates_of(Task.RNN, parameters, 1)[0]
     built = language_network.build(cell, settings.network, prepared.vocabulary, seed)
@@ -143,7 +145,7 @@ def text_reference(parameters: Parameters, data: Path, device: torch.device, ste
 
 def images_here(parameters: Parameters, data: Path) -> float:
     """Return images per second of the final training as the pipeline runs it."""
-    settings = parameters.training.cnn.model_copy(update={"epochs": 4})
+    settings: ImageTraining = parameters.training.cnn.model_copy(update={"epochs": 4})
     prepared = vision_data.load(data / settings.dataset)
     cell, seed = loops.candidates_of(Task.CNN, parameters, 1)[0]
     held_out = settings.validation_per_class * len(prepared.classes)
@@ -157,7 +159,7 @@ def images_here(parameters: Parameters, data: Path) -> float:
 
 def text_here(parameters: Parameters, data: Path) -> float:
     """Return tokens per second of the final training as the pipeline runs it."""
-    settings = parameters.training.rnn.model_copy(update={"epochs": 3})
+    settings: LanguageTraining = parameters.training.rnn.model_copy(update={"epochs": 3})
     prepared = language_data.load(data / settings.dataset)
     cell, seed = loops.candidates_of(Task.RNN, parameters, 1)[0]
 

@@ -30,6 +30,7 @@ from autoshrink.params.base import Task
 from autoshrink.runtime import devices
 from autoshrink.search import rounds
 from autoshrink.tasks.language import proxy as language_proxy
+from autoshrink.tasks.spec import spec_of
 from autoshrink.tasks.vision import proxy as vision_proxy
 
 from . import loops, search
@@ -86,8 +87,8 @@ def main(data: Path, preset: str, minutes: float, stand_in: bool, out: Path) -> 
 
 def is_prepared(parameters: Parameters, task: Task, data: Path) -> bool:
     """Return whether the proxy's real data is there."""
-    proxy = parameters.proxy.cnn if task is Task.CNN else parameters.proxy.rnn
-    return (data / proxy.dataset / "manifest.json").exists()
+    name: str = spec_of(task).proxy(parameters).dataset
+    return (data / name / "manifest.json").exists()
 
 
 def exact(parameters: Parameters, task: Task, data: Path, device: torch.device) -> dict[str, Any]:

@@ -3,17 +3,15 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from autoshrink.cells.cell import Cell
 from autoshrink.cli import options
 from autoshrink.errors import UserError
-from autoshrink.params.base import Task
-from autoshrink.params.language import LanguageNetwork
-from autoshrink.params.search import ImageOperator
-from autoshrink.params.vision import ImageNetwork
+from autoshrink.params.base import Section, Task
+from autoshrink.tasks.spec import spec_of
 
 if TYPE_CHECKING:
     from autoshrink.params import Parameters
@@ -26,7 +24,7 @@ class Setting:
     """What a cell is built into: the network, what it takes, and what is known of it from elsewhere."""
 
     task: Task
-    network: ImageNetwork | LanguageNetwork
+    network: Section
     example: dict[str, int]
     """``channels``, ``height``, ``width`` and ``classes`` of images, or the size of a ``vocabulary``."""
     said: str
@@ -76,13 +74,15 @@ def cost(files: tuple[Path, ...], settings: tuple[str, ...], cell: str, preset: 
 
 def counts(cell: Cell, setting: Setting) -> tuple[Counts, dict[str, Counts]]:
     """Return what the cell's network costs in all, and each of its parts."""
-    return _image(cell, setting) if setting.task is Task.CNN else _language(cell, setting)
+    return spec_of(setting.task).count(cell, setting.network, setting.example)
 
 
 def task_of(cell: Cell) -> Task:
-    """Return the task that a cell's operators belong to."""
-    images = {*get_args(ImageOperator), "input"}
-    return Task.CNN if images >= set(cell.operators) else Task.RNN
+    """Return the task that a cell's operators belong to. Raises UserError where they belong to none."""
+    for task in Task:
+        if {*spec_of(task).operators, "input"} >= set(cell.operators):
+            return task
+    raise UserError(f"a cell of the operators {', '.join(sorted(set(cell.operators[1:])))}: no task has all of these")
 
 
 def released_setting(name: str, cell: Cell) -> Setting:
@@ -90,12 +90,13 @@ def released_setting(name: str, cell: Cell) -> Setting:
     from autoshrink.cells import released
 
     names = released.names()
-    found = released.load(name if name in names else "shrinkcnn-a" if task_of(cell) is Task.CNN else "shrinkrnn")
+    task = task_of(cell)
+    chosen = name if name in names else spec_of(task).released
+    if chosen is None:
+        raise UserError(f"--preset paper: no cell of the task {task} was released; leave it out")
+    found = released.load(chosen)
     example = dict(found.example)
-    if found.task is Task.CNN:
-        said = "ImageNet, {classes:,} classes, {height} x {width} pixels in {channels} colours".format(**example)
-    else:
-        said = "Penn Treebank, {vocabulary:,} words".format(**example)
+    said = f"{spec_of(found.task).benchmark}, {spec_of(found.task).describe_example(example)}"
     published = dict(found.published) if name in names else {}
     return Setting(found.task, found.network, example, f"released network, {said}", published)
 
@@ -103,60 +104,17 @@ def released_setting(name: str, cell: Cell) -> Setting:
 def _trained(parameters: "Parameters", cell: Cell) -> Setting:
     """Return the network of the final training. Raises UserError where its data is not prepared yet."""
     task = task_of(cell)
-    recipe = parameters.training.cnn if task is Task.CNN else parameters.training.rnn
+    spec = spec_of(task)
+    recipe = spec.training(parameters)
     folder = Path(parameters.paths.data) / recipe.dataset
     if not (folder / "manifest.json").is_file():
         raise UserError(
             f"{folder}: the data set of training.{task} is not prepared, so its shape is not known; prepare it "
             f"(autoshrink prepare {recipe.dataset} --out {folder}), or count the released network with --preset paper"
         )
-    if task is Task.CNN:
-        from autoshrink.tasks.vision import data, splits
-
-        images = data.load(folder)
-        height, width = splits.image_size(images, parameters.training.cnn)
-        example = {"channels": images.channels, "height": height, "width": width, "classes": len(images.classes)}
-        said = "{classes:,} classes, {height} x {width} pixels in {channels} colours".format(**example)
-    else:
-        from autoshrink.tasks.language import data as texts
-
-        example = {"vocabulary": int(texts.load(folder).manifest["vocabulary"])}
-        said = "{vocabulary:,} words".format(**example)
-    return Setting(task, recipe.network, example, f"network of training.{task}, data set {recipe.dataset}, {said}", {})
-
-
-def _image(cell: Cell, setting: Setting) -> tuple[Counts, dict[str, Counts]]:
-    import torch
-
-    from autoshrink.costs import counting
-    from autoshrink.tasks.vision import network
-
-    assert isinstance(setting.network, ImageNetwork)
-    example = setting.example
-    module = network.skeleton(cell, setting.network, example["channels"], example["classes"])
-    inputs = [torch.zeros(1, example["channels"], example["height"], example["width"])]
-    return counting.measure(module, inputs), counting.measure_parts(module, inputs)
-
-
-def _language(cell: Cell, setting: Setting) -> tuple[Counts, dict[str, Counts]]:
-    import torch
-
-    from autoshrink.costs import counting
-    from autoshrink.tasks.language import network
-
-    assert isinstance(setting.network, LanguageNetwork)
-    module = network.skeleton(cell, setting.network, setting.example["vocabulary"])
-    module.forward = module.step  # type: ignore[method-assign, assignment]  # one word, in plain operations
-    inputs = [torch.zeros(1, dtype=torch.long), torch.zeros(1, setting.network.hidden)]
-    total, parts = counting.measure(module, inputs), counting.measure_parts(module, inputs)
-    for key in ("macs", "macs_with_batch_norm"):
-        # one step of the layer is no call of a module, so the counter has it only in the sum
-        parts["layer"][key] = total[key] - sum(counts[key] for name, counts in parts.items() if name != "layer")
-    if setting.network.tied:
-        # the weights are the embedding's, and are counted there
-        for key in ("parameters", "parameters_with_batch_norm"):
-            parts["decoder"][key] = setting.example["vocabulary"]
-    return total, parts
+    example = spec.example(spec.load(folder), recipe)
+    said = f"network of training.{task}, data set {recipe.dataset}, {spec.describe_example(example)}"
+    return Setting(task, recipe.network, example, said, {})
 
 
 def _print_table(total: Counts, parts: dict[str, Counts]) -> None:

@@ -1,6 +1,5 @@
 """The verbs before a run and at its very start: check and prepare."""
 
-import importlib
 from pathlib import Path
 
 import click
@@ -8,7 +7,7 @@ import click
 from autoshrink.cli import options
 from autoshrink.cli.step import step
 from autoshrink.errors import UserError
-from autoshrink.params.base import Task
+from autoshrink.tasks.spec import spec_of
 
 
 @click.command(short_help="Check parameters and that the raw data is there.")
@@ -33,8 +32,7 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...]) -> None:
         plan = rounds.plan(parameters, task)
         count = sum(len(slots) for job in plan for slots in job)
         click.echo(f"{task}: at most {len(plan)} rounds and {count} evaluations for each of {parameters.search.seeds}")
-        recipe = parameters.proxy.cnn if task is Task.CNN else parameters.proxy.rnn
-        data = Path(parameters.paths.data) / recipe.dataset
+        data = Path(parameters.paths.data) / spec_of(task).proxy(parameters).dataset
         if rounds.section_of(parameters, task).objective.limits and (data / "manifest.json").exists():
             from autoshrink.evaluation import limits
 
@@ -57,11 +55,9 @@ def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: 
     entry = parameters.datasets.get(name)
     if entry is None:
         raise UserError(f"{name!r} is not an entry of datasets; accepted: {', '.join(sorted(parameters.datasets))}")
-    room = importlib.import_module(
-        "autoshrink.tasks.vision.data" if entry.task is Task.CNN else "autoshrink.tasks.language.data"
-    )
+    spec = spec_of(entry.task)
     manifest = out / "manifest.json"
     with step("prepare", manifest, parameters=parameters, dataset=name, draws=["test-split", f"data/{name}"]) as doing:
-        room.prepare(name, entry, out, Path(parameters.paths.data) / "downloads", parameters.seed)
-        doing.outputs += [manifest, *(out / file for file in room.load(out).manifest["files"])]
+        spec.prepare(name, entry, out, Path(parameters.paths.data) / "downloads", parameters.seed)
+        doing.outputs += [manifest, *(out / file for file in spec.load(out).manifest["files"])]
     click.echo(f"{name}: prepared in {out}")

@@ -1,6 +1,5 @@
 """The verbs that make and measure the final models: train and test."""
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.runtime import preemption
 from autoshrink.tasks import sources
+from autoshrink.tasks.spec import spec_of
 
 METRICS, VERSION = "metrics", 1
 
@@ -40,10 +40,8 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
     parameters = options.load(files, settings)
     chosen = cells.find(cell)
     preemption.listen()
-    room = _room(task)
-    data_room = importlib.import_module(f"{room}.data")
-    training = importlib.import_module(f"{room}.training")
-    recipe = parameters.training.cnn if task == Task.CNN else parameters.training.rnn
+    spec = spec_of(Task(task))
+    recipe = spec.training(parameters)
     lines = Lines(f"{task} training")
 
     def progress(entry: Mapping[str, Any]) -> None:
@@ -55,14 +53,12 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
     # a released cell's name is no file, and part of the code
     inputs = [Path(cell), data / "manifest.json", *sources.vectors(parameters, "training", Task(task))]
     about: Any = {"parameters": parameters, "task": Task(task), "subject": {"cell": chosen.key}}
-    draws = ["epoch", "init", "step", "validation"] if task == Task.CNN else ["epoch", "init"]
+    draws = list(spec.training_draws)
     with (
         Curves(folder_of(out)) as curves,
         step("train", out / "model.json", inputs=inputs, draws=draws, computes=True, **about) as doing,
     ):
-        training.train(
-            chosen.canonical(), recipe, data_room.load(data), out, parameters.seed, parameters.compute, progress
-        )
+        spec.train(chosen.canonical(), recipe, spec.load(data), out, parameters.seed, parameters.compute, progress)
         doing.outputs += [out / "model.json", out / "model.safetensors", out / "history.json"]
     click.echo(f"{task}: trained, in {out}")
 
@@ -97,10 +93,8 @@ def test(
     from autoshrink.search import rounds
 
     parameters = options.load(files, settings)
-    room = _room(task)
-    testing = importlib.import_module(f"{room}.testing")
-    data_room = importlib.import_module(f"{room}.data")
-    recipe = parameters.training.cnn if task == Task.CNN else parameters.training.rnn
+    spec = spec_of(Task(task))
+    recipe = spec.training(parameters)
     name = rounds.SearchName.parse(task, search)
     inputs = [start, best, data / "manifest.json", model / "model.json", model / "model.safetensors"]
     about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json()}
@@ -108,8 +102,9 @@ def test(
         cell, chosen = rounds.read_best(best)
         # every strategy starts with all nodes, though not with all edges
         complete = Cell.complete(Cell.from_json(rounds.read_round(start)["state"]["cell"]).operators[1:])
-        prepared = data_room.load(data)
-        metrics = testing.test(model, prepared, parameters.compute)
+        prepared = spec.load(data)
+        example = spec.example(prepared, recipe)
+        metrics = spec.test(model, prepared, parameters.compute)
         content = {
             **name.to_json(),
             "seed": parameters.seed,
@@ -120,15 +115,11 @@ def test(
             "key": cell.key,
             "proxy": {"score": chosen["score"], "metrics": chosen["metrics"], "costs": chosen["costs"]},
             "metrics": metrics,
-            "costs": testing.costs(cell, recipe, prepared),
-            "complete_costs": testing.costs(complete, recipe, prepared),
+            "costs": spec.count(cell, recipe.network, example)[0],
+            "complete_costs": spec.count(complete, recipe.network, example)[0],
         }
         artifacts.write_sealed(out, METRICS, VERSION, content)
     for key, value in metrics.items():
         click.echo(
             f"{name.task}/{name}: {key.replace('_', ' ')} {value:.4f}" if isinstance(value, float) else f"{key} {value}"
         )
-
-
-def _room(task: str) -> str:
-    return "autoshrink.tasks.vision" if task == Task.CNN else "autoshrink.tasks.language"

@@ -13,11 +13,11 @@ from autoshrink.evaluation.store import Identity, Store
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
-from autoshrink.params.language import LanguageProxy
-from autoshrink.params.vision import ImageProxy
+from autoshrink.params.sections import TaskProxy
 from autoshrink.search.rounds import PROPOSAL, section_of
 from autoshrink.search.rounds import VERSION as PROPOSAL_VERSION
 from autoshrink.tasks import sources
+from autoshrink.tasks.spec import spec_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def evaluate(
     content = artifacts.read_sealed(proposal, PROPOSAL, PROPOSAL_VERSION)
     if content["task"] != task:
         raise UserError(f"{proposal}: is a proposal for {content['task']}, not for {task}")
-    recipe = parameters.proxy.cnn if task is Task.CNN else parameters.proxy.rnn
+    recipe = spec_of(task).proxy(parameters)
     fingerprint = artifacts.digest_of_file(data / "manifest.json")
     for file in sources.vectors(parameters, "proxy", task):
         fingerprint = artifacts.digest_of([fingerprint, artifacts.digest_of_file(file)])
@@ -122,7 +122,7 @@ def evaluate(
     return reused, len(evaluations), {"slots": timing}
 
 
-def _shortened(recipe: ImageProxy | LanguageProxy, epochs: int | None) -> ImageProxy | LanguageProxy:
+def _shortened(recipe: TaskProxy, epochs: int | None) -> TaskProxy:
     """Return the recipe with another number of epochs, where one is given."""
     if epochs is None:
         return recipe

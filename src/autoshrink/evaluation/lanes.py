@@ -12,37 +12,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
+from autoshrink.tasks.spec import ProxyTrial
+
 Entry = dict[str, Any]
 Key = TypeVar("Key")
-
-
-class ProxyTrial(Protocol):
-    """A candidate's training on the proxy, as the engine drives it; each task has its own."""
-
-    @property
-    def done(self) -> bool:
-        """Whether there is no further epoch."""
-        ...
-
-    def run_epoch(self) -> Entry:
-        """Do a whole epoch and return its record."""
-        ...
-
-    def begin_epoch(self) -> list[tuple[str, int]]:
-        """Set an epoch up and return its steps."""
-        ...
-
-    def run(self, step: tuple[str, int]) -> None:
-        """Launch a step; equal steps launch the same kernels on the same memory."""
-        ...
-
-    def end_epoch(self) -> Entry:
-        """Wait for the steps and return the epoch's record."""
-        ...
-
-    def result(self) -> dict[str, Any]:
-        """Return what the candidate came to."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from autoshrink.evaluation.proxy_networks import Networks
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.tasks.spec import spec_of
 
 _KEYS = {"macs": "max_macs", "parameters": "max_params", "latency_ms": "max_latency_ms"}
 
@@ -22,15 +23,16 @@ def check_prepared(parameters: Parameters, task: Task, data: Path, store: Path) 
 def check(parameters: Parameters, task: Task, measurements: Measurements) -> None:
     """Raise ParameterError when even the cheapest cells exceed a hard limit of the task's objective.
 
-    The cheapest cells are those of a single edge, and for images the one without any, whose network is what surrounds a
-    cell.
+    The cheapest cells are those of a single edge, and the one without any where the task can build it: its network is
+    what surrounds a cell.
     """
-    section = parameters.search.cnn if task is Task.CNN else parameters.search.rnn
+    spec = spec_of(task)
+    section = spec.search(parameters)
     limits = section.objective.limits
     if not limits:
         return
     cells = [Cell.of([operator], [(0, 1)]) for operator in section.operators]
-    if task is Task.CNN:
+    if spec.runs_without_edges:
         cells.append(Cell.of([], []))
     costs = {cell.key or "the empty cell": measurements.counted(cell) for cell in cells}
     wrong = []

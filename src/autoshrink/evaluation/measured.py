@@ -17,6 +17,7 @@ from autoshrink.evaluation.proxy_networks import Networks
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.tasks.spec import spec_of
 
 KIND, VERSION = "measurement", 1
 
@@ -26,8 +27,8 @@ class Measurements:
     set."""
 
     def __init__(self, parameters: Parameters, task: Task, networks: Networks, data: str, folder: Path) -> None:
-        section = parameters.search.cnn if task is Task.CNN else parameters.search.rnn
-        recipe = parameters.proxy.cnn if task is Task.CNN else parameters.proxy.rnn
+        spec = spec_of(task)
+        section, recipe = spec.search(parameters), spec.proxy(parameters)
         self._objective, self._networks, self._folder = section.objective, networks, folder / "measurements"
         self._compute = parameters.compute
         self._about = {"task": str(task), "network": recipe.network.model_dump(mode="json"), "data": data}

@@ -1,6 +1,5 @@
 """Train the candidates that the store lacks, scheduled to suit the device; store each as soon as it is done."""
 
-import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -11,11 +10,11 @@ import torch
 from autoshrink.cells.cell import Cell
 from autoshrink.evaluation import lanes, workers, zero_cost
 from autoshrink.evaluation.store import Identity, Store
-from autoshrink.params.base import Task
 from autoshrink.params.root import Compute
 from autoshrink.runtime import devices
+from autoshrink.tasks.spec import ProxyTrial, spec_of
 
-Work = Iterator[tuple[str, Callable[[], lanes.ProxyTrial]]]
+Work = Iterator[tuple[str, Callable[[], ProxyTrial]]]
 GIBIBYTE = 2**30
 
 
@@ -32,8 +31,8 @@ def fill(
     taken from it.
     """
     device = devices.pick(compute)
-    if device.type == "cuda" and hasattr(drawn, "to"):
-        drawn = drawn.to(device)
+    if device.type == "cuda" and wanted:
+        drawn = spec_of(next(iter(wanted.values()))[0].task).to_device(drawn, device)
 
     def finished(key: str, result: Mapping[str, Any], seconds: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
         timing = {"device_seconds": round(seconds, 3), "device": str(device)}
@@ -49,7 +48,7 @@ def fill(
             continue
         started = time.perf_counter()
         seed = identity.candidate_seed
-        result = zero_cost.evaluate(cell, identity.proxy, drawn, seed, device, identity.zero_cost)
+        result = zero_cost.evaluate(identity.task, cell, identity.proxy, drawn, seed, device, identity.zero_cost)
         yield finished(key, result, time.perf_counter() - started)
 
     def work() -> Work:
@@ -57,10 +56,9 @@ def fill(
             if store.get(identity) is not None:
                 quicker.append(key)
                 continue
-            room, made = ("vision", "Image") if identity.task is Task.CNN else ("language", "Language")
-            training = getattr(importlib.import_module(f"autoshrink.tasks.{room}.proxy"), f"{made}ProxyTrial")
+            make = spec_of(identity.task).trial
             seed, deterministic = identity.candidate_seed, compute.deterministic
-            yield key, partial(training, cell, identity.proxy, drawn, seed, device, deterministic)
+            yield key, partial(make, cell, identity.proxy, drawn, seed, device, deterministic)
 
     for progress in train(work(), len(trained), compute, device):
         if progress.result is None:

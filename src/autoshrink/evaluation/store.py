@@ -17,9 +17,8 @@ from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
 from autoshrink.lineage import records
 from autoshrink.params.base import Task
-from autoshrink.params.language import LanguageProxy
 from autoshrink.params.root import PaperDefects
-from autoshrink.params.vision import ImageProxy
+from autoshrink.params.sections import TaskProxy, sections_of
 from autoshrink.runtime import seeds
 
 KIND, VERSION = "evaluation", 1
@@ -36,7 +35,7 @@ class Identity:
 
     task: Task
     cell: str
-    proxy: ImageProxy | LanguageProxy
+    proxy: TaskProxy
     data: str
     seed: int
     defects: PaperDefects
@@ -45,7 +44,7 @@ class Identity:
     def to_json(self) -> dict[str, Any]:
         """Return the identity as JSON values. The data's name is left out: its digest says what it is."""
         recipe = self.proxy.model_dump(mode="json", exclude={"dataset"})
-        defects = self.defects.model_dump(mode="json") if self.task is Task.CNN else {}
+        defects = self.defects.model_dump(mode="json") if sections_of(self.task).paper_defects else {}
         untrained = {} if self.zero_cost is None else {"zero_cost": self.zero_cost}
         return {
             **untrained,

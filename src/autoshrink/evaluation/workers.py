@@ -9,7 +9,8 @@ import torch
 from torch import multiprocessing
 
 from autoshrink.errors import UserError
-from autoshrink.evaluation.lanes import Key, Progress, ProxyTrial, in_turn
+from autoshrink.evaluation.lanes import Key, Progress, in_turn
+from autoshrink.tasks.spec import ProxyTrial
 
 
 def in_processes(work: Iterable[tuple[Key, Callable[[], ProxyTrial]]], processes: int) -> Iterator[Progress[Key]]:

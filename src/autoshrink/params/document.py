@@ -19,7 +19,6 @@ from pydantic.fields import FieldInfo
 from autoshrink.files import artifacts
 from autoshrink.params.base import Section
 from autoshrink.params.data import (
-    AnyDataset,
     Cifar10,
     Digits,
     FashionMnist,
@@ -30,7 +29,7 @@ from autoshrink.params.data import (
     Sotu,
 )
 from autoshrink.params.loading import json_schema
-from autoshrink.params.root import Parameters
+from autoshrink.params.root import AnyDataset, Parameters
 
 WIDTH = 120
 

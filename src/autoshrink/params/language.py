@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from autoshrink.params.base import Section
+from autoshrink.params.sections import TaskProxy, TaskProxyTraining, TaskTraining
 
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -75,7 +76,7 @@ class LanguageEarlyStop(Section):
     """Stop when validation loss exceeds this many times the training loss."""
 
 
-class LanguageProxyTraining(Section):
+class LanguageProxyTraining(TaskProxyTraining):
     """How a candidate is trained from scratch, briefly."""
 
     epochs: Annotated[int, Field(ge=1)] = 4
@@ -98,7 +99,7 @@ class LanguageProxyTraining(Section):
     """Sequences side by side when validating."""
 
 
-class LanguageProxy(Section):
+class LanguageProxy(TaskProxy):
     """The proxy that candidates are judged by."""
 
     dataset: str = "sotu"
@@ -117,7 +118,7 @@ class LanguageProxy(Section):
     """When they are given up."""
 
 
-class LanguageTraining(Section):
+class LanguageTraining(TaskTraining):
     """The full recipe of the final model (Merity et al. 2018, as the paper's release uses it)."""
 
     dataset: str = "sotu"

@@ -1,17 +1,22 @@
 """params.yaml as a whole, and what one section demands of another."""
 
 import re
+from functools import reduce
+from operator import or_
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from autoshrink.params.base import Section, Task
-from autoshrink.params.data import AnyDataset, ImageFolder
-from autoshrink.params.language import LanguageProxy, LanguageTraining
-from autoshrink.params.search import Search
+from autoshrink.params.searches import Search
+from autoshrink.params.sections import Dataset, PerTask, dataset_types, per_task
 from autoshrink.params.study import Study
-from autoshrink.params.vision import ImageProxy, ImageTraining
+
+if TYPE_CHECKING:
+    AnyDataset = Dataset
+else:
+    AnyDataset = Annotated[reduce(or_, dataset_types()), Field(discriminator="source")]
 
 DATASET_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
@@ -72,22 +77,14 @@ class Compute(Section):
     """GPU memory that a job's candidates may take together, GiB; what does not fit waits. null: what is free."""
 
 
-class Proxy(Section):
-    """The proxies of both searches."""
-
-    cnn: ImageProxy = ImageProxy()
-    """How CNN candidates are judged."""
-    rnn: LanguageProxy = LanguageProxy()
-    """How RNN candidates are judged."""
+@per_task("proxy", lambda sections: f"How the candidates of the search for {sections.in_words} are judged.")
+class Proxy(PerTask):
+    """The proxies of the searches."""
 
 
-class Training(Section):
-    """The full recipes of both final models."""
-
-    cnn: ImageTraining = ImageTraining()
-    """The final CNN."""
-    rnn: LanguageTraining = LanguageTraining()
-    """The final RNN."""
+@per_task("training", lambda sections: f"The final training of {sections.in_words}.")
+class Training(PerTask):
+    """The full recipes of the final models."""
 
 
 class Report(Section):
@@ -159,13 +156,13 @@ class Parameters(Section):
                 name = getattr(recipe, task).dataset
                 fitting = sorted(key for key, entry in self.datasets.items() if entry.task == task)
                 if name not in fitting:
-                    why = "is not an entry of datasets" if name not in self.datasets else "is of the other task"
+                    there = self.datasets.get(name)
+                    why = "is not an entry of datasets" if there is None else f"is data for the task {there.task}"
                     raise ValueError(f"{section}.{task}.dataset: {name!r} {why}; accepted: {', '.join(fitting)}")
-        searched = self.datasets.get(self.proxy.cnn.dataset)
-        if Task.CNN in self.tasks and isinstance(searched, ImageFolder) and searched.storage != "array":
-            raise ValueError(
-                f"proxy.cnn.dataset: {self.proxy.cnn.dataset!r} has storage 'files'; a search needs storage: array"
-            )
+            searched = getattr(self.proxy, task).dataset
+            unfit = self.datasets[searched].unfit
+            if unfit is not None:
+                raise ValueError(f"proxy.{task}.dataset: {searched!r} {unfit}")
         return self
 
     @model_validator(mode="after")

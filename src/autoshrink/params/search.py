@@ -1,20 +1,19 @@
-"""The topology search: the start, the shrink space's sampling, the strategy and the stop (paper, section 3)."""
+"""A task's topology search: the start, the shrink space's sampling, strategy and stop (paper, section 3)."""
 
-import re
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from autoshrink.params.base import Section
-from autoshrink.params.objective import ImageObjective, LanguageObjective
-from autoshrink.params.strategies import BUILT_IN, AnyStrategy, PrerankStrategy
+from autoshrink.params.objective import Costs, ImageObjective, LanguageObjective
 
 ImageOperator = Literal["separable_conv_3x3", "conv_1x1", "conv_3x3"]
 Activation = Literal["relu", "sigmoid", "tanh", "identity"]
 
 
 class TaskSearch(Section):
-    """What both searches share."""
+    """What the searches of all tasks share."""
 
     strategy: str = "shrink"
     """Which of ``search.strategies`` proposes and selects candidates; ``shrink`` is the paper's."""
@@ -27,6 +26,9 @@ class TaskSearch(Section):
     """Candidates evaluated per round, drawn from the shrink space without replacement."""
     keep_fraction: Annotated[float, Field(ge=0, lt=1)]
     """The search stops at round(keep_fraction * initial edges) edges."""
+    if TYPE_CHECKING:
+        operators: Sequence[str]
+        objective: Costs
 
     @property
     def edges(self) -> int:
@@ -72,61 +74,3 @@ class LanguageSearch(TaskSearch):
     keep_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.25
     objective: LanguageObjective = LanguageObjective()
     """What makes a candidate better."""
-
-
-class Search(Section):
-    """Both searches, and how a round is spread over jobs."""
-
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
-    """Names of the searches run side by side; each draws its own operators and candidates under the root seed, and
-    all share the evaluations' store."""
-    slots_per_job: Annotated[int, Field(ge=1)] = 2
-    """Candidates that one job trains: 1 spreads a round over a cluster, k trains a round together on one device."""
-    strategies: dict[str, AnyStrategy] = dict(BUILT_IN)
-    """The strategies one can name in ``cnn.strategy``, ``rnn.strategy`` and ``study.strategies``. The built-in ones can
-    be named without being listed here; names are of lower-case letters, ``-`` and ``_``."""
-    cnn: ImageSearch = ImageSearch()
-    """The search for a CNN cell."""
-    rnn: LanguageSearch = LanguageSearch()
-    """The search for an RNN cell."""
-
-    @model_validator(mode="after")
-    def _distinct_seeds(self) -> "Search":
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds must differ from each other, found {self.seeds}")
-        return self
-
-    @field_validator("strategies", mode="before")
-    @classmethod
-    def _with_the_built_in(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        # an entry that names no kind changes some keys of the built-in strategy of its name
-        changed = {
-            name: {**BUILT_IN[name].model_dump(), **entry}
-            if name in BUILT_IN and isinstance(entry, dict) and "kind" not in entry
-            else entry
-            for name, entry in value.items()
-        }
-        return {**BUILT_IN, **changed}
-
-    @model_validator(mode="after")
-    def _known_strategies(self) -> "Search":
-        for name in self.strategies:
-            if not re.fullmatch("[a-z][a-z_-]*", name):  # the name of a search's folder, and a wildcard of the workflow
-                raise ValueError(f"strategies: the name {name!r} is not of lower-case letters, - and _")
-        for task, section in (("cnn", self.cnn), ("rnn", self.rnn)):
-            self.require(task, section.strategy, f"{task}.strategy")
-        return self
-
-    def require(self, task: str, name: str, key: str) -> None:
-        """Raise ValueError, naming ``key``, unless the strategy ``name`` is there and takes cells of this task."""
-        strategy = self.strategies.get(name)
-        if strategy is None:
-            raise ValueError(f"{key}: {name!r} is not an entry of strategies; accepted: {', '.join(self.strategies)}")
-        if task == "rnn" and isinstance(strategy, PrerankStrategy) and strategy.zero_cost != "gradient_norm":
-            otherwise = ", or leave rnn out of tasks" if key.startswith("study.") else ""
-            raise ValueError(
-                f"{key}: {name!r} ranks by {strategy.zero_cost}, which is defined for convolutions; "
-                f"accepted for rnn: zero_cost: gradient_norm{otherwise}"
-            )

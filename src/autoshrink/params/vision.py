@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from autoshrink.params.base import Section
+from autoshrink.params.sections import TaskProxy, TaskProxyTraining, TaskTraining
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -72,7 +73,7 @@ class ImageEarlyStop(Section):
     """Momentum of the moving training loss and accuracy, per step."""
 
 
-class ImageProxyTraining(Section):
+class ImageProxyTraining(TaskProxyTraining):
     """How a candidate is trained from scratch, briefly."""
 
     epochs: Annotated[int, Field(ge=1)] = 4
@@ -87,7 +88,7 @@ class ImageProxyTraining(Section):
     """Arithmetic of forward and backward on a CUDA device (autocast); a CPU always computes in float32."""
 
 
-class ImageProxy(Section):
+class ImageProxy(TaskProxy):
     """The proxy that candidates are judged by."""
 
     dataset: str = "mnist5k"
@@ -135,7 +136,7 @@ class Augmentation(Section):
     """A timm RandAugment policy such as ``rand-m9-mstd0.5`` (``storage: files`` only)."""
 
 
-class ImageTraining(Section):
+class ImageTraining(TaskTraining):
     """The full recipe of the final model."""
 
     dataset: str = "mnist5k"

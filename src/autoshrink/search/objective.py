@@ -5,44 +5,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from autoshrink.cells.cell import Cell
-from autoshrink.params.objective import ImageObjective, LanguageObjective
+from autoshrink.params.base import Task
+from autoshrink.params.objective import Costs
+from autoshrink.params.sections import TaskProxy
 from autoshrink.search.strategy import Scored
-
-Objective = ImageObjective | LanguageObjective
-
-
-def image_score(objective: ImageObjective, accuracy: float, macs: float) -> float:
-    """Return accuracy - weight * (log10(MACs) - 6); accuracy in [0, 1], MACs of one image through the proxy network."""
-    return accuracy - objective.macs_weight * (math.log10(macs) - 6.0)
+from autoshrink.tasks.spec import spec_of
 
 
-def paper_flops(cell: Cell, hidden: int) -> int:
-    """Return edges * hidden^2, the paper's "FLOPs" of an RNN cell: a count of edges, not of the network's
-    arithmetic."""
-    return len(cell.edges) * hidden**2
-
-
-def language_score(objective: LanguageObjective, perplexity: float, flops: float) -> float:
-    """Return weight * (reference - perplexity) - flops_weight * (log10(flops) - 6); ``flops`` from ``paper_flops``."""
-    return objective.perplexity_weight * (objective.perplexity_reference - perplexity) - objective.flops_weight * (
-        math.log10(flops) - 6.0
-    )
-
-
-def score(objective: Objective, cell: Cell, evaluation: Mapping[str, Any], hidden: int | None) -> float | None:
+def score(task: Task, objective: Costs, proxy: TaskProxy, cell: Cell, evaluation: Mapping[str, Any]) -> float | None:
     """Return a candidate's score, or None where it has no finite one (a diverged training; no cost to take the log of).
 
-    ``evaluation`` is an evaluation's content (``metrics`` and ``costs``); ``hidden`` is the RNN proxy's hidden width.
+    ``evaluation`` is an evaluation's content (``metrics`` and ``costs``); ``objective`` and ``proxy`` are the task's.
     """
-    metrics, costs = evaluation["metrics"], evaluation["costs"]
+    costs = evaluation["costs"]
     try:
-        if isinstance(objective, ImageObjective):
-            value = image_score(objective, metrics["accuracy"], costs["macs"])
-        else:
-            assert hidden is not None
-            value = language_score(objective, metrics["perplexity"], paper_flops(cell, hidden))
-            if objective.macs_weight:
-                value -= objective.macs_weight * (math.log10(costs["macs"]) - 6.0)
+        value = spec_of(task).score(objective, proxy, cell, evaluation["metrics"], costs)
         # a cost without weight is not looked at: nobody need have measured it
         if objective.parameters_weight:
             value -= objective.parameters_weight * (math.log10(costs["parameters"]) - 6.0)
@@ -55,7 +32,7 @@ def score(objective: Objective, cell: Cell, evaluation: Mapping[str, Any], hidde
     return value if math.isfinite(value) else None
 
 
-def violation(objective: Objective, costs: Mapping[str, Any]) -> float:
+def violation(objective: Costs, costs: Mapping[str, Any]) -> float:
     """Return by how much ``costs`` exceed the objective's hard limits: the sum of relative excesses, 0 within all of
     them."""
     return sum(max(0.0, float(costs[name]) / limit - 1.0) for name, limit in objective.limits.items())

@@ -13,12 +13,13 @@ from autoshrink.errors import ArtifactError, UserError
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
-from autoshrink.params.search import ImageSearch, LanguageSearch
+from autoshrink.params.search import TaskSearch
 from autoshrink.search import registry
 from autoshrink.search.draws import Draws
 from autoshrink.search.front import front
-from autoshrink.search.objective import paper_flops, preference, score, violation
+from autoshrink.search.objective import preference, score, violation
 from autoshrink.search.strategy import ProposedCell, Scored, State, Strategy
+from autoshrink.tasks.spec import spec_of
 
 ROUND, PROPOSAL, BEST, FRONT = "round", "proposal", "best", "front"
 VERSION = 1
@@ -154,7 +155,8 @@ def select(
             f"{proposal}: proposes round {proposed['round']}, but {previous} is round {content['round']}"
         )
     section = section_of(parameters, name.task)
-    hidden = parameters.proxy.rnn.network.hidden if name.task is Task.RNN else None
+    spec = spec_of(name.task)
+    proxy = spec.proxy(parameters)
     scored, listed = [], []
     for item in proposed["candidates"]:
         evaluation = evaluations.get(item["slot"])
@@ -169,14 +171,12 @@ def select(
         cell = Cell.from_json(item["cell"])
         # an untrained network has no accuracy to score, only what ranks it
         untrained = item["fidelity"] is not None and "zero_cost" in item["fidelity"]
-        value = None if untrained else score(section.objective, cell, evaluation, hidden)
+        value = None if untrained else score(name.task, section.objective, proxy, cell, evaluation)
         excess = violation(section.objective, evaluation["costs"])
         removed = tuple((source, target) for source, target in item["removed"])
         candidate = ProposedCell(cell, item["origin"], removed, item["fidelity"])
         scored.append(Scored(candidate, value, excess, evaluation["metrics"]))
-        costs = dict(evaluation["costs"])
-        if hidden is not None:
-            costs["paper_flops"] = paper_flops(cell, hidden)
+        costs = {**evaluation["costs"], **spec.further_costs(proxy, cell)}
         listed.append(
             {
                 **{key: item[key] for key in ("slot", "cell", "key", "origin", "removed", "fidelity")},
@@ -229,9 +229,9 @@ def write_front(name: SearchName, paths: Sequence[Path], path: Path) -> None:
         for item in content["candidates"]
         if item["fidelity"] is None
     ]
-    metric = "accuracy" if name.task is Task.CNN else "perplexity"
-    undominated = front(trained, metric, higher_is_better=name.task is Task.CNN)
-    artifacts.write_sealed(path, FRONT, VERSION, {**name.to_json(), "metric": metric, "candidates": undominated})
+    metric = spec_of(name.task).metric
+    undominated = front(trained, metric.name, higher_is_better=metric.higher_is_better)
+    artifacts.write_sealed(path, FRONT, VERSION, {**name.to_json(), "metric": metric.name, "candidates": undominated})
 
 
 def read_best(path: Path) -> tuple[Cell, dict[str, Any]]:
@@ -245,9 +245,9 @@ def read_round(path: Path) -> dict[str, Any]:
     return artifacts.read_sealed(path, ROUND, VERSION)
 
 
-def section_of(parameters: Parameters, task: Task) -> ImageSearch | LanguageSearch:
+def section_of(parameters: Parameters, task: Task) -> TaskSearch:
     """Return the search section of a task."""
-    return parameters.search.cnn if task is Task.CNN else parameters.search.rnn
+    return spec_of(task).search(parameters)
 
 
 def _read_round(path: Path, name: SearchName) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def search(parameters: Parameters, name: SearchName, table: Table) -> Trace:
 
     Exactly the search that the same parameters and name would run by training, if training gave what the table says.
     """
-    section = parameters.search.cnn
+    section, proxy = parameters.search.cnn, parameters.proxy.cnn
     strategy = registry.make(section, table.operators, parameters.search.strategies[name.strategy])
     draws = name.draws(parameters.seed)
     state = strategy.start(draws)
@@ -36,7 +36,7 @@ def search(parameters: Parameters, name: SearchName, table: Table) -> Trace:
         for candidate in proposed:
             evaluation = table.look_up(candidate.cell, candidate.fidelity)
             untrained = candidate.fidelity is not None and "zero_cost" in candidate.fidelity
-            value = None if untrained else score(section.objective, candidate.cell, evaluation, None)
+            value = None if untrained else score(name.task, section.objective, proxy, candidate.cell, evaluation)
             excess = violation(section.objective, evaluation["costs"])
             scored.append(Scored(candidate, value, excess, evaluation["metrics"]))
             events.append(Event(evaluation["epochs"], value, candidate.fidelity is None, excess == 0))

@@ -9,7 +9,9 @@ from functools import cache
 from pathlib import Path
 
 from autoshrink.params.data import Digits, ImageFolder, Mnist5k
+from autoshrink.params.language import LanguageProxy, LanguageTraining
 from autoshrink.params.root import Parameters
+from autoshrink.params.vision import ImageProxy, ImageTraining
 
 GPU_SPEED = 20.0
 # per minute on one core, with the paper's proxy networks: images of 32 x 32 and lines of text, forward and backward
@@ -72,10 +74,10 @@ def _evaluate(parameters: Parameters, task: str | None) -> float:
     """Return the minutes that one evaluation job takes on one core."""
     slots = parameters.search.slots_per_job
     if task == "cnn":
-        image = parameters.proxy.cnn
+        image: ImageProxy = parameters.proxy.cnn
         images = (image.train_per_class + image.validation_per_class / 3) * CLASSES
         return slots * image.training.epochs * images * image.network.base_filters / 16 / IMAGES_PER_MINUTE
-    text = parameters.proxy.rnn
+    text: LanguageProxy = parameters.proxy.rnn
     lines = text.train_lines + text.validation_lines / 3
     return slots * text.training.epochs * lines * text.network.hidden / 100 / LINES_PER_MINUTE
 
@@ -83,19 +85,19 @@ def _evaluate(parameters: Parameters, task: str | None) -> float:
 def _train(parameters: Parameters, task: str | None) -> float:
     """Return the minutes that the final training takes on one core, as far as the parameters tell."""
     if task == "cnn":
-        image = parameters.training.cnn
+        image: ImageTraining = parameters.training.cnn
         source = parameters.datasets[image.dataset]
         small = isinstance(source, Digits | Mnist5k)
         images = 5_000 if small else 1_300_000 if isinstance(source, ImageFolder) else 60_000
         return image.epochs * images * sum(image.network.stage_cells) / 3 / IMAGES_PER_MINUTE
-    text = parameters.training.rnn
+    text: LanguageTraining = parameters.training.rnn
     return text.epochs * 50_000 * (text.network.hidden / 100) / LINES_PER_MINUTE
 
 
 def _memory(parameters: Parameters, task: str | None) -> int:
     """Return the megabytes that one evaluation job takes: torch itself, data, and the activations kept for backward."""
     if task == "cnn":
-        image = parameters.proxy.cnn
+        image: ImageProxy = parameters.proxy.cnn
         return int(2000 + 4000 * (image.training.batch_size / 128) * (image.network.base_filters / 16))
-    text = parameters.proxy.rnn
+    text: LanguageProxy = parameters.proxy.rnn
     return int(2000 + 4000 * (text.training.batch_size / 128) * (text.training.bptt.length / 35))

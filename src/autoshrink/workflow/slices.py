@@ -4,6 +4,7 @@ from typing import Any
 
 from autoshrink.params.base import Task
 from autoshrink.params.root import Parameters
+from autoshrink.params.sections import sections_of
 from autoshrink.workflow.steps import STEPS
 
 
@@ -35,7 +36,7 @@ def slice_of(parameters: Parameters, verb: str, task: Task | None = None, datase
         del found["search"]
         if objective.limits or objective.needs_measuring:
             found["search"] = {task.value: {"objective": values["search"][task.value]["objective"]}}
-        if task is not Task.CNN:
+        if not sections_of(task).paper_defects:
             del found["paper_defects"]
     elif "search" in found:
         found["search"]["strategies"] = values["search"]["strategies"]

@@ -9,7 +9,7 @@ import torch
 from pytest import approx
 from torch import nn
 
-from autoshrink.evaluation.zero_cost import gradient_norm, naswot, synflow
+from autoshrink.tasks.zero_cost import gradient_norm, naswot, synflow
 
 
 def test_naswot_is_the_log_determinant_of_agreement() -> None:

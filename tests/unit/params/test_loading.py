@@ -99,7 +99,7 @@ def test_a_data_set_of_another_source_replaces_the_old_one() -> None:
         ("tasks=[gnn]", ["tasks.0 = 'gnn'", "'cnn' or 'rnn'"]),
         ("tasks=[]", ["tasks", "at least 1 item"]),
         ("proxy.cnn.dataset=cifar", ["proxy.cnn.dataset", "'cifar' is not an entry of datasets", "accepted: mnist5k"]),
-        ("proxy.cnn.dataset=sotu", ["proxy.cnn.dataset", "'sotu' is of the other task", "accepted: mnist5k"]),
+        ("proxy.cnn.dataset=sotu", ["proxy.cnn.dataset", "'sotu' is data for the task rnn", "accepted: mnist5k"]),
         ("datasets.x.source=imagenet", ["datasets.x", "imagenet", "'imagefolder'"]),
         ("datasets.mnist5k.test_per_class=1000", ["datasets.mnist5k.test_per_class = 1000", "less than or equal"]),
         ("datasets.mnist5k.folder=/data", ["datasets.mnist5k.folder", "not known"]),

@@ -1,26 +1,36 @@
 """The paper's scores, further costs, hard limits, and how candidates are ordered."""
 
 import math
+from typing import Any
 
 import pytest
 from pytest import approx
 
 from autoshrink.cells.cell import Cell
+from autoshrink.params.base import Task
+from autoshrink.params.language import LanguageNetwork, LanguageProxy
 from autoshrink.params.objective import ImageObjective, LanguageObjective
+from autoshrink.params.vision import ImageProxy
 from autoshrink.runtime.seeds import shuffled
 from autoshrink.search.objective import (
-    image_score,
-    language_score,
-    paper_flops,
     preference,
     rank,
     score,
     violation,
 )
 from autoshrink.search.strategy import ProposedCell, Scored
+from autoshrink.tasks.language.objective import language_score, paper_flops
+from autoshrink.tasks.vision.objective import image_score
 from tests.unit.search.search_runs import evaluation
 
 CELL = Cell.of(["conv_1x1", "conv_1x1"], [(0, 1), (1, 2)])
+
+
+def scored(objective: ImageObjective | LanguageObjective, cell: Cell, content: Any) -> float | None:
+    """Score an evaluation by the task's own proxy, a language model's of 100 hidden units."""
+    if isinstance(objective, ImageObjective):
+        return score(Task.CNN, objective, ImageProxy(), cell, content)
+    return score(Task.RNN, objective, LanguageProxy(network=LanguageNetwork(hidden=100, embedding=100)), cell, content)
 
 
 def test_the_papers_image_score() -> None:
@@ -28,14 +38,14 @@ def test_the_papers_image_score() -> None:
     paper = ImageObjective(macs_weight=0.1)
     assert image_score(paper, 0.9, 1e6) == approx(0.9)
     assert image_score(paper, 0.9, 1e8) == approx(0.7)
-    assert score(paper, CELL, evaluation("x", accuracy=0.8, macs=1e5), None) == approx(0.9)
+    assert scored(paper, CELL, evaluation("x", accuracy=0.8, macs=1e5)) == approx(0.9)
 
 
 def test_the_papers_language_score() -> None:
     """score = 0.25 (200 - perplexity) - (log10(edges nhid^2) - 6)."""
     assert paper_flops(CELL, 100) == 20_000
     assert language_score(LanguageObjective(), 100.0, 1e6) == approx(25.0)
-    value = score(LanguageObjective(), CELL, evaluation("x", perplexity=120.0), 100)
+    value = scored(LanguageObjective(), CELL, evaluation("x", perplexity=120.0))
     assert value == approx(0.25 * 80 - (math.log10(20_000) - 6))
 
 
@@ -54,8 +64,8 @@ def test_every_cost_can_be_weighed(objective, weight, cost, expected) -> None:  
     without = {"macs_weight": 0.0}
     content = evaluation("x", accuracy=0.5) if objective is ImageObjective else evaluation("x", perplexity=100.0)
     content["costs"].update(cost)
-    free = score(objective(**without), CELL, content, 10)
-    weighed = score(objective(**{**without, weight: 0.5}), CELL, content, 10)
+    free = scored(objective(**without), CELL, content)
+    weighed = scored(objective(**{**without, weight: 0.5}), CELL, content)
     assert free is not None and weighed is not None
     assert free - weighed == approx(0.5 * expected)
 
@@ -64,7 +74,7 @@ def test_a_cost_without_weight_need_not_be_known() -> None:
     """Nobody has to measure latency or memory for an objective that does not weigh them."""
     content = evaluation("x", accuracy=0.5)
     assert "latency_ms" not in content["costs"]
-    assert score(ImageObjective(), CELL, content, None) is not None
+    assert scored(ImageObjective(), CELL, content) is not None
 
 
 @pytest.mark.parametrize(
@@ -72,12 +82,12 @@ def test_a_cost_without_weight_need_not_be_known() -> None:
 )
 def test_what_is_not_finite_has_no_score(accuracy: float | None, macs: float) -> None:
     """A diverged training, or a network without any cost, has no score."""
-    assert score(ImageObjective(), CELL, evaluation("x", accuracy=accuracy, macs=macs), None) is None
+    assert scored(ImageObjective(), CELL, evaluation("x", accuracy=accuracy, macs=macs)) is None
 
 
 def test_a_language_cell_without_edges_has_no_score() -> None:
     """The paper's cost of no edges has no logarithm."""
-    assert score(LanguageObjective(), Cell.of([], []), evaluation("", perplexity=100.0), 10) is None
+    assert scored(LanguageObjective(), Cell.of([], []), evaluation("", perplexity=100.0)) is None
 
 
 def test_ties_are_broken_by_leaves_then_edges_then_key() -> None:

@@ -9,9 +9,8 @@ from typing import Any
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import UserError
 from autoshrink.files import artifacts
-from autoshrink.params.base import Task
-from autoshrink.params.language import LanguageNetwork
-from autoshrink.params.vision import ImageNetwork
+from autoshrink.params.base import Section, Task
+from autoshrink.params.sections import sections_of
 
 KIND, VERSION = "released", 1
 
@@ -27,7 +26,7 @@ class Released:
     name: str
     task: Task
     cell: Cell
-    network: ImageNetwork | LanguageNetwork
+    network: Section
     example: Mapping[str, int]
     published: Mapping[str, Any]
     source: str
@@ -44,7 +43,8 @@ def load(name: str) -> Released:
         raise UserError(f"released cell {name!r}: is not known; accepted: {', '.join(names())}")
     content = artifacts.read_sealed(_folder() / f"{name}.json", KIND, VERSION)
     task = Task(content["task"])
-    network = ImageNetwork if task is Task.CNN else LanguageNetwork
+    network = sections_of(task).training.model_fields["network"].annotation
+    assert isinstance(network, type) and issubclass(network, Section)
     return Released(
         name,
         task,

@@ -23,6 +23,22 @@ def measure(cell: Cell, network: LanguageNetwork, vocabulary: int) -> dict[str, 
     return counting.measure(Step(skeleton(cell, network, vocabulary)), example)
 
 
+def by_part(cell: Cell, network: LanguageNetwork, vocabulary: int) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+    """Return what ``measure`` counts, in all and by the network's parts."""
+    module = skeleton(cell, network, vocabulary)
+    module.forward = module.step  # type: ignore[method-assign, assignment]  # one word, in plain operations
+    inputs = [torch.zeros(1, dtype=torch.long), torch.zeros(1, network.hidden)]
+    total, parts = counting.measure(module, inputs), counting.measure_parts(module, inputs)
+    for key in ("macs", "macs_with_batch_norm"):
+        # one step of the layer is no call of a module, so the counter has it only in the sum
+        parts["layer"][key] = total[key] - sum(counts[key] for name, counts in parts.items() if name != "layer")
+    if network.tied:
+        # the weights are the embedding's, and are counted there
+        for key in ("parameters", "parameters_with_batch_norm"):
+            parts["decoder"][key] = vocabulary
+    return total, parts
+
+
 class Step(nn.Module):
     """A model whose forward is one step."""
 

@@ -127,7 +127,7 @@ def _write(name: str, entry: TextDataset, folder: Path, text: sources.Text, voca
     manifest = {
         "name": name,
         "task": Task.RNN.value,
-        "source": entry.source,  # type: ignore[attr-defined]
+        "source": entry.source,
         "source_version": text.source_version,
         "settings": entry.model_dump(mode="json"),
         "files": {file: artifacts.digest_of_file(folder / file) for file in files},

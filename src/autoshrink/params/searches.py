@@ -1,0 +1,67 @@
+"""The searches of all tasks, the strategies they may name, and how a round is spread over jobs."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from autoshrink.params.base import Task
+from autoshrink.params.sections import PerTask, per_task, sections_of
+from autoshrink.params.strategies import BUILT_IN, AnyStrategy, PrerankStrategy
+
+
+@per_task("search", lambda sections: f"The search for {sections.in_words}.")
+class Search(PerTask):
+    """The searches, and how a round is spread over jobs."""
+
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
+    """Names of the searches run side by side; each draws its own operators and candidates under the root seed, and
+    all share the evaluations' store."""
+    slots_per_job: Annotated[int, Field(ge=1)] = 2
+    """Candidates that one job trains: 1 spreads a round over a cluster, k trains a round together on one device."""
+    strategies: dict[str, AnyStrategy] = dict(BUILT_IN)
+    """The strategies one can name in ``cnn.strategy``, ``rnn.strategy`` and ``study.strategies``. The built-in ones can
+    be named without being listed here; names are of lower-case letters, ``-`` and ``_``."""
+
+    @model_validator(mode="after")
+    def _distinct_seeds(self) -> "Search":
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds must differ from each other, found {self.seeds}")
+        return self
+
+    @field_validator("strategies", mode="before")
+    @classmethod
+    def _with_the_built_in(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        # an entry that names no kind changes some keys of the built-in strategy of its name
+        changed = {
+            name: {**BUILT_IN[name].model_dump(), **entry}
+            if name in BUILT_IN and isinstance(entry, dict) and "kind" not in entry
+            else entry
+            for name, entry in value.items()
+        }
+        return {**BUILT_IN, **changed}
+
+    @model_validator(mode="after")
+    def _known_strategies(self) -> "Search":
+        for name in self.strategies:
+            if not re.fullmatch("[a-z][a-z_-]*", name):  # the name of a search's folder, and a wildcard of the workflow
+                raise ValueError(f"strategies: the name {name!r} is not of lower-case letters, - and _")
+        for task in Task:
+            self.require(task, getattr(self, task).strategy, f"{task}.strategy")
+        return self
+
+    def require(self, task: Task, name: str, key: str) -> None:
+        """Raise ValueError, naming ``key``, unless the strategy ``name`` is there and takes cells of this task."""
+        strategy = self.strategies.get(name)
+        if strategy is None:
+            raise ValueError(f"{key}: {name!r} is not an entry of strategies; accepted: {', '.join(self.strategies)}")
+        defined = sections_of(task).zero_cost
+        if isinstance(strategy, PrerankStrategy) and strategy.zero_cost not in defined:
+            otherwise = f", or leave {task} out of tasks" if key.startswith("study.") else ""
+            accepted = f"zero_cost: {', '.join(defined)}" if defined else "no strategy that ranks untrained networks"
+            raise ValueError(
+                f"{key}: {name!r} ranks by {strategy.zero_cost}, which is defined for convolutions; "
+                f"accepted for {task}: {accepted}{otherwise}"
+            )

@@ -1,0 +1,108 @@
+"""The sections that a task brings to params.yaml: under ``search``, ``proxy`` and ``training``, and its data sets."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from pydantic import Field, create_model
+
+from autoshrink.params.base import Section, Task
+
+if TYPE_CHECKING:
+    from autoshrink.params.search import TaskSearch
+
+
+class Dataset(Section):
+    """Where a data set comes from. ``source`` tells the types apart."""
+
+    task: ClassVar[Task]
+    """Which task's networks it is for."""
+    if TYPE_CHECKING:
+        source: str
+
+    @property
+    def unfit(self) -> str | None:
+        """Why a search cannot use it; None where it can."""
+        return None
+
+
+class TaskProxyTraining(Section):
+    """How a candidate of any task is trained."""
+
+    epochs: int
+
+
+class TaskProxy(Section):
+    """How candidates of any task are judged."""
+
+    dataset: str
+    # each task declares these itself, in the order that params.yaml shows
+    if TYPE_CHECKING:
+        network: Section
+        training: TaskProxyTraining
+
+
+class TaskTraining(Section):
+    """The full recipe of any task."""
+
+    dataset: str
+    if TYPE_CHECKING:
+        network: Section
+        epochs: int
+
+
+@dataclass(frozen=True)
+class TaskSections:
+    """The types of a task's sections; all but the data sets have defaults for every key."""
+
+    search: "type[TaskSearch]"
+    proxy: type[TaskProxy]
+    training: type[TaskTraining]
+    datasets: tuple[type[Dataset], ...]
+    zero_cost: tuple[str, ...] = ()
+    """The measures of untrained networks that are defined for its networks."""
+    paper_defects: bool = False
+    """Whether the proxy reads the section ``paper_defects``."""
+    in_words: str = ""
+    """What is searched for, such as ``a CNN cell``."""
+
+
+@cache
+def sections_of(task: Task) -> TaskSections:
+    """Return the sections of a task, out of its description."""
+    found = importlib.import_module(task.module).SPEC.sections
+    assert isinstance(found, TaskSections)
+    return found
+
+
+def dataset_types() -> tuple[type[Dataset], ...]:
+    """Return the types of all tasks' data sets."""
+    return tuple(kind for task in Task for kind in sections_of(task).datasets)
+
+
+class PerTask(Section):
+    """A section that holds one section per task, under the task's name."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a task's section, for type checkers: ``per_task`` declares them at run time."""
+        raise AttributeError(f"{type(self).__name__!r} has no section {name!r}")
+
+
+Container = TypeVar("Container", bound=PerTask)
+
+
+def per_task(kind: str, describe: Callable[[TaskSections], str]) -> Callable[[type[Container]], type[Container]]:
+    """Return a decorator that gives a container one field per task: its ``kind`` of section, with its defaults."""
+
+    def declare(container: type[Container]) -> type[Container]:
+        fields: dict[str, Any] = {}
+        for task in Task:
+            sections = sections_of(task)
+            section = getattr(sections, kind)
+            fields[task.value] = (section, Field(default=section(), description=describe(sections)))
+        name, doc, module = container.__name__, container.__doc__, container.__module__
+        return create_model(name, __base__=container, __doc__=doc, __module__=module, **fields)
+
+    return declare

