@@ -9,6 +9,7 @@ Shapes: B batch, C channels, H height, W width, T time steps, N hidden width, V 
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from autoshrink.tasks.language.network import build as build_language_model
 from autoshrink.tasks.language.proxy import ProxyData as TextData
 from autoshrink.tasks.vision import early_stop, network
 from autoshrink.tasks.vision.proxy import ProxyData as ImageData
+from autoshrink.training.history import finite
 
 History = list[dict[str, Any]]
 Told = Callable[[dict[str, Any]], None]
@@ -39,6 +41,19 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+@dataclass
+class MovingAverage:
+    """An exponential moving average that starts at its first value: from zero, it would be far too small at first."""
+
+    momentum: float
+    value: float | None = None
+
+    def update(self, value: float) -> float:
+        """Take in the next value and return the average."""
+        self.value = value if self.value is None else self.momentum * self.value + (1 - self.momentum) * value
+        return self.value
+
+
 def train_images(
     cell: Cell, proxy: ImageProxy, data: ImageData, seed: int, device: torch.device, tell: Told = lambda _: None
 ) -> History:
@@ -48,7 +63,7 @@ def train_images(
     optimizer = torch.optim.Adam(network.decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate)
     training = TensorDataset(_floats(data.train_images_NHWC, data), data.train_labels_N.cpu())
     validation = TensorDataset(_floats(data.validation_images_NHWC, data), data.validation_labels_N.cpu())
-    loss_average, accuracy_average = (early_stop.MovingAverage(rules.moving_momentum) for _ in range(2))
+    loss_average, accuracy_average = (MovingAverage(rules.moving_momentum) for _ in range(2))
     history: History = []
     for epoch in range(recipe.epochs):
         order = torch.randperm(len(training), generator=seeds.torch_generator(seed, f"epoch/{epoch}/order"))
@@ -64,7 +79,7 @@ def train_images(
             steps += 1
             loss_average.update(loss.item())
             accuracy = accuracy_average.update((logits_BK.argmax(1) == labels_B).float().mean().item())
-            if early_stop.ends_epoch(accuracy, rules) or not math.isfinite(loss.item()):
+            if accuracy > rules.train_accuracy_ceiling or not math.isfinite(loss.item()):
                 break
         model.eval()
         total, correct = 0.0, 0
@@ -168,8 +183,8 @@ def train_text(
             "epoch": epoch,
             "steps": len(lengths),
             "learning_rate": rate,
-            "train_loss": sequences.finite(train_loss),
-            "validation_loss": sequences.finite(total / words),
+            "train_loss": finite(train_loss),
+            "validation_loss": finite(total / words),
             "validation_perplexity": sequences.perplexity(total / words),
         }
         history.append(record)

@@ -17,6 +17,7 @@ from autoshrink.tasks.language import loading, sequences
 from autoshrink.tasks.language.data import Tokens
 from autoshrink.tasks.language.network import LanguageModel
 from autoshrink.tasks.language.text import END_OF_LINE, UNKNOWN, Line, read_lines, sentences
+from autoshrink.training.history import finite
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def predict(trained: Trained, path: Path, count: int) -> TextPrediction:
     return TextPrediction(
         len(tokens),
         unknown,
-        sequences.finite(loss),
+        finite(loss),
         sequences.perplexity(loss),
         tuple(
             (description.words[index], value)

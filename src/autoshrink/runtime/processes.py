@@ -1,8 +1,9 @@
 """Several processes training one model under ``torchrun``: joining, sharing, waiting. For one, all is a no-op."""
 
 import contextlib
+import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -55,12 +56,19 @@ def from_first(tensor: Tensor) -> Tensor:
     return copy
 
 
-def average(tensors: Iterable[Tensor]) -> None:
-    """Replace each tensor, in place, by its mean over the processes."""
+def total(tensor: Tensor) -> None:
+    """Replace the tensor, in place, by its sum over the processes."""
     if distributed.is_initialized():
-        for tensor in tensors:
-            distributed.all_reduce(tensor)
-            tensor /= distributed.get_world_size()
+        distributed.all_reduce(tensor)
+
+
+def numbers_of_first(numbers: Mapping[str, float | None], device: torch.device) -> dict[str, float | None]:
+    """Return the first process's ``numbers``, in every process: another device may round another way."""
+    if not distributed.is_initialized():
+        return dict(numbers)
+    values = [math.nan if value is None else value for value in numbers.values()]
+    shared = from_first(torch.tensor(values, dtype=torch.float64, device=device)).tolist()
+    return {key: None if math.isnan(value) else value for key, value in zip(numbers, shared, strict=True)}
 
 
 def gathered(tensor: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from autoshrink.params.language import LanguageProxy
 from autoshrink.tasks.language import costs, early_stop, schedule, sequences
 from autoshrink.tasks.language.data import PreparedText, SplitName, Tokens
 from autoshrink.tasks.language.network import LanguageModel, build
+from autoshrink.training.history import best_epoch, finite
 
 
 @dataclass(frozen=True)
@@ -162,8 +163,8 @@ class LanguageTrial:
             "epoch": len(self._history),
             "steps": self._steps,
             "learning_rate": self._rate.item(),
-            "train_loss": sequences.finite(train_loss),
-            "validation_loss": sequences.finite(validation_loss),
+            "train_loss": finite(train_loss),
+            "validation_loss": finite(validation_loss),
             "validation_perplexity": sequences.perplexity(validation_loss),
         }
         self._history.append(record)
@@ -176,7 +177,7 @@ class LanguageTrial:
         ``metrics``: ``perplexity`` (best validation perplexity) and ``loss``, both of ``best_epoch``, all None where
         the training diverged at any time; ``history``; ``stopped``; ``costs`` of the proxy's network per word.
         """
-        best = early_stop.best_epoch(self._history) if self.stopped != early_stop.DIVERGED else None
+        best = best_epoch(self._history, "validation_loss", "min") if self.stopped != early_stop.DIVERGED else None
         record = self._history[best] if best is not None else None
         return {
             "metrics": {

@@ -17,6 +17,7 @@ from autoshrink.runtime import seeds
 from autoshrink.tasks.language import dropout
 from autoshrink.tasks.language.data import Tokens
 from autoshrink.tasks.language.network import LanguageModel
+from autoshrink.training.history import finite
 
 
 def columns(tokens: Tokens, batch: int, device: torch.device, what: str) -> Tensor:
@@ -101,11 +102,6 @@ def mean_loss(model: LanguageModel, text_LB: Tensor, length: int) -> float:
         total += part.cross_entropy.double() * (end - start)
         state_BN = part.state_BN
     return float(total) / words
-
-
-def finite(loss: float) -> float | None:
-    """Return the loss, or None in place of what JSON cannot hold: infinity and NaN."""
-    return loss if math.isfinite(loss) else None
 
 
 def perplexity(loss: float) -> float | None:

@@ -10,6 +10,7 @@ from autoshrink.runtime import devices
 from autoshrink.tasks.language import costs as language_costs
 from autoshrink.tasks.language import loading, sequences, unigram
 from autoshrink.tasks.language.data import PreparedText, SplitName
+from autoshrink.training.history import finite
 
 
 def test(folder: Path, data: PreparedText, compute: Compute) -> dict[str, float | None]:
@@ -38,7 +39,7 @@ def test(folder: Path, data: PreparedText, compute: Compute) -> dict[str, float 
     validation_loss, test_loss = loss("validation", "evaluation_batch_size"), loss("test", "test_batch_size")
     return {
         "perplexity": sequences.perplexity(test_loss),
-        "loss": sequences.finite(test_loss),
+        "loss": finite(test_loss),
         "validation_perplexity": sequences.perplexity(validation_loss),
         "unigram_perplexity": unigram.perplexity(data.split("train"), data.split("test"), len(data.vocabulary)),
     }

@@ -5,7 +5,6 @@ Shapes: B batch, N images, H height, W width, C channels.
 
 import contextlib
 import hashlib
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +23,7 @@ from autoshrink.runtime import seeds
 from autoshrink.tasks.vision import early_stop, network
 from autoshrink.tasks.vision.data import PreparedImages, Split
 from autoshrink.tasks.vision.images import Normalise
+from autoshrink.training.history import best_epoch, finite
 
 EVALUATION_BATCH = 500
 
@@ -211,9 +211,9 @@ class ImageTrial:
         record = {
             "epoch": len(self._history),
             "steps": int(steps),
-            "train_loss": _finite(train_loss),
+            "train_loss": finite(train_loss),
             "train_accuracy": train_accuracy,
-            "validation_loss": _finite(loss / count),
+            "validation_loss": finite(loss / count),
             "validation_accuracy": correct / count,
         }
         self._history.append(record)
@@ -226,7 +226,7 @@ class ImageTrial:
         ``metrics``: ``accuracy`` (best validation accuracy) and ``loss``, both of ``best_epoch``, all None where no
         epoch was finite; ``history``; ``stopped``; ``costs`` of the proxy's network at the proxy's input size.
         """
-        best = early_stop.best_epoch(self._history)
+        best = best_epoch(self._history, "validation_accuracy", "max")
         record = self._history[best] if best is not None else None
         return {
             "metrics": {
@@ -295,10 +295,6 @@ def _in_one_piece(module: nn.Module) -> Tensor:
 
 def _tensors(split: Split, indices: list[int]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(split.images_NHWC[indices]), torch.from_numpy(split.labels_N[indices])
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 @contextlib.contextmanager

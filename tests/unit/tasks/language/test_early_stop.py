@@ -33,9 +33,3 @@ def history(validation: list[float | None], train: float | None = 5.0) -> list[d
 def test_rules_on_given_histories(validation: list[float | None], train: float | None, reason: str | None) -> None:
     """Each rule stops exactly when it says."""
     assert early_stop.reason(history(validation, train), RULES) == reason
-
-
-def test_the_best_epoch_is_the_first_lowest_finite_one() -> None:
-    """Ties go to the earlier epoch, and what is no number is never best."""
-    assert early_stop.best_epoch(history([None, 4.0, 3.0, 3.0, float("nan")])) == 2
-    assert early_stop.best_epoch(history([None])) is None

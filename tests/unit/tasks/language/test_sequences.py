@@ -116,4 +116,3 @@ def test_perplexities_are_finite_or_none() -> None:
     """JSON holds neither infinity nor NaN."""
     assert sequences.perplexity(0.0) == 1.0
     assert [sequences.perplexity(loss) for loss in (float("nan"), float("inf"), 1e4)] == [None, None, None]
-    assert sequences.finite(float("nan")) is None

@@ -22,6 +22,7 @@ from autoshrink.runtime import seeds
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks.language import dropout, loading, network, sequences, testing, training, unigram
 from autoshrink.tasks.language.data import PreparedText
+from autoshrink.training.loop import Loop
 
 from . import plain
 
@@ -47,6 +48,11 @@ def train(text: PreparedText, folder: Path, recipe: LanguageTraining = RECIPE, c
     told: list[Any] = []
     training.train(cell, recipe, text, folder, 1, CPU, told.append)
     return told
+
+
+def words(learner: training.LanguageLearner, length: int) -> training.Words:
+    """Return the first ``length`` words to predict, without dropout."""
+    return training.Words(learner.train_LB[: length + 1], dropout.NONE)
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
@@ -85,17 +91,17 @@ def test_a_stopped_training_resumes_to_the_same_bytes(
     text: PreparedText, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
 ) -> None:
     """Stopped after any step, in either phase, model, history and last checkpoint end equal bit for bit."""
-    run_step = training._Trainer._run_step
+    run_step = Loop._run_step
     taken = 0
 
-    def stopping(self: Any, length: int, rate: float) -> None:
+    def stopping(self: Any, batch: Any) -> None:
         nonlocal taken
         if taken == stop_after:
             raise KeyboardInterrupt
         taken += 1
-        run_step(self, length, rate)
+        run_step(self, batch)
 
-    monkeypatch.setattr(training._Trainer, "_run_step", stopping)
+    monkeypatch.setattr(Loop, "_run_step", stopping)
     with pytest.raises(KeyboardInterrupt):
         train(text, tmp_path)
     monkeypatch.undo()
@@ -110,7 +116,7 @@ def test_a_finished_training_called_again_changes_nothing(text: PreparedText, tr
     before = outputs(trained)
     told = train(text, trained)
     assert outputs(trained) == before
-    assert [set(entry) for entry in told] == [{"resumed", "epoch", "step"}]
+    assert [set(entry) for entry in told] == [{"resumed", "epoch"}]
 
 
 def test_checkpoints_change_no_result(text: PreparedText, trained: Path, tmp_path: Path) -> None:
@@ -154,18 +160,17 @@ def test_averaged_sgd_is_the_mean_of_iterates_at_each_steps_own_rate() -> None:
 def test_one_sgd_step_is_the_recipes(text: PreparedText, tmp_path: Path) -> None:
     """Clipped gradient, decay and the rate scaled by the sequence's length, against the same step by hand."""
     recipe = RECIPE.model_copy(update={"dropouts": Dropouts(), "clip_gradient_norm": 0.01, "weight_decay": 0.1})
-    told: list[Any] = []
-    trainer = training._Trainer(CELL, recipe, text, tmp_path, 1, torch.device("cpu"), Share(), told.append)
+    learner = training.LanguageLearner(CELL, recipe, text, 1, torch.device("cpu"), Share())
     model = network.build(CELL, recipe.network, text.vocabulary, 1)
-    trainer._run_step(7, 20.0)
-    part = sequences.loss(model, trainer.train_LB[:8], model.initial_state(4), dropout.NONE, 0.1, 0.1)
+    Loop(learner, "rnn", tmp_path, torch.device("cpu"), Share(), print)._run_step(words(learner, 7))
+    part = sequences.loss(model, learner.train_LB[:8], model.initial_state(4), dropout.NONE, 0.1, 0.1)
     found = torch.autograd.grad(part.objective, list(model.parameters()))
     gradients = dict(zip(network.parameters(model), found, strict=True))
     norm = float(torch.sqrt(sum((gradient**2).sum() for gradient in gradients.values())))
     assert norm > 0.01
     for name, weight in network.parameters(model).items():
         expected = weight - 20.0 * 7 / 20 * (gradients[name] * 0.01 / norm + 0.1 * weight)
-        torch.testing.assert_close(network.parameters(trainer.model)[name], expected, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(network.parameters(learner.model)[name], expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_test_split_is_measured_beside_the_unigram_model(text: PreparedText, trained: Path) -> None:
@@ -270,26 +275,24 @@ def test_a_killed_training_resumes_to_the_same_bytes(text: PreparedText, tmp_pat
     assert outputs(tmp_path / "killed") == outputs(tmp_path / "undisturbed")
 
 
-def test_two_processes_train_as_one(text: PreparedText, trained: Path, tmp_path: Path) -> None:
+def test_two_processes_train_as_one(text: PreparedText) -> None:
     """A share of the columns each, gradients averaged: the first step of two shares is the whole batch's."""
-    trainers = [
-        training._Trainer(CELL, RECIPE, text, tmp_path, 1, torch.device("cpu"), share, lambda record: None)
+    learners = [
+        training.LanguageLearner(CELL, RECIPE, text, 1, torch.device("cpu"), share)
         for share in (Share(), Share(0, 2), Share(1, 2))
     ]
-    whole, *halves = trainers
+    whole, *halves = learners
     assert torch.equal(torch.cat([half.train_LB for half in halves], 1), whole.train_LB)
     gradients = []
-    for trainer in trainers:
-        trainer.optimizer.step = lambda: None  # type: ignore[assignment, method-assign, misc]
-        trainer.recipe = RECIPE.model_copy(update={"clip_gradient_norm": 1e9})
-        trainer._run_step(9, 20.0)
-        gradients.append([parameter.grad for parameter in trainer.model.parameters()])
+    for learner in learners:
+        learner.loss(learner.module, next(learner.batches(0, 0))).objective.backward()  # type: ignore[no-untyped-call]
+        gradients.append([parameter.grad for parameter in learner.model.parameters()])
     for one, first, second in zip(*gradients, strict=True):
         assert one is not None and first is not None and second is not None
         torch.testing.assert_close(one, (first + second) / 2, rtol=1e-4, atol=1e-6)
 
 
-def test_a_batch_that_processes_cannot_share_is_an_error(text: PreparedText, tmp_path: Path) -> None:
+def test_a_batch_that_processes_cannot_share_is_an_error(text: PreparedText) -> None:
     """The message names the key and the number of processes."""
     with pytest.raises(ParameterError, match=r"training.rnn.batch_size = 4: is not divisible by 3 processes"):
-        training._Trainer(CELL, RECIPE, text, tmp_path, 1, torch.device("cpu"), Share(0, 3), lambda record: None)
+        training.LanguageLearner(CELL, RECIPE, text, 1, torch.device("cpu"), Share(0, 3))

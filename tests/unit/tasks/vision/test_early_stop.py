@@ -42,23 +42,3 @@ def test_reason_on_given_histories(epochs: list[dict[str, Any]], why: str | None
 def test_the_floor_is_not_looked_at_later() -> None:
     """A candidate that passed the floor at its epoch may fall below it afterwards."""
     assert early_stop.reason(history(0.3, 0.3, 0.3, 0.3, 0.1), RULES) is None
-
-
-def test_best_epoch_is_the_first_of_the_best_finite_ones() -> None:
-    """An epoch whose loss diverged is never the best, however high its accuracy; ties go to the earlier."""
-    epochs = history(0.2, 0.4, 0.4) + history(0.9, validation_loss=None)
-    assert early_stop.best_epoch(epochs) == 1
-    assert early_stop.best_epoch(history(0.9, validation_loss=None)) is None
-
-
-def test_moving_average_starts_at_its_first_value() -> None:
-    """The average is not biased towards zero in the first steps, which would trip the loss ratio."""
-    average = early_stop.MovingAverage(0.99)
-    assert average.update(2.0) == 2.0
-    assert average.update(1.0) == pytest.approx(1.99)
-
-
-def test_an_epoch_ends_above_the_ceiling_only() -> None:
-    """The ceiling itself does not end an epoch."""
-    assert not early_stop.ends_epoch(0.98, RULES)
-    assert early_stop.ends_epoch(0.981, RULES)
