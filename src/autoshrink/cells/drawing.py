@@ -1,82 +1,148 @@
-"""A cell as a picture of its own: an SVG that any page or document can hold, on light ground and on dark."""
+"""Cells drawn as arc diagrams: one description (places, curves, outlines), rendered as SVG here and in the browser.
 
-from collections.abc import Iterable
+``description`` is what the report's page draws from; ``svg`` and ``sheet`` draw the same in Python, for documents,
+model cards and figures.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from autoshrink.cells.cell import Cell, Edge
-from autoshrink.cells.layout import MARGIN, RADIUS, Layout
-from autoshrink.report import palette
+from autoshrink.cells.layout import MARGIN, Layout
+from autoshrink.cells.looks import EDGE, FALLEN, RADIUS, RING, look
 
-_LEGEND_LINE = 22.0
+_LEGEND_LINE = 24.0
 _LEGEND_COLUMN = 150.0
+_TITLE = 24.0
+_GAP = 18.0
+_TEXT = "#1b1f24"
+
+
+def description(sizes: Iterable[int], operators: Iterable[str]) -> dict[str, Any]:
+    """Return, as JSON values, how to draw any cell with these operators and numbers of node numbers.
+
+    ``layouts`` has the nodes' places and the edges' curves by size, ``looks`` the nodes' outlines and colours by
+    operator.
+    """
+    return {
+        "radius": RADIUS,
+        "ring": RING,
+        "layouts": {str(size): _layout(Layout(size)) for size in sorted(set(sizes))},
+        "looks": {name: _look(name) for name in sorted(set(operators))},
+    }
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One cell of a sheet. ``fallen`` edges, which the cell no longer has, are dashed."""
+
+    cell: Cell
+    title: str = ""
+    fallen: tuple[Edge, ...] = ()
 
 
 def svg(cell: Cell, title: str, size: int | None = None, fallen: Iterable[Edge] = ()) -> str:
     """Return the cell as an SVG drawing with a legend; ``title`` is what a screen reader says first.
 
-    ``size`` is how many node numbers there is room for, so that a series of cells of one search lines up; ``fallen``
-    edges, which the cell no longer has, are dashed.
+    ``size`` is the number of node numbers to leave space for, so that a series of cells of one search lines up.
     """
-    layout = Layout(size or max(cell.nodes) + 1)
-    operators = sorted(set(cell.operators[1:]))
-    columns = max(1, int(layout.width // _LEGEND_COLUMN))
-    rows = -(-(len(operators) + 1) // columns)
-    width = max(layout.width, _LEGEND_COLUMN)
-    height = layout.height + rows * _LEGEND_LINE + 8
+    return sheet([[Panel(cell, "", tuple(fallen))]], title, size)
+
+
+def sheet(rows: Sequence[Sequence[Panel]], title: str, size: int | None = None) -> str:
+    """Return rows of cells as one SVG drawing with a common legend, on a white ground."""
+    panels = [panel for row in rows for panel in row]
+    layout = Layout(size or max(max(panel.cell.nodes) for panel in panels) + 1)
+    drawn = [description([layout.size], panel.cell.operators) for panel in panels]
+    operators = sorted(
+        {name for panel in panels for name in panel.cell.operators if name != "input"},
+        key=lambda name: look(name).label,
+    )
+    head = _TITLE if any(panel.title for panel in panels) else 0.0
+    columns = max(len(row) for row in rows)
+    # a legend's column is wide enough for its text, also beside a small cell
+    panel_width = max(layout.width, _LEGEND_COLUMN, *(7.0 * len(panel.title) for panel in panels))
+    width, height = columns * panel_width + (columns - 1) * _GAP, len(rows) * (layout.height + head)
+    per_row = max(1, int(width // _LEGEND_COLUMN))
+    full = height + -(-(len(operators) + 1) // per_row) * _LEGEND_LINE + 10
+    texts = [f"{panel.title}: {describe(panel.cell)}".removeprefix(": ") for panel in panels]
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{1.4 * width:.0f}" '
-        f'height="{1.4 * height:.0f}" role="img" font-family="system-ui, sans-serif" font-size="11">',
-        f"<title>{escape(title)}</title><desc>{escape(describe(cell))}</desc>",
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {full:g}" width="{1.4 * width:.0f}" '
+        f'height="{1.4 * full:.0f}" role="img" font-family="system-ui, sans-serif" font-size="11">',
+        f"<title>{escape(title)}</title><desc>{escape(' '.join(texts))}</desc>",
         '<rect width="100%" height="100%" rx="8" fill="#ffffff"/>',
     ]
-    for source, target in cell.edges:
-        path = layout.edge(source, target).path()
-        parts.append(f'<path d="{path}" fill="none" stroke="{palette.EDGE}" stroke-width="1.4"/>')
-    for source, target in fallen:
-        path = layout.edge(source, target).path()
-        look = f'stroke="{palette.FALLEN}" stroke-width="1.6" stroke-dasharray="2 5"'
-        parts.append(f'<path d="{path}" fill="none" {look}/>')
-    for node, operator in zip(cell.nodes, cell.operators, strict=True):
-        x, y = layout.node(node)
-        parts.append(_node(x, y, operator, node in cell.leaves))
-    top = layout.height + 10
-    names = [palette.look(operator).label for operator in operators]
-    for index, (operator, name) in enumerate(zip([*operators, ""], [*names, "leaf: part of the output"], strict=True)):
-        x = MARGIN + (index % columns) * _LEGEND_COLUMN
-        y = top + (index // columns) * _LEGEND_LINE
-        if operator:
-            parts.append(f'<g transform="translate({x:g} {y:g}) scale(0.6)">{_node(0, 0, operator, False)}</g>')
-        else:
-            parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="9" fill="none" stroke="{palette.EDGE}"/>')
-        parts.append(f'<text x="{x + 15:g}" y="{y + 4:g}" fill="#1b1f24">{escape(name)}</text>')
+    index = 0
+    for line, row in enumerate(rows):
+        for column, panel in enumerate(row):
+            x, y = column * (panel_width + _GAP), line * (layout.height + head)
+            parts.append(f'<g transform="translate({x:g} {y:g})">')
+            if panel.title:
+                label = f'x="{MARGIN:g}" y="16" font-size="12" font-weight="700" fill="{_TEXT}"'
+                parts.append(f"<text {label}>{escape(panel.title)}</text>")
+            parts += [f'<g transform="translate(0 {head:g})">', *_cell(panel, drawn[index], layout.size), "</g></g>"]
+            index += 1
+    for entry, name in enumerate([*operators, ""]):
+        x = MARGIN + (entry % per_row) * _LEGEND_COLUMN
+        y = height + 14 + (entry // per_row) * _LEGEND_LINE
+        symbol = _symbol(_look(name), False) if name else f'<circle r="{RADIUS:g}" fill="none" stroke="{EDGE}"/>'
+        text = look(name).label if name else "leaf: part of the output"
+        parts.append(f'<g transform="translate({x:g} {y:g}) scale(0.6)">{symbol}</g>')
+        parts.append(f'<text x="{x + 15:g}" y="{y + 4:g}" fill="{_TEXT}">{escape(text)}</text>')
     return "".join([*parts, "</svg>\n"])
 
 
 def describe(cell: Cell) -> str:
-    """Return the cell in words: each node's operator and what it takes."""
+    """Return the cell in words: each node's operator and its inputs."""
     nodes = [
-        f"node {node} ({palette.look(cell.operator(node)).label}) takes "
+        f"node {node} ({look(cell.operator(node)).label}) takes "
         + " and ".join(str(source) for source in cell.predecessors(node))
         for node in cell.nodes[1:]
     ]
     leaves = ", ".join(map(str, cell.leaves))
-    return f"Node 0 is the input; {'; '.join(nodes)}. Leaves: {leaves}."
+    return f"{'; '.join(['Node 0 is the input', *nodes])}. Leaves: {leaves}."
 
 
-def _node(x: float, y: float, operator: str, leaf: bool) -> str:
-    look = palette.look(operator)
-    ring = f'<circle cx="{x:g}" cy="{y:g}" r="{RADIUS + 4:g}" fill="#ffffff" stroke="{palette.EDGE}"/>' if leaf else ""
-    r = RADIUS
-    shapes = {
-        "circle": f'<circle cx="{x:g}" cy="{y:g}" r="{r:g}" fill="{look.fill}"/>',
-        "square": f'<rect x="{x - 0.85 * r:g}" y="{y - 0.85 * r:g}" width="{1.7 * r:g}" height="{1.7 * r:g}" rx="2" '
-        f'fill="{look.fill}"/>',
-        "diamond": f'<path d="M{x:g} {y - 1.1 * r:g}l{1.1 * r:g} {1.1 * r:g}l{-1.1 * r:g} {1.1 * r:g}'
-        f'l{-1.1 * r:g} {-1.1 * r:g}z" fill="{look.fill}"/>',
-        "triangle": f'<path d="M{x:g} {y - 1.15 * r:g}l{1.1 * r:g} {1.95 * r:g}h{-2.2 * r:g}z" fill="{look.fill}"/>',
+def _cell(panel: Panel, drawn: dict[str, Any], size: int) -> list[str]:
+    layout, parts = drawn["layouts"][str(size)], []
+    for source, target in panel.cell.edges:
+        parts.append(
+            f'<path d="{layout["edges"][f"{source}-{target}"]}" fill="none" stroke="{EDGE}" stroke-width="1.5"/>'
+        )
+    for source, target in panel.fallen:
+        stroke = f'stroke="{FALLEN}" stroke-width="2" stroke-dasharray="6 4"'
+        parts.append(f'<path d="{layout["edges"][f"{source}-{target}"]}" fill="none" {stroke}/>')
+    for node, operator in zip(panel.cell.nodes, panel.cell.operators, strict=True):
+        x, y = layout["nodes"][node]
+        halo = 'stroke="#ffffff" stroke-width="3" paint-order="stroke"'  # an edge may pass behind the number
+        number = f'<text y="{RING + 11:g}" text-anchor="middle" font-size="8.5" fill="#566070" {halo}>{node}</text>'
+        symbol = _symbol(drawn["looks"][operator], node in panel.cell.leaves)
+        parts.append(f'<g transform="translate({x:g} {y:g})">{symbol}{number}</g>')
+    return parts
+
+
+def _symbol(shown: dict[str, Any], leaf: bool) -> str:
+    ring = f'<circle r="{RING:g}" fill="#ffffff" stroke="{EDGE}"/>' if leaf else ""
+    outline = f'<path d="{shown["outline"]}" fill="{shown["fill"]}" stroke="#ffffff"/>'
+    text = f'y="{shown["baseline"]:g}" text-anchor="middle" font-weight="700" fill="{shown["text"]}"'
+    return f"{ring}{outline}<text {text}>{escape(shown['short'])}</text>"
+
+
+def _look(operator: str) -> dict[str, Any]:
+    shown = look(operator)
+    return {**vars(shown), "outline": shown.outline, "baseline": shown.baseline}
+
+
+def _layout(layout: Layout) -> dict[str, Any]:
+    return {
+        "width": layout.width,
+        "height": round(layout.height, 1),
+        "nodes": [[round(part, 1) for part in layout.node(node)] for node in range(layout.size)],
+        "edges": {
+            f"{source}-{target}": layout.edge(source, target).path()
+            for target in range(layout.size)
+            for source in range(target)
+        },
     }
-    label = (
-        f'<text x="{x:g}" y="{y + 4:g}" text-anchor="middle" font-weight="700" fill="{look.text}">'
-        f"{escape(look.short)}</text>"
-    )
-    return ring + shapes[look.shape] + label

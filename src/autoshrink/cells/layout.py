@@ -1,4 +1,4 @@
-"""Where a cell's nodes and edges are drawn: an arc diagram, the same for every cell of a search.
+"""Layout of arc diagrams: where nodes and edges go, the same for every cell of a search.
 
 Nodes stand in a row in the order data flows; the edge to the next node is straight, a longer one is an arc, above the
 row when it leaves an even node and below when it leaves an odd one. A node keeps its number for life, so it also
@@ -8,7 +8,6 @@ keeps its place, and in a series of cells one sees edges fall and nothing else m
 from dataclasses import dataclass
 
 STEP = 46.0
-RADIUS = 13.0
 MARGIN = 22.0
 # Room below the row for the nodes' numbers.
 NUMBER = 16.0

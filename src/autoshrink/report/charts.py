@@ -1,7 +1,7 @@
-"""The page's charts as Vega-Lite specifications, one set per kind of search; the page brings data and colours.
+"""The charts of a search as Vega-Lite specifications, drawn alike on the page and in the static figures.
 
-Every chart reads the named data set ``points``. The parameters ``current`` (a round) and ``chosen`` (a candidate's id)
-are set by the page, which is how charts, film strip and lists show the same thing.
+Every chart reads the named data set ``points``, whose rows ``points`` makes. The page sets the parameters ``current``
+(a round) and ``chosen`` (a candidate's id), which is how charts, film strip and lists show the same thing.
 """
 
 from collections.abc import Sequence
@@ -10,34 +10,92 @@ from typing import TYPE_CHECKING, Any
 
 from autoshrink.params.base import Task
 from autoshrink.report import palette
-from autoshrink.report.figures import COST, METRIC
+from autoshrink.report.runs import Search
+from autoshrink.search import front
 
 if TYPE_CHECKING:
     import altair as alt
 
-HEIGHT = 210
+    Layered = alt.LayerChart | alt.FacetChart
+
+METRIC = {Task.CNN: "validation accuracy", Task.RNN: "validation perplexity"}
+COST = {Task.CNN: ("macs", "MACs"), Task.RNN: ("macs", "MACs per token")}
+HEIGHT, SCATTER_HEIGHT = 230, 360
+PANELS = ("score", "metric", "cost")
+# what the page sets; a figure shows no round and no candidate in particular
+_PARAMETERS = {"current": -1, "chosen": ""}
+_STAR = (
+    "M0,-1L0.2939,-0.4045L0.9511,-0.309L0.4755,0.1545L0.5878,0.809L0,0.5L-0.5878,0.809L-0.4755,0.1545"
+    "L-0.9511,-0.309L-0.2939,-0.4045Z"
+)
+
+
+def points(search: Search) -> list[dict[str, Any]]:
+    """Return a row per candidate. One judged by less than a full training has no score and no metric to compare."""
+    on_front = {(item.round, item.slot) for item in pareto_front(search)}
+    cost = COST[search.task][0]
+    return [
+        {
+            "search": str(search.name),
+            "id": f"{item.round}.{item.slot}",
+            "round": item.round,
+            "origin": item.origin.replace("->", "→"),
+            "edges": len(item.cell.edges),
+            "score": item.score if item.fidelity is None else None,
+            "metric": item.metric if item.fidelity is None else None,
+            "cost": item.costs[cost],
+            "front": (item.round, item.slot) in on_front,
+            "kept": search.rounds[item.round].taken == item.slot,
+            "best": (item.round, item.slot) == (search.best_round, search.best_slot),
+        }
+        for item in search.candidates
+    ]
+
+
+def pareto_front(search: Search) -> list[Any]:
+    """Return the candidates on the search's Pareto front, over quality and every cost."""
+    trained = search.trained
+    indices = front.members(
+        [item.metric for item in trained], [item.costs for item in trained], search.task is Task.CNN
+    )
+    return [trained[index] for index in indices]
 
 
 @cache
 def of_search(task: Task, shrinks: bool) -> dict[str, dict[str, Any]]:
     """Return a search's charts by name: score, metric and cost over the search, scatter, curve of one candidate.
 
-    ``shrinks``: edges left tell its rounds apart; else charts go by round.
+    ``shrinks``: rounds are told apart by edges left; otherwise charts go by round.
     """
-    across = ("edges", "edges left") if shrinks else ("round", "round")
-    cost = COST[task][1]
     name = METRIC[task].split()[-1]
     return {
-        "score": _over_search("score", "score", across),
-        "metric": _over_search("metric", METRIC[task], across),
-        "cost": _over_search("cost", f"{cost} of the proxy network", across),
-        "scatter": _scatter(task, cost),
+        **{panel: _finish(*_over_search(panel, task, shrinks), HEIGHT) for panel in PANELS},
+        "scatter": _finish(*_scatter(task), SCATTER_HEIGHT),
         "curve": curves([f"train_{name}", f"validation_{name}"], 160, f"{name} of the chosen candidate, by epoch"),
     }
 
 
+def trajectory(searches: Sequence[Search]) -> dict[str, Any]:
+    """Return the figure of one task's searches: score, metric and cost side by side, data included."""
+    import altair as alt
+
+    task, shrinks = searches[0].task, all(search.shrinks for search in searches)
+    panels = [
+        chart.properties(title=_titles(task)[name], width=330, height=250)
+        for name in PANELS
+        for chart, _ in [_over_search(name, task, shrinks)]
+    ]
+    return _figure(alt.hconcat(*panels, spacing=30), searches)
+
+
+def scatter(searches: Sequence[Search]) -> dict[str, Any]:
+    """Return the figure of quality against cost of every candidate, with the Pareto front, data included."""
+    chart, _ = _scatter(searches[0].task)
+    return _figure(chart.properties(title="Every candidate", width=620, height=400), searches)
+
+
 def curves(columns: Sequence[str], height: int, description: str) -> dict[str, Any]:
-    """Return the chart of a training: a line by epoch for each of ``columns``, which share a scale."""
+    """Return the chart of a training: a line by epoch for each of ``columns``, on one scale."""
     import altair as alt
 
     chart = (
@@ -57,7 +115,7 @@ def curves(columns: Sequence[str], height: int, description: str) -> dict[str, A
             ],
         )
     )
-    return _finish(chart, height, description)
+    return _finish(chart, description, height, {})
 
 
 @cache
@@ -77,43 +135,50 @@ def comparison(task: Task) -> dict[str, Any]:
             tooltip=["run:N", "round:Q", "edges:Q", alt.Tooltip("score:Q", format=".4f")],
         )
     )
-    return _finish(chart, HEIGHT, f"Scores of the kept cells of both runs, {task} search, against edges left.")
+    return _finish(chart, f"Scores of the kept cells of both runs, {task} search, against edges left.", HEIGHT, {})
 
 
-def _over_search(field: str, title: str, across: tuple[str, str]) -> dict[str, Any]:
+def _titles(task: Task) -> dict[str, str]:
+    return {"score": "score", "metric": METRIC[task], "cost": f"{COST[task][1]} of the proxy network"}
+
+
+def _over_search(field: str, task: Task, shrinks: bool) -> "tuple[Layered, str]":
+    """Return score, metric or cost over a search, and what the chart is in words."""
     import altair as alt
 
-    current = alt.param(name="current", value=-1)
-    chosen = alt.param(name="chosen", value="")
+    title = _titles(task)[field]
+    across = ("edges", "edges left") if shrinks else ("round", "round")
     base = alt.Chart(alt.NamedData("points")).transform_filter(f"isValid(datum.{field})")
     x = alt.X(
         f"{across[0]}:Q",
         title=across[1],
-        scale=alt.Scale(reverse=across[0] == "edges", nice=False, padding=12),
+        scale=alt.Scale(reverse=shrinks, nice=False, padding=12),
         axis=_whole_numbers(),
     )
     axis = alt.Axis(format="~s") if field == "cost" else alt.Axis()
     y = alt.Y(f"{field}:Q", title=None, scale=alt.Scale(zero=False), axis=axis)
     tooltip = _tooltip(field, title)
-    tried = base.mark_circle(size=34, opacity=0.5, color=palette.CANDIDATE, cursor="pointer").encode(
-        x, y, tooltip=tooltip
+    tried = base.mark_circle(size=34, opacity=0.5, cursor="pointer").encode(
+        x, y, _meaning("candidate", tuple(palette.MEANINGS)[:3]), tooltip=tooltip
     )
-    kept = base.transform_filter("datum.kept").encode(x, y, tooltip=tooltip)
-    line = kept.mark_line(color=palette.SELECTED, strokeWidth=1.8).encode(order="round:Q")
-    dots = kept.mark_circle(color=palette.SELECTED, size=46, opacity=1, cursor="pointer")
+    kept = base.transform_filter("datum.kept")
+    line = kept.mark_line(color=palette.SELECTED, strokeWidth=1.8).encode(x, y, detail="search:N", order="round:Q")
+    dots = kept.mark_circle(size=46, opacity=1, cursor="pointer").encode(
+        x, y, _meaning("kept by its round"), tooltip=tooltip
+    )
     shown = kept.transform_filter("datum.round == current").mark_rule(
         color=palette.CANDIDATE, strokeWidth=1.2, strokeDash=[4, 3]
     )
     layers = alt.layer(shown.encode(x), tried, line, dots, *_marks(base, x, y, tooltip))
     described = f"{title} of every candidate, and of the cell that each round kept, against {across[1]}."
-    return _finish(layers.add_params(current, chosen), HEIGHT, described[0].upper() + described[1:])
+    return layers, described[0].upper() + described[1:]
 
 
-def _scatter(task: Task, cost: str) -> dict[str, Any]:
+def _scatter(task: Task) -> "tuple[Layered, str]":
+    """Return quality against cost of every candidate, and what the chart is in words."""
     import altair as alt
 
-    current = alt.param(name="current", value=-1)
-    chosen = alt.param(name="chosen", value="")
+    cost = COST[task][1]
     base = alt.Chart(alt.NamedData("points")).transform_filter("isValid(datum.metric)")
     x = alt.X(
         "cost:Q",
@@ -127,49 +192,49 @@ def _scatter(task: Task, cost: str) -> dict[str, Any]:
         scale=alt.Scale(zero=False, reverse=task is Task.RNN),
     )
     tooltip = _tooltip("metric", METRIC[task])
-    colour = alt.Color(
+    fill = alt.Fill(
         "edges:Q",
         title="edges left",
         scale=alt.Scale(scheme="viridis"),
         legend=alt.Legend(orient="bottom", gradientThickness=8, titleAnchor="start"),
     )
     # the outline keeps the scheme's darkest colours apart from a dark page, and its lightest from a light one
-    points = base.mark_circle(size=52, opacity=0.9, cursor="pointer", stroke=palette.CANDIDATE, strokeWidth=0.8).encode(
-        x, y, colour, tooltip=tooltip
+    dots = base.mark_point(
+        size=52, opacity=0.9, cursor="pointer", stroke=palette.CANDIDATE, strokeWidth=0.8, filled=True
+    ).encode(x, y, fill, tooltip=tooltip)
+    on_front = base.transform_filter("datum.front").mark_point(
+        shape="diamond", size=190, strokeWidth=2.2, filled=False, cursor="pointer"
     )
-    front = base.transform_filter("datum.front").mark_line(
-        color=palette.FRONT, strokeWidth=2.4, interpolate="step-after"
-    )
-    rings = base.transform_filter("datum.kept").mark_point(
-        color=palette.SELECTED, size=110, strokeWidth=1.6, filled=False, cursor="pointer"
-    )
+    kept = base.transform_filter("datum.kept").mark_point(size=110, strokeWidth=1.6, filled=False, cursor="pointer")
     layers = alt.layer(
-        front.encode(x, y, order="cost:Q"),
-        points,
-        rings.encode(x, y, tooltip=tooltip),
+        dots,
+        on_front.encode(x, y, _meaning("Pareto front", tuple(palette.MEANINGS)[1:]), tooltip=tooltip),
+        kept.encode(x, y, _meaning("kept by its round"), tooltip=tooltip),
         *_marks(base, x, y, tooltip),
     )
-    described = f"{METRIC[task].capitalize()} against {cost} of every candidate, with the Pareto front."
-    return _finish(layers.add_params(current, chosen), 340, described)
+    described = f"{METRIC[task].capitalize()} against {cost} of every candidate, with the Pareto front over all costs."
+    return layers, described
 
 
 def _marks(base: "alt.Chart", x: "alt.X", y: "alt.Y", tooltip: "list[alt.Tooltip]") -> "list[alt.Chart]":
     """Return what every chart of candidates marks: the answer, and the candidate on show."""
     best = base.transform_filter("datum.best").mark_point(
-        shape="M0,-1L0.2939,-0.4045L0.9511,-0.309L0.4755,0.1545L0.5878,0.809L0,0.5L-0.5878,0.809L-0.4755,0.1545"
-        "L-0.9511,-0.309L-0.2939,-0.4045Z",
-        size=190,
-        filled=True,
-        opacity=1,
-        color=palette.BEST,
-        stroke="white",
-        strokeWidth=0.8,
-        cursor="pointer",
+        shape=_STAR, size=190, filled=True, opacity=1, stroke="white", strokeWidth=0.8, cursor="pointer"
     )
-    picked = base.transform_filter("datum.id == chosen").mark_point(
+    chosen = base.transform_filter("datum.id == chosen").mark_point(
         size=320, strokeWidth=2.2, filled=False, color=palette.BEST, opacity=1
     )
-    return [best.encode(x, y, tooltip=tooltip), picked.encode(x, y)]
+    return [best.encode(x, y, _meaning("best of the search"), tooltip=tooltip), chosen.encode(x, y)]
+
+
+def _meaning(name: str, legend: Sequence[str] = ()) -> "alt.ColorDatum":
+    """Return a constant colour with its entry in the legend, which lists ``legend`` (said by one layer for all)."""
+    import altair as alt
+
+    if not legend:
+        return alt.ColorDatum(name, title=None)
+    scale = alt.Scale(domain=list(legend), range=[palette.MEANINGS[item] for item in legend])
+    return alt.ColorDatum(name, title=None, scale=scale, legend=_legend())
 
 
 def _tooltip(field: str, title: str) -> "list[alt.Tooltip]":
@@ -193,7 +258,7 @@ def _whole_numbers() -> "alt.Axis":
 def _legend() -> "alt.Legend":
     import altair as alt
 
-    return alt.Legend(orient="top", padding=0)
+    return alt.Legend(orient="top", padding=0, symbolOpacity=1)
 
 
 def _pair() -> "alt.Scale":
@@ -202,10 +267,35 @@ def _pair() -> "alt.Scale":
     return alt.Scale(range=[palette.BEST, palette.SELECTED])
 
 
-def _finish(chart: "alt.Chart | alt.LayerChart | alt.FacetChart", height: int, description: str) -> dict[str, Any]:
-    found: dict[str, Any] = chart.properties(width="container", height=height, description=description).to_dict(
-        validate=False
-    )
+def _finish(
+    chart: "alt.Chart | Layered", description: str, height: int, parameters: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return a chart of the page: as wide as its place, coloured by the page's theme."""
+    found = _specification(chart.properties(width="container", height=height, description=description))
+    return _with_parameters(found, _PARAMETERS if parameters is None else parameters)
+
+
+def _figure(chart: "Layered | alt.HConcatChart", searches: Sequence[Search]) -> dict[str, Any]:
+    """Return a figure that stands alone: with its data, on white."""
+    found = _with_parameters(_specification(chart), _PARAMETERS)
+    found["datasets"] = {"points": [row for search in searches for row in points(search)]}
+    found["config"] = {
+        "background": "white",
+        "font": "sans-serif",
+        "view": {"stroke": None},
+        "axis": {"gridColor": "#e4e7ec", "domainColor": "#8a93a3", "tickColor": "#8a93a3", "titleFontWeight": 500},
+        "title": {"anchor": "start", "fontSize": 13},
+    }
+    found["padding"] = 12
+    return found
+
+
+def _specification(chart: "alt.Chart | Layered | alt.HConcatChart") -> dict[str, Any]:
+    found: dict[str, Any] = chart.to_dict(validate=False)
     found.pop("config", None)  # the page gives its own, light or dark
     found.pop("$schema", None)  # an address, which the page must not hold; the bundled Vega-Lite is the one meant
     return found
+
+
+def _with_parameters(specification: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    return {**specification, "params": [{"name": name, "value": value} for name, value in parameters.items()]}

@@ -8,11 +8,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from autoshrink.cells import drawing
 from autoshrink.cells.cell import Cell
-from autoshrink.cells.layout import RADIUS, Layout
 from autoshrink.params.base import Task
-from autoshrink.report import charts, front, metrics, palette
-from autoshrink.report.figures import COST, METRIC
+from autoshrink.report import charts, metrics
+from autoshrink.report.charts import COST, METRIC
 from autoshrink.report.metrics import MEASURED, TITLES, Row
 from autoshrink.report.runs import EvaluatedCell, Round, Search
 
@@ -50,12 +50,11 @@ def render(
 def data(searches: Sequence[Search], other: Sequence[Search], names: tuple[str, str]) -> dict[str, Any]:
     """Return all that the page's code knows, as JSON values."""
     both = [*searches, *other]
-    operators = sorted({operator for search in both for cell in _cells(search) for operator in cell.operators})
+    operators = {operator for search in both for cell in _cells(search) for operator in cell.operators}
     tasks = [task for task in Task if any(search.task == task for search in searches)]
     return {
         "names": list(names[: 2 if other else 1]),
-        "radius": RADIUS,
-        "looks": {operator: vars(palette.look(operator)) for operator in operators},
+        "drawing": drawing.description((search.size for search in both), operators),
         "tasks": {
             task.value: {
                 "title": TITLES[task],
@@ -70,24 +69,21 @@ def data(searches: Sequence[Search], other: Sequence[Search], names: tuple[str, 
             f"{task}-{shrinks}": charts.of_search(task, shrinks)
             for task, shrinks in sorted({(search.task, search.shrinks) for search in searches})
         },
-        "layouts": {str(size): _layout(size) for size in sorted({search.size for search in both})},
         "searches": [_search(search) for search in searches],
         "other": [_search(search) for search in other],
     }
 
 
 def _search(search: Search) -> dict[str, Any]:
-    finite = [item for item in search.trained if item.metric is not None]
     key = COST[search.task][0]
-    frontier = front.pareto([(item.costs[key], item.metric) for item in finite], search.task is Task.RNN)
-    on_front = {(finite[index].round, finite[index].slot) for index in frontier}
     found: dict[str, Any] = {
         "task": search.task.value,
         "name": str(search.name),
         "size": search.size,
-        "rounds": [_round(item, key, on_front) for item in search.rounds],
+        "rounds": [_round(item, key) for item in search.rounds],
         "best": [search.best_round, search.best_slot],
         "charts": f"{search.task}-{search.shrinks}",
+        "points": charts.points(search),
         "hours": search.device_hours,
         "metrics": None,
         "training": None,
@@ -99,7 +95,7 @@ def _search(search: Search) -> dict[str, Any]:
     return found
 
 
-def _round(item: Round, cost: str, on_front: set[tuple[int, int]]) -> dict[str, Any]:
+def _round(item: Round, cost: str) -> dict[str, Any]:
     # a strategy that draws cells anew, instead of removing edges, lets none fall
     fell = item.fell if item.winner and item.winner.removed else ()
     return {
@@ -108,13 +104,11 @@ def _round(item: Round, cost: str, on_front: set[tuple[int, int]]) -> dict[str, 
         "stopped": item.stopped,
         "taken": item.taken,
         "fell": [f"{source}-{target}" for source, target in fell],
-        "candidates": [
-            _candidate(candidate, cost, (candidate.round, candidate.slot) in on_front) for candidate in item.candidates
-        ],
+        "candidates": [_candidate(candidate, cost) for candidate in item.candidates],
     }
 
 
-def _candidate(item: EvaluatedCell, cost: str, on_front: bool) -> dict[str, Any]:
+def _candidate(item: EvaluatedCell, cost: str) -> dict[str, Any]:
     identity, metrics_of = item.evaluation["identity"], item.evaluation["metrics"]
     return {
         "id": f"{item.round}.{item.slot}",
@@ -129,7 +123,6 @@ def _candidate(item: EvaluatedCell, cost: str, on_front: bool) -> dict[str, Any]
         "fidelity": _fidelity(item),
         "others": {name: value for name, value in metrics_of.items() if name not in KNOWN},
         "over": item.violation > 0,
-        "front": on_front,
         "history": _columns(item.evaluation["history"]),
         "bestEpoch": metrics_of.get("best_epoch"),
         "key": item.cell.key,
@@ -193,20 +186,6 @@ def _cell(cell: Cell) -> dict[str, Any]:
 
 def _cells(search: Search) -> list[Cell]:
     return [search.start, *(item.cell for item in search.candidates)]
-
-
-def _layout(size: int) -> dict[str, Any]:
-    layout = Layout(size)
-    return {
-        "width": layout.width,
-        "height": round(layout.height, 1),
-        "nodes": [[round(part, 1) for part in layout.node(node)] for node in range(size)],
-        "edges": {
-            f"{source}-{target}": layout.edge(source, target).path()
-            for target in range(size)
-            for source in range(target)
-        },
-    }
 
 
 def _tables(table: Sequence[Row]) -> list[dict[str, Any]]:

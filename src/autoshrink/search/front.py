@@ -1,10 +1,10 @@
-"""The candidates that no other one dominates: as good or better in everything, and better in something."""
+"""The Pareto front of a search's candidates, over quality and every cost."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# costs that a front weighs against quality, where they were counted or measured
 COSTS = ("macs", "parameters", "latency_ms", "activation_bytes")
+"""Costs that a front weighs against quality, where they were counted or measured."""
 
 
 def non_dominated(points: Sequence[Sequence[float]]) -> list[int]:
@@ -21,14 +21,25 @@ def non_dominated(points: Sequence[Sequence[float]]) -> list[int]:
     return sorted(kept)
 
 
-def front(candidates: Sequence[Mapping[str, Any]], metric: str, higher_is_better: bool) -> list[Mapping[str, Any]]:
-    """Return those of a search's fully trained ``candidates`` that none dominates in ``metrics[metric]`` and every
-    cost.
+def members(qualities: Sequence[float | None], costs: Sequence[Mapping[str, Any]], higher_is_better: bool) -> list[int]:
+    """Return the indices of the candidates that none dominates in quality and every cost.
 
-    A cost counts where all candidates have it. One without a finite metric is left out.
+    A cost counts where all candidates have it. One without a finite quality (None) is no member.
     """
-    known = [item for item in candidates if item["metrics"].get(metric) is not None]
-    costs = [name for name in COSTS if all(name in item["costs"] for item in known)]
+    known = [index for index, quality in enumerate(qualities) if quality is not None]
+    names = costs_compared([costs[index] for index in known])
     sign = -1.0 if higher_is_better else 1.0
-    points = [[sign * item["metrics"][metric], *(item["costs"][name] for name in costs)] for item in known]
-    return [known[index] for index in non_dominated(points)]
+    points = [[sign * (qualities[index] or 0.0), *(costs[index][name] for name in names)] for index in known]
+    return [known[number] for number in non_dominated(points)]
+
+
+def costs_compared(costs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the costs that a front of these candidates compares: those that all of them have."""
+    return [name for name in COSTS if all(name in item for item in costs)]
+
+
+def front(candidates: Sequence[Mapping[str, Any]], metric: str, higher_is_better: bool) -> list[Mapping[str, Any]]:
+    """Return those of a search's fully trained ``candidates`` that none dominates in ``metrics[metric]`` and cost."""
+    qualities = [item["metrics"].get(metric) for item in candidates]
+    indices = members(qualities, [item["costs"] for item in candidates], higher_is_better)
+    return [candidates[index] for index in indices]

@@ -1,4 +1,4 @@
-// Small helpers for elements, and cells drawn as arc diagrams (places come from the data, so a node never moves).
+// Helpers that make elements, and cells drawn as arc diagrams from the description in the data (cells/drawing.py).
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 
@@ -23,20 +23,14 @@ function fill(node, attributes, children) {
   return node;
 }
 
-const SHAPES = {
-  circle: (r) => svg("circle", { r }),
-  square: (r) => svg("rect", { x: -r * 0.9, y: -r * 0.9, width: 1.8 * r, height: 1.8 * r, rx: 3 }),
-  diamond: (r) => svg("path", { d: `M0 ${-r * 1.2}L${r * 1.2} 0L0 ${r * 1.2}L${-r * 1.2} 0Z`, style: "stroke-linejoin:round" }),
-  triangle: (r) => svg("path", { d: `M0 ${-r * 1.1}L${r * 1.1} ${r * 0.8}L${-r * 1.1} ${r * 0.8}Z`, style: "stroke-linejoin:round" }),
-};
+const DRAWING = DATA.drawing;
 
 /** Return a node's symbol around (0, 0): its operator's shape and colour, and a second ring for a leaf. */
 function symbol(operator, isLeaf, withText) {
-  const look = DATA.looks[operator];
-  const shape = SHAPES[look.shape](DATA.radius);
-  fill(shape, { class: "shape", style: `fill:${look.fill};stroke:var(--node-ring)` }, []);
-  const text = withText ? svg("text", { style: `fill:${look.text}`, y: look.shape === "triangle" ? 3 : 0.5 }, look.short) : null;
-  return svg("g", {}, isLeaf ? svg("circle", { class: "ring", r: DATA.radius * 1.5 }) : null, shape, text);
+  const look = DRAWING.looks[operator];
+  const shape = svg("path", { d: look.outline, class: "shape", style: `fill:${look.fill};stroke:var(--node-ring)` });
+  const text = withText ? svg("text", { style: `fill:${look.text}`, y: look.baseline }, look.short) : null;
+  return svg("g", {}, isLeaf ? svg("circle", { class: "ring", r: DRAWING.ring }) : null, shape, text);
 }
 
 function leavesOf(cell) {
@@ -48,7 +42,7 @@ function leavesOf(cell) {
 function describe(cell) {
   const inputs = (node) => cell.edges.filter((edge) => edge.endsWith(`-${node}`)).map((edge) => edge.split("-")[0]);
   const parts = cell.nodes.slice(1).map((node, index) => {
-    const look = DATA.looks[cell.operators[index + 1]];
+    const look = DRAWING.looks[cell.operators[index + 1]];
     return `node ${node}, ${look.label}, from ${inputs(node).join(" and ")}`;
   });
   return `Cell with ${count(cell.edges.length, "edge")}: ${parts.join("; ") || "only the input"}.`;
@@ -59,7 +53,7 @@ function describe(cell) {
  * and answering to `options.onpoint(candidate | null)` and `options.onpick(candidate)`; `options.small`: for the film strip.
  */
 function drawCell(cell, size, options = {}) {
-  const layout = DATA.layouts[size];
+  const layout = DRAWING.layouts[size];
   const fell = options.fell || [];
   const tried = options.tried || new Map();
   const known = new Set(cell.edges);
@@ -85,12 +79,12 @@ function drawCell(cell, size, options = {}) {
     const [x, y] = layout.nodes[node];
     const operator = before.operators[index];
     // pale, and yet the fallen edge does not run through its letters
-    const blank = fill(SHAPES[DATA.looks[operator].shape](DATA.radius), { class: "blank" }, []);
+    const blank = svg("path", { d: DRAWING.looks[operator].outline, class: "blank" });
     return [svg("g", { transform: `translate(${x} ${y})` }, blank, svg("g", { class: "gone" }, symbol(operator, false, !options.small)))];
   });
   const nodes = cell.nodes.map((node, index) => {
     const [x, y] = layout.nodes[node];
-    const number = options.small ? null : svg("text", { class: "number", y: DATA.radius * 1.5 + 9 }, String(node));
+    const number = options.small ? null : svg("text", { class: "number", y: DRAWING.ring + 11 }, String(node));
     return svg("g", { transform: `translate(${x} ${y})` }, symbol(cell.operators[index], leaves.has(node), !options.small), number);
   });
   const label = describe(cell) + (fell.length ? ` Fallen: ${fell.map(arrow).join(", ")}.` : "");
@@ -100,11 +94,11 @@ function drawCell(cell, size, options = {}) {
 
 /** Return the legend of the operators that a task's cells use. */
 function legend(operators, withEdges) {
-  const box = `${-DATA.radius * 1.6} ${-DATA.radius * 1.6} ${DATA.radius * 3.2} ${DATA.radius * 3.2}`;
+  const box = `${-DRAWING.radius * 1.6} ${-DRAWING.radius * 1.6} ${DRAWING.radius * 3.2} ${DRAWING.radius * 3.2}`;
   const entry = (content, text) => el("li", {}, svg("svg", { viewBox: box, class: "dag", "aria-hidden": "true" }, content), text);
-  const stroke = (kind) => svg("path", { d: `M${-DATA.radius * 1.4} 0H${DATA.radius * 1.4}`, class: kind });
-  const items = operators.map((operator) => entry(symbol(operator, false, true), DATA.looks[operator].label));
-  items.push(entry(svg("circle", { class: "ring", r: DATA.radius * 1.3 }), "leaf: part of the output"));
+  const stroke = (kind) => svg("path", { d: `M${-DRAWING.radius * 1.4} 0H${DRAWING.radius * 1.4}`, class: kind });
+  const items = operators.map((operator) => entry(symbol(operator, false, true), DRAWING.looks[operator].label));
+  items.push(entry(svg("circle", { class: "ring", r: DRAWING.radius * 1.3 }), "leaf: part of the output"));
   if (withEdges) items.push(entry(stroke("tried"), "on trial"), entry(stroke("fell"), "fell in this round"));
   return el("ul", { class: "legend", "aria-label": "Legend" }, ...items);
 }

@@ -92,19 +92,17 @@ function draw() {
 
 function plots(search) {
   const task = DATA.tasks[search.task];
-  const shade = (light) => (DARK.matches ? ON_DARK[light] : light);
-  const three = [["", shade("#8a93a3"), "candidate"], ["", shade("#0072b2"), "kept by its round"], ["", shade("#d55e00"), "best"]];
   const cards = {
-    score: plotCard("Score", three),
-    metric: plotCard(task.metric[0].toUpperCase() + task.metric.slice(1), three),
-    cost: plotCard(`${task.cost} of the proxy network`, three),
-    scatter: plotCard(`Every candidate: ${task.metric} against ${task.cost}`, [["bar", shade("#cc79a7"), "Pareto front"], ["hollow", shade("#0072b2"), "kept by its round"], ["", shade("#d55e00"), "best"]], search.training ? "large" : "broad"),
+    score: plotCard("Score"),
+    metric: plotCard(task.metric[0].toUpperCase() + task.metric.slice(1)),
+    cost: plotCard(`${task.cost} of the proxy network`),
+    scatter: plotCard(`Every candidate: ${task.metric} against ${task.cost}`, search.training ? "large" : "broad"),
   };
-  const points = pointsOf(search);
+  const points = search.points;
   for (const [name, card] of Object.entries(cards)) plot(card.querySelector(".plot"), DATA.charts[search.charts][name], points, pickById);
   const parts = Object.values(cards);
   if (search.training) {
-    const card = plotCard("Training of the final model: loss", []);
+    const card = plotCard("Training of the final model: loss");
     plot(card.querySelector(".plot"), search.training.chart, rowsOf(search.training.history));
     parts.push(card);
   }

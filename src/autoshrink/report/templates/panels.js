@@ -169,11 +169,6 @@ function detail(search, round, candidate) {
   );
 }
 
-/** What the charts' colours mean. */
-function key(entries) {
-  return el("ul", { class: "key" }, ...entries.map(([kind, shade, text]) => el("li", {}, el("i", { class: kind, style: `${kind === "hollow" ? "border-color" : "background"}:${shade}` }), text)));
-}
-
-function plotCard(title, entries, kind = null) {
-  return el("figure", { class: `card${kind ? ` ${kind}` : ""}`, style: "margin:0" }, el("h3", {}, title), key(entries), el("div", { class: "plot" }));
+function plotCard(title, kind = null) {
+  return el("figure", { class: `card${kind ? ` ${kind}` : ""}`, style: "margin:0" }, el("h3", {}, title), el("div", { class: "plot" }));
 }

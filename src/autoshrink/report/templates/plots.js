@@ -76,22 +76,3 @@ function rowsOf(columns) {
   if (!names.length) return [];
   return columns[names[0]].map((_, index) => Object.fromEntries(names.map((name) => [name, columns[name][index]])));
 }
-
-/** Return one row per candidate of a search, for the charts. */
-function pointsOf(search) {
-  return search.rounds.flatMap((round) =>
-    round.candidates.map((candidate, slot) => ({
-      id: candidate.id,
-      round: round.number,
-      origin: candidate.origin.replace("->", "→"),
-      edges: candidate.cell.edges.length,
-      // a first look is not comparable with a full training
-      score: candidate.fidelity ? null : candidate.score,
-      metric: candidate.fidelity ? null : candidate.metric,
-      cost: candidate.cost,
-      front: candidate.front,
-      kept: slot === round.taken,
-      best: round.number === search.best[0] && slot === search.best[1],
-    })),
-  );
-}
