@@ -36,7 +36,7 @@ thorough: lint ## everything there is, also what takes long: documentation's com
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/unit tests/functional tests/integration tests/docs tests/browser
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/cluster
 
-generated: set-up ## params.yaml and its schema, from the types
+generated: set-up ## params.default.yaml and the schema, from the types
 	$(BIN)/python -m autoshrink.params.document
 
 restore: set-up ## after dvc pull, git checkout: tell Snakemake that what is there is what it made

@@ -58,7 +58,7 @@ def snakemake(folder: Path, *arguments: str, seconds: int = 900) -> subprocess.C
 def working_folder(place: Path, slots: int) -> tuple[Path, Path]:
     """Return a new folder to run in, and the overlay that sets its jobs' size."""
     place.mkdir()
-    shutil.copy(ROOT / "params.yaml", place)
+    shutil.copy(ROOT / "params.default.yaml", place / "params.yaml")
     overlay = place / "slots.yaml"
     overlay.write_text(f"search: {{slots_per_job: {slots}}}\n")
     return place, overlay
@@ -136,7 +136,7 @@ def main(out: Path) -> None:
             "prepare",
             "digits",
             "--params",
-            str(ROOT / "params.yaml"),
+            str(ROOT / "params.default.yaml"),
             "--out",
             str(data),
         ]

@@ -49,7 +49,7 @@ ROOT = Path(__file__).parent.parent
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def main(data: Path, steps: int, out: Path) -> None:
     """Measure, print and append to the CSV file."""
-    parameters = params.load([ROOT / "params.yaml"], [f"compute.threads={torch.multiprocessing.cpu_count()}"])
+    parameters = params.load([ROOT / "params.default.yaml"], [f"compute.threads={torch.multiprocessing.cpu_count()}"])
     device = devices.pick(parameters.compute)
     found = {
         ("cnn", "images"): (images_reference(parameters, data, device, steps), images_here(parameters, data)),

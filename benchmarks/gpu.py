@@ -55,7 +55,7 @@ def main(data: Path, preset: str, minutes: float, stand_in: bool, out: Path) -> 
     deadline = time.monotonic() + 60 * minutes
     out.mkdir(parents=True, exist_ok=True)
     parameters = params.load(
-        [ROOT / "params.yaml", *([ROOT / "workflow/presets/paper.yaml"] if preset == "paper" else [])]
+        [ROOT / "params.default.yaml", *([ROOT / "workflow/presets/paper.yaml"] if preset == "paper" else [])]
     )
     device = devices.pick(parameters.compute)
     about = {"device": loops.device_name(device), "torch": torch.__version__, "preset": preset}

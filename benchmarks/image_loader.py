@@ -32,7 +32,7 @@ from autoshrink.tasks.vision import data, network, recipe, splits
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def main(folder: Path, workers: tuple[int, ...], batch: int, steps: int, device: Any, out: Path) -> None:
-    parameters = params.load([Path("params.yaml"), Path("workflow/presets/paper.yaml")])
+    parameters = params.load([Path("params.default.yaml"), Path("workflow/presets/paper.yaml")])
     chosen = devices.pick(Compute(device=device, threads=1, deterministic=False))
     entry = ImageFolder(source="imagefolder", folder=str(folder), storage="files")
     result: dict[str, Any] = {"batch": batch, "torch": torch.__version__, "loader_images_per_second": {}}

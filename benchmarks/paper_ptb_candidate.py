@@ -38,7 +38,7 @@ def _cell(name: str, root: int) -> Cell:
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def main(folder: Path, name: str, device: Any, out: Path) -> None:
-    parameters = params.load([Path("params.yaml"), Path("workflow/presets/paper.yaml")])
+    parameters = params.load([Path("params.default.yaml"), Path("workflow/presets/paper.yaml")])
     chosen = devices.pick(Compute(device=device, threads=1))
     recipe = parameters.proxy.rnn
     drawn = proxy.draw(data.load(folder), recipe, parameters.seed)

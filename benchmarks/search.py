@@ -56,7 +56,7 @@ def main(
     out: Path,
 ) -> None:
     """Measure, print and append to the CSV file."""
-    files = [ROOT / "params.yaml", *([ROOT / "workflow/presets/paper.yaml"] if preset == "paper" else [])]
+    files = [ROOT / "params.default.yaml", *([ROOT / "workflow/presets/paper.yaml"] if preset == "paper" else [])]
     parameters = params.load(files)
     device = devices.pick(parameters.compute)
     jobs = jobs or (1 if device.type == "cuda" else torch.multiprocessing.cpu_count())

@@ -16,6 +16,7 @@ import yaml
 from PIL import Image
 
 from autoshrink.files import artifacts
+from autoshrink.params import document
 from autoshrink.params.loading import merge
 from tests.docs import pages
 
@@ -24,7 +25,7 @@ SMALL: dict[str, Any] = {
     "paths": {"results": "results"},
     "search": {"cnn": {"nodes": 3, "k": 1}, "rnn": {"nodes": 3, "k": 1}},
 }
-# these promise a model that is worth something: they are followed with params.yaml as it is
+# these promise a model that is worth something: they are followed with the parameters that a clone comes with
 OWN_DATA = ("own-images.md", "own-text.md")
 
 
@@ -40,7 +41,7 @@ def checkout(folder: Path, changes: dict[str, Any]) -> Path:
         if (pages.ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(pages.ROOT / name, folder / name)
-    values = merge(read_yaml("params.yaml"), changes)
+    values = merge(yaml.safe_load(document.render_starter()), changes)
     (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     (folder / ".venv").symlink_to(sys.prefix)
     return folder

@@ -18,7 +18,7 @@ RESULTS = "results-smoke"
 
 @dataclass(frozen=True)
 class Folder:
-    """A working folder with the committed params.yaml, in which the smoke preset (or another) is run."""
+    """A working folder with the default params.yaml, in which the smoke preset (or another) is run."""
 
     path: Path
     overlays: tuple[Path, ...] = (SMOKE,)
@@ -27,7 +27,7 @@ class Folder:
     def new(cls, path: Path) -> "Folder":
         """Make the folder."""
         path.mkdir(parents=True)
-        shutil.copy(ROOT / "params.yaml", path)
+        shutil.copy(ROOT / "params.default.yaml", path / "params.yaml")
         return cls(path)
 
     def overlaid(self, text: str) -> "Folder":

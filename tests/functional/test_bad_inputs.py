@@ -22,7 +22,7 @@ Mistake = Callable[[Path], Words]
 
 def setting(value: str) -> Mistake:
     """Return the mistake of checking params.yaml with one value changed."""
-    return lambda folder: ["check", "--params", str(ROOT / "params.yaml"), "--set", value]
+    return lambda folder: ["check", "--params", str(ROOT / "params.default.yaml"), "--set", value]
 
 
 def overlay(text: str) -> Mistake:
@@ -30,7 +30,7 @@ def overlay(text: str) -> Mistake:
 
     def make(folder: Path) -> Words:
         (folder / "mine.yaml").write_text(text)
-        return ["check", "--params", str(ROOT / "params.yaml"), "--params", "mine.yaml"]
+        return ["check", "--params", str(ROOT / "params.default.yaml"), "--params", "mine.yaml"]
 
     return make
 
@@ -40,7 +40,7 @@ def preparing(entry: dict[str, object], *, verb: str = "prepare") -> Words:
     task = "rnn" if entry["source"] in ("text", "ptb", "sotu") else "cnn"
     use = {section: {task: {"dataset": "mine"}} for section in ("proxy", "training")}
     Path("mine.yaml").write_text(yaml.safe_dump({"datasets": {"mine": entry}, "tasks": [task], **use}))
-    files = ["--params", str(ROOT / "params.yaml"), "--params", "mine.yaml"]
+    files = ["--params", str(ROOT / "params.default.yaml"), "--params", "mine.yaml"]
     return [verb, *(["mine", "--out", "data/mine"] if verb == "prepare" else []), *files]
 
 
@@ -135,18 +135,18 @@ def cyclic_cell(folder: Path) -> Words:
     cell = Cell.of(["conv_1x1", "conv_1x1"], [(0, 1), (1, 2)]).to_json()
     cell["edges"].append([2, 1])
     artifacts.write_sealed(folder / "cell.json", "cell", 1, {"cell": cell})
-    return ["cost", "--params", str(ROOT / "params.yaml"), "--cell", "cell.json"]
+    return ["cost", "--params", str(ROOT / "params.default.yaml"), "--cell", "cell.json"]
 
 
 def foreign_cell_file(folder: Path) -> Words:
     """A cell file that holds something else."""
     (folder / "cell.json").write_text('{"nodes": 5}')
-    return ["cost", "--params", str(ROOT / "params.yaml"), "--cell", "cell.json"]
+    return ["cost", "--params", str(ROOT / "params.default.yaml"), "--cell", "cell.json"]
 
 
 def unknown_cell(folder: Path) -> Words:
     """The name of no released cell."""
-    return ["cost", "--params", str(ROOT / "params.yaml"), "--cell", "shrinkcnn-z"]
+    return ["cost", "--params", str(ROOT / "params.default.yaml"), "--cell", "shrinkcnn-z"]
 
 
 def no_params(folder: Path) -> Words:
@@ -156,7 +156,17 @@ def no_params(folder: Path) -> Words:
 
 def bad_search_name(folder: Path) -> Words:
     """A search's name without a seed."""
-    return ["start", "--params", str(ROOT / "params.yaml"), "--task", "cnn", "--search", "shrink", "--out", "r.json"]
+    return [
+        "start",
+        "--params",
+        str(ROOT / "params.default.yaml"),
+        "--task",
+        "cnn",
+        "--search",
+        "shrink",
+        "--out",
+        "r.json",
+    ]
 
 
 CASES: dict[str, tuple[Mistake, str]] = {

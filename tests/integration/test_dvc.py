@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from autoshrink.params import document
 from autoshrink.params.loading import merge
 
 pytestmark = pytest.mark.slow
@@ -88,6 +89,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone = Clone(tmp_path_factory.mktemp("dvc") / "clone")
     subprocess.run(["git", "clone", "--quiet", ROOT, clone.path], check=True)
     smoke = yaml.safe_load((ROOT / "workflow/presets/smoke.yaml").read_text())
+    (clone.path / "params.yaml").write_text(document.render_starter())  # the checkout's own is the user's
     clone.change(**merge(smoke, SMALLER))
     clone.commit("a small run")
     stages = clone.repro()

@@ -131,3 +131,13 @@ class OwnText(TextDataset):
 
 IMAGES = (Mnist5k, Digits, FashionMnist, Cifar10, ImageFolder)
 TEXTS = (Sotu, PennTreebank, OwnText)
+
+# those that can be named without being listed
+BUILT_IN: dict[str, Dataset] = {
+    "mnist5k": Mnist5k(source="mnist5k"),
+    "digits": Digits(source="digits"),
+    "fashion-mnist": FashionMnist(source="fashion-mnist"),
+    "cifar10": Cifar10(source="cifar10"),
+    "sotu": Sotu(source="sotu"),
+    "ptb": PennTreebank(source="ptb"),
+}

@@ -1,4 +1,4 @@
-"""params.yaml and its JSON schema, rendered from the types: every key, its default, its meaning and what is accepted.
+"""params.default.yaml and the JSON schema, rendered from the types: keys, defaults, meanings, what is accepted.
 
 ``python -m autoshrink.params.document`` writes both; a test fails when the committed files are not what it writes.
 """
@@ -18,50 +18,83 @@ from pydantic.fields import FieldInfo
 
 from autoshrink.files import artifacts
 from autoshrink.params.base import Section
-from autoshrink.params.data import (
-    Cifar10,
-    Digits,
-    FashionMnist,
-    ImageFolder,
-    Mnist5k,
-    OwnText,
-    PennTreebank,
-    Sotu,
-)
+from autoshrink.params.data import ImageFolder, OwnText
 from autoshrink.params.loading import json_schema
 from autoshrink.params.root import AnyDataset, Parameters
 
 WIDTH = 120
 
-# the data sets that params.yaml offers, and those of a user's own that it shows how to add
-OFFERED: dict[str, AnyDataset] = {
-    "mnist5k": Mnist5k(source="mnist5k"),
-    "digits": Digits(source="digits"),
-    "fashion-mnist": FashionMnist(source="fashion-mnist"),
-    "cifar10": Cifar10(source="cifar10"),
-    "sotu": Sotu(source="sotu"),
-    "ptb": PennTreebank(source="ptb"),
-}
+# data sets of a user's own, as the file shows how to add them
 EXAMPLES: dict[str, AnyDataset] = {
     "my-photographs": ImageFolder(source="imagefolder", folder="path/to/photographs"),
     "my-text": OwnText(source="text", train="path/train.txt", validation="path/valid.txt", test="path/test.txt"),
 }
 
 HEAD = """\
-Every parameter of AutoShrink, with its default. Change values here, or put only what differs into an overlay:
+Every parameter of AutoShrink, with its default, its meaning and what is accepted. No program reads this file, which
+`make generated` writes from the types in src/autoshrink/params. What you change goes into params.yaml, or an overlay:
     snakemake --cores all --configfile workflow/presets/paper.yaml
 An unknown key, a wrong type or a value out of range stops the run before any job, in one line.
-Generated from the types in src/autoshrink/params: to change a default for good, change it there and `make generated`.
 """
+
+STARTER_HEAD = """\
+Your run: what you ask for, and what differs from the defaults. params.default.yaml holds all parameters, with their
+meaning, defaults and what is accepted. Change, add and remove lines as you like; where you use DVC, keep each group
+that dvc.yaml names. A mistake stops the run before any job, in one line.
+"""
+
+# what a params.yaml to begin with holds, at the defaults
+STARTER: dict[str, Any] = {
+    "seed": None,
+    "tasks": None,
+    "paths": {"data": None, "store": None, "results": None},
+    "datasets": {},
+    "search": {
+        "seeds": None,
+        "slots_per_job": None,
+        "strategies": {},
+        "cnn": {"strategy": None, "nodes": None, "k": None},
+        "rnn": {"strategy": None, "nodes": None, "k": None},
+    },
+    "proxy": {"cnn": {"dataset": None}, "rnn": {"dataset": None}},
+    "training": {"cnn": {"dataset": None, "epochs": None}, "rnn": {"dataset": None, "epochs": None}},
+    "study": {"strategies": None, "seeds": None},
+    "report": {"known_networks": None},
+    "paper_defects": {"validation_from_test_split": None, "validation_with_replacement": None},
+}
+NOTES = {
+    "datasets": "your own data sets; mnist5k, digits, fashion-mnist, cifar10, sotu and ptb are there",
+    "search.strategies": "your own, or changes of built-in ones: shrink, random, evolution, ...",
+    "search.seeds": "one search per seed",
+}
 
 
 def defaults() -> Parameters:
-    """Return the parameters that params.yaml stands for."""
-    return Parameters(datasets=OFFERED)
+    """Return the parameters of a run that changes nothing."""
+    return Parameters()
+
+
+def render_starter() -> str:
+    """Return the text of a params.yaml to begin with: short, the user's own, and no different from the defaults."""
+    values = defaults().model_dump(mode="json")
+    lines = [*_comment(STARTER_HEAD, ""), ""]
+
+    def entries(wanted: Mapping[str, Any], found: Mapping[str, Any], prefix: str) -> Iterator[str]:
+        for name, inner in wanted.items():
+            key = f"{prefix}{name}"
+            indent = "  " * key.count(".")
+            note = f"  # {NOTES[key]}" if key in NOTES else ""
+            if inner:
+                yield f"{indent}{name}:{note}"
+                yield from entries(inner, found[name], f"{key}.")
+            else:
+                yield f"{indent}{name}: {'{}' if inner == {} else _yaml(found[name])}{note}"
+
+    return "\n".join([*lines, *entries(STARTER, values, "")]) + "\n"
 
 
 def render() -> str:
-    """Return the text of params.yaml."""
+    """Return the text of params.default.yaml."""
     lines = [*_comment(HEAD, ""), ""]
     for number, line in enumerate(_section(defaults(), "", {"datasets": _examples()})):
         # a blank line before each top-level key's comment tells the sections apart
@@ -75,9 +108,14 @@ def render_schema() -> str:
 
 
 def main() -> None:
-    """Write params.yaml and workflow/schemas/params.schema.json below the current folder."""
-    artifacts.write_text(Path("params.yaml"), render())
+    """Write params.default.yaml and workflow/schemas/params.schema.json below the current folder.
+
+    A params.yaml is written only where there is none: it is the user's.
+    """
+    artifacts.write_text(Path("params.default.yaml"), render())
     artifacts.write_text(Path("workflow/schemas/params.schema.json"), render_schema())
+    if not Path("params.yaml").exists():
+        artifacts.write_text(Path("params.yaml"), render_starter())
 
 
 def _section(section: BaseModel, indent: str, additions: Mapping[str, list[str]]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from autoshrink.errors import ParameterError
 from autoshrink.files import artifacts
+from autoshrink.params.data import BUILT_IN
 from autoshrink.params.root import Parameters
 
 
@@ -19,7 +20,7 @@ def load(paths: Sequence[Path], settings: Sequence[str] = ()) -> Parameters:
 
     Raises ParameterError: one line per mistake, each naming the file(s), the key, what was found and what is accepted.
     """
-    merged: dict[str, Any] = {}
+    merged: dict[str, Any] = {"datasets": {name: entry.model_dump(mode="json") for name, entry in BUILT_IN.items()}}
     for path in paths:
         merged = merge(merged, _read(path))
     for setting in settings:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from autoshrink.params.base import Section, Task
+from autoshrink.params.data import BUILT_IN
 from autoshrink.params.searches import Search
 from autoshrink.params.sections import Dataset, PerTask, dataset_types, per_task
 from autoshrink.params.study import Study
@@ -115,8 +116,9 @@ class Parameters(Section):
     """Where things are kept."""
     compute: Compute = Compute()
     """What jobs run on."""
-    datasets: dict[str, AnyDataset]
-    """The data sets one can name in ``proxy`` and ``training``. A name has up to 64 letters (a to z, A to Z), digits,
+    datasets: dict[str, AnyDataset] = dict(BUILT_IN)
+    """The data sets one can name in ``proxy`` and ``training``. The built-in ones need no entry, and an entry without
+    ``source`` changes the built-in one of its name. A name has up to 64 letters (a to z, A to Z), digits,
     ``.``, ``_`` and ``-``, and begins with a letter or digit."""
     search: Search = Search()
     """The topology searches."""

@@ -14,7 +14,7 @@ from autoshrink.search import rounds
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/checklist.md").read_text(encoding="utf-8")
-DEFAULT = params.load([ROOT / "params.yaml"])
+DEFAULT = params.load([ROOT / "params.default.yaml"])
 
 
 def found(item: str) -> bool:
@@ -58,7 +58,7 @@ def test_study_is_as_told() -> None:
 @pytest.mark.parametrize("task", list(Task))
 def test_budgets_are_as_told(preset: str, overlays: list[str], task: Task) -> None:
     """The table of budgets has what the parameters plan."""
-    chosen = params.load([ROOT / "params.yaml", *(ROOT / name for name in overlays)])
+    chosen = params.load([ROOT / "params.default.yaml", *(ROOT / name for name in overlays)])
     plan = rounds.plan(chosen, task)
     evaluations = sum(len(slots) for jobs in plan for slots in jobs)
     assert f"| {task.upper()}, {preset} | {len(plan)} | {evaluations} |" in PAGE

@@ -22,9 +22,9 @@ SCHEMA = ROOT / "workflow/schemas/params.schema.json"
 REGENERATE = "change the default where it is typed (src/autoshrink/params), then `make generated`"
 
 
-def test_params_yaml_is_what_the_types_say() -> None:
-    """The committed params.yaml is the types' rendering: every key, default and meaning."""
-    assert (ROOT / "params.yaml").read_text() == document.render(), REGENERATE
+def test_the_documented_defaults_are_what_the_types_say() -> None:
+    """The committed params.default.yaml is the types' rendering: every key, default and meaning."""
+    assert (ROOT / "params.default.yaml").read_text() == document.render(), REGENERATE
 
 
 def test_the_schema_is_what_the_types_say() -> None:
@@ -32,15 +32,33 @@ def test_the_schema_is_what_the_types_say() -> None:
     assert SCHEMA.read_text() == document.render_schema(), REGENERATE
 
 
-def test_params_yaml_gives_the_defaults() -> None:
-    """Reading params.yaml gives exactly the defaults: nothing is lost on the way through YAML."""
-    assert params.load([ROOT / "params.yaml"]) == document.defaults()
+def test_the_documented_defaults_are_the_defaults() -> None:
+    """Reading params.default.yaml gives exactly the defaults: nothing is lost on the way through YAML."""
+    assert params.load([ROOT / "params.default.yaml"]) == document.defaults()
+
+
+def test_the_starter_is_short_and_changes_nothing(tmp_path: Path) -> None:
+    """A new user's params.yaml fits on a screen and stands for the defaults."""
+    starter = tmp_path / "params.yaml"
+    starter.write_text(document.render_starter())
+    assert len(document.render_starter().splitlines()) < 50
+    assert params.load([starter]) == document.defaults()
+    assert yaml.safe_load(document.render_starter()).keys() == document.STARTER.keys()
+
+
+def test_a_users_file_is_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generating the documented defaults leaves a params.yaml as it is."""
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("seed: 3\n")
+    document.main()
+    assert Path("params.yaml").read_text() == "seed: 3\n"
+    assert Path("params.default.yaml").read_text() == document.render()
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_presets_hold(preset: Path) -> None:
     """Every preset over params.yaml is valid, for our types and for the schema."""
-    files = [ROOT / "params.yaml", preset]
+    files = [ROOT / "params.default.yaml", preset]
     params.load(files)
     merged: dict[str, Any] = {}
     for file in files:

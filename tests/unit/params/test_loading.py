@@ -9,6 +9,7 @@ import yaml
 
 from autoshrink.errors import ParameterError
 from autoshrink.params import Parameters, freeze, json_schema, load
+from autoshrink.params.data import Sotu
 from autoshrink.params.loading import merge
 from autoshrink.params.strategies import EvolutionStrategy, RandomStrategy, ShrinkStrategy
 
@@ -40,6 +41,16 @@ def test_overlays_are_merged_deeply_and_the_last_wins(base: Path, tmp_path: Path
     assert (parameters.search.cnn.k, parameters.search.cnn.nodes, parameters.search.rnn.k) == (8, 6, 9)
     assert parameters.search.seeds == [3]
     assert parameters.proxy.cnn.training.learning_rate == 0.001
+
+
+def test_an_empty_file_is_the_default_run(tmp_path: Path) -> None:
+    """Nothing is required; built-in data sets need no entry, and one without a source is changed, not replaced."""
+    path = tmp_path / "params.yaml"
+    path.write_text("")
+    assert load([path]) == Parameters()
+    changed = load([path], ["datasets.sotu.first_year=2000"])
+    assert changed.datasets["sotu"] == Sotu(source="sotu", first_year=2000)
+    assert changed.datasets.keys() == Parameters().datasets.keys()
 
 
 def test_merge_touches_neither_of_its_arguments() -> None:
@@ -98,8 +109,22 @@ def test_a_data_set_of_another_source_replaces_the_old_one() -> None:
         ("seed=-1", ["seed = -1", "greater than or equal to 0"]),
         ("tasks=[gnn]", ["tasks.0 = 'gnn'", "'cnn' or 'rnn'"]),
         ("tasks=[]", ["tasks", "at least 1 item"]),
-        ("proxy.cnn.dataset=cifar", ["proxy.cnn.dataset", "'cifar' is not an entry of datasets", "accepted: mnist5k"]),
-        ("proxy.cnn.dataset=sotu", ["proxy.cnn.dataset", "'sotu' is data for the task rnn", "accepted: mnist5k"]),
+        (
+            "proxy.cnn.dataset=cifar",
+            [
+                "proxy.cnn.dataset",
+                "'cifar' is not an entry of datasets",
+                "accepted: cifar10, digits, fashion-mnist, mnist5k",
+            ],
+        ),
+        (
+            "proxy.cnn.dataset=sotu",
+            [
+                "proxy.cnn.dataset",
+                "'sotu' is data for the task rnn",
+                "accepted: cifar10, digits, fashion-mnist, mnist5k",
+            ],
+        ),
         ("datasets.x.source=imagenet", ["datasets.x", "imagenet", "'imagefolder'"]),
         ("datasets.mnist5k.test_per_class=1000", ["datasets.mnist5k.test_per_class = 1000", "less than or equal"]),
         ("datasets.mnist5k.folder=/data", ["datasets.mnist5k.folder", "not known"]),
@@ -164,11 +189,10 @@ def test_every_mistake_is_told_at_once(base: Path) -> None:
         (b"search: [", "not valid YAML"),
         (b"- 1", "expected keys and values, found list"),
         (b"seed: \xff", "cannot be read as UTF-8"),
-        (b"", "datasets: this key is required"),
     ],
 )
 def test_a_bad_file_is_one_line(tmp_path: Path, content: bytes | None, message: str) -> None:
-    """A missing, damaged or empty file is an error of one line that names it."""
+    """A missing or damaged file is an error of one line that names it."""
     path = tmp_path / "params.yaml"
     if content is not None:
         path.write_bytes(content)

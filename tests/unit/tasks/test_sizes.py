@@ -15,17 +15,17 @@ TEXT = {"task": "rnn", "counts": {"train": {"lines": 21062}, "validation": {"lin
 
 
 def checked(folder: Path, *settings: str) -> None:
-    entries = params.load([ROOT / "params.yaml"]).datasets
+    entries = params.load([ROOT / "params.default.yaml"]).datasets
     for name, content in (("mnist5k", IMAGES), ("sotu", TEXT)):
         made = {**content, "settings": entries[name].model_dump(mode="json")}
         artifacts.write_sealed(folder / name / "manifest.json", "dataset", 1, made)
-    sizes.check(params.load([ROOT / "params.yaml"], [f"paths.data={folder}", *settings]))
+    sizes.check(params.load([ROOT / "params.default.yaml"], [f"paths.data={folder}", *settings]))
 
 
 def test_the_default_data_is_large_enough(tmp_path: Path) -> None:
     """The default parameters fit the default data, and data that is not prepared yet is not judged."""
     checked(tmp_path)
-    sizes.check(params.load([ROOT / "params.yaml"], [f"paths.data={tmp_path / 'nothing'}"]))
+    sizes.check(params.load([ROOT / "params.default.yaml"], [f"paths.data={tmp_path / 'nothing'}"]))
 
 
 @pytest.mark.parametrize(

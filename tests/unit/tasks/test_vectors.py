@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def with_file(path: Path) -> params.Parameters:
-    return params.load([ROOT / "params.yaml"], [f"proxy.rnn.network.embedding_file={path}"])
+    return params.load([ROOT / "params.default.yaml"], [f"proxy.rnn.network.embedding_file={path}"])
 
 
 def test_missing_vectors_are_told_beforehand(tmp_path: Path) -> None:

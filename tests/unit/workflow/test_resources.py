@@ -6,7 +6,7 @@ from autoshrink import params
 from autoshrink.workflow import resources
 
 ROOT = Path(__file__).resolve().parents[3]
-PAPER = [ROOT / "params.yaml", ROOT / "workflow/presets/paper.yaml"]
+PAPER = [ROOT / "params.default.yaml", ROOT / "workflow/presets/paper.yaml"]
 
 
 def test_a_retry_gets_more_but_no_more_gpus() -> None:
@@ -30,7 +30,7 @@ def test_no_job_asks_for_more_than_a_day() -> None:
 def test_a_paper_evaluation_is_no_smoke_evaluation(task: str) -> None:
     """Requests follow the preset."""
     paper = params.load([*PAPER])
-    smoke = params.load([ROOT / "params.yaml", ROOT / "workflow/presets/smoke.yaml"])
+    smoke = params.load([ROOT / "params.default.yaml", ROOT / "workflow/presets/smoke.yaml"])
     for kind in ("runtime", "mem_mb"):
         assert resources.of(paper, "evaluate", task)[kind] > 2 * resources.of(smoke, "evaluate", task)[kind]
 
@@ -49,7 +49,7 @@ def test_gpus_are_counted_without_waking_them(monkeypatch: pytest.MonkeyPatch) -
 def test_the_paper_asks_for_more_than_the_smoke_run(step: str, task: str) -> None:
     """What a step asks of a cluster grows with what the parameters ask of the step, and stays within a day."""
     small, large = (
-        resources.of(params.load([ROOT / "params.yaml", ROOT / f"workflow/presets/{name}.yaml"]), step, task)
+        resources.of(params.load([ROOT / "params.default.yaml", ROOT / f"workflow/presets/{name}.yaml"]), step, task)
         for name in ("smoke", "paper")
     )
     assert small["runtime"] <= large["runtime"] <= resources.LONGEST
@@ -67,6 +67,6 @@ def test_gpus_are_asked_for_where_they_are_used(
     """A job asks for a GPU when told to use one, or when one is here to be used."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     resources.gpus.cache_clear()
-    parameters = params.load([ROOT / "params.yaml"], [f"compute.device={device}"])
+    parameters = params.load([ROOT / "params.default.yaml"], [f"compute.device={device}"])
     assert resources.of(parameters, "evaluate", "cnn")["gpu"] == expected
     resources.gpus.cache_clear()

@@ -8,7 +8,7 @@ import yaml
 
 from autoshrink.cli.root import VERBS
 from autoshrink.params.base import Task
-from autoshrink.params.document import defaults
+from autoshrink.params.document import defaults, render_starter
 from autoshrink.workflow.slices import slice_of
 from autoshrink.workflow.steps import QUICK_RULES, STEPS
 
@@ -39,6 +39,19 @@ def test_quick_steps_run_where_snakemake_runs() -> None:
 def test_what_a_step_reads_is_one_of_the_parameters(verb: str) -> None:
     """What the table says a step reads, the parameters have."""
     assert set(STEPS[verb].sections) <= set(defaults().model_dump())
+
+
+def test_dvc_finds_its_groups_in_a_new_users_parameters() -> None:
+    """Every group that a stage lists, and every value that dvc.yaml takes in, stands in the first params.yaml."""
+    text = (ROOT / "dvc.yaml").read_text()
+    stages = yaml.safe_load(text)["stages"].values()
+    named = {group for stage in stages for group in stage.get("do", stage)["params"]}
+    named |= {name.partition("[")[0] for name in re.findall(r"\$\{([^}]+)\}", text) if name != "item"}
+    for name in sorted(named):
+        value = yaml.safe_load(render_starter())
+        for part in name.split("."):
+            assert part in value, name
+            value = value[part]
 
 
 # what a stage of dvc.yaml makes, by the steps that make it

@@ -159,7 +159,7 @@ def test_the_paper_s_proxy_is_right_on_real_cifar(tmp_path: Path) -> None:
     assert loaded.manifest["class_balance"] == {"train": [5000] * 10, "test": [1000] * 10}
     assert [round(mean, 3) for mean in loaded.mean] == [0.491, 0.482, 0.447]  # the paper truncates the last
     assert [round(deviation, 3) for deviation in loaded.deviation] == [0.247, 0.243, 0.262]
-    paper = params.load([ROOT / "params.yaml", ROOT / "workflow" / "presets" / "paper.yaml"])
+    paper = params.load([ROOT / "params.default.yaml", ROOT / "workflow" / "presets" / "paper.yaml"])
     drawn = proxy.draw(loaded, paper.proxy.cnn, paper.seed, paper.paper_defects)
     assert np.bincount(drawn.train_labels_N).tolist() == [500] * 10
     assert np.bincount(drawn.validation_labels_N).tolist() == [100] * 10
