@@ -54,9 +54,9 @@ bench: set-up ## speed of the default searches and final trainings here; leave t
 bench-gpu: set-up ## all numbers that need a CUDA GPU, in 25 minutes at most
 	$(BIN)/python -m benchmarks.gpu --data data --out benchmarks/results/gpu
 
-clean: ## remove results, prepared data and the environment; downloads and the store of evaluations stay
-	rm -rf results results-smoke .venv .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find data -mindepth 1 -maxdepth 1 ! -name downloads -exec rm -rf {} + 2>/dev/null || true
+clean: set-up ## remove what runs have written (results, prepared data, the environment); downloads, the store and files of yours stay
+	@for run in results results-smoke; do if [ -d "$$run" ]; then $(BIN)/autoshrink lineage clean "$$run" || exit 1; fi; done
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 cluster: set-up ## all tests on a real SLURM of two nodes on this machine; needs root, slurm-wlm and munge
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/cluster

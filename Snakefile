@@ -47,6 +47,7 @@ rule all:
     default_target: True
     input:
         [RUN.report / name for name in REPORT_FILES],
+        RUN.report_record,
 
 
 onstart:

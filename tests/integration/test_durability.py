@@ -73,7 +73,7 @@ def test_fifty_kills_lose_nothing(undisturbed: Path, tmp_path: Path) -> None:
     assert outcome["faults"] == 50 and outcome["lost"] == []
     assert contents(tmp_path) == contents(undisturbed)
     run = graph.read(tmp_path / "results")
-    repair(run, verify(run))
+    repair(run, verify(run), [tmp_path])
     assert not list(tmp_path.rglob("*.tmp"))
 
 
@@ -172,7 +172,8 @@ def test_damage_is_set_aside_and_made_again(folder: Path, undisturbed: Path, nam
         bad = DAMAGE[how](good)
     path.write_bytes(bad)
     run = graph.read(folder / "results")
-    (line,) = [line for line in repair(run, verify(run)) if f"{path.name}.damaged-1" in line]
+    moved = repair(run, verify(run), [folder]).moved
+    (line,) = [line for line in moved if f"{path.name}.damaged-1" in line]
     assert "set aside" in line
     assert path.with_name(f"{path.name}.damaged-1").read_bytes() == bad
     if name == "store":  # its evaluations stand in the rounds; the next search that wants it trains it again

@@ -29,6 +29,7 @@ rule report:
         **preflight.or_exit(PLAN.reported),
     output:
         [in_report(name) for name in REPORT_FILES],
+        RUN.report_record,
     log:
         RUN.log("report"),
     benchmark:

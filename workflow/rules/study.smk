@@ -9,12 +9,18 @@ out:  RESULTS/study/{task}/{study.json,study.csv,study.md,anytime.svg,answers.sv
 
 STUDY = RUN.study("{task}")
 STUDY_FILES = ["study.json", "study.csv", "study.md", "anytime.svg", "answers.svg"]
+# an output like any other: nothing else tells the workflow that it is gone
+STUDY_RECORD = "study.lineage.json"
 
 
 rule study:
     """The comparison of strategies, for every task."""
     input:
-        expand(STUDY / "index.html", task=PLAN.parameters.tasks),
+        expand(
+            STUDY / "{name}",
+            name=["index.html", STUDY_RECORD],
+            task=PLAN.parameters.tasks,
+        ),
 
 
 rule study_task:
@@ -23,6 +29,7 @@ rule study_task:
         planned(PLAN.studied),
     output:
         [STUDY / name for name in STUDY_FILES],
+        STUDY / STUDY_RECORD,
         report(
             STUDY / "index.html",
             caption="../report/study.rst",

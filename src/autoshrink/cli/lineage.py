@@ -164,10 +164,19 @@ def verify(run: Path, files: tuple[Path, ...], as_json: bool) -> None:
 
 @lineage.command(short_help="Set aside what is wrong, to be made again.")
 @RUN
-def repair(run: Path) -> None:
+@click.option(
+    "--params",
+    "files",
+    multiple=True,
+    type=options.FILE,
+    help="Also mend the data and the store that these name, where they lie outside this folder.",
+)
+def repair(run: Path, files: tuple[Path, ...]) -> None:
     """Set aside what 'verify' finds wrong, under names that tell, so that the next run makes it again.
 
-    Run it while nothing else works on RUN. A run that does not exist yet needs no repair.
+    Only files that the run's own records know are moved, and only in RUN and in data and store inside the current
+    folder (or named by --params); everything else is left alone. Run it while nothing else works on RUN. Ends with
+    status 1 when something wrong had to be left.
 
     \b
     Example:
@@ -180,8 +189,40 @@ def repair(run: Path) -> None:
         click.echo(f"{run}: there is no such folder, so there is nothing to repair", err=True)
         return
     found = _read(run)
-    for line in room.repair(found, verification.verify(found)):
+    own = [folder for folder in found.folders if folder.resolve().is_relative_to(Path.cwd().resolve())]
+    if files:
+        paths = options.load(files, ()).paths
+        own += [Path(paths.data), Path(paths.store)]
+    repaired = room.repair(found, verification.verify(found), own)
+    for line in repaired.moved:
         click.echo(line, err=True)
+    for line in repaired.left:
+        click.echo(f"left alone: {line}", err=True)
+    if repaired.left:
+        sys.exit(1)
+
+
+@lineage.command(short_help="Remove what a run has written.")
+@RUN
+def clean(run: Path) -> None:
+    """Remove what RUN's records say its steps wrote: results, and prepared data inside the current folder.
+
+    Files that were altered since, or that no record knows, stay and are named; so do downloads and the store.
+
+    \b
+    Example:
+      autoshrink lineage clean results
+    """
+    from autoshrink.lineage import clean as room
+
+    found = _read(run)
+    own = [folder for folder in found.folders if folder.resolve().is_relative_to(Path.cwd().resolve())]
+    count, left = room.clean(found, own)
+    for path in left[:20]:
+        click.echo(f"left alone: {path}", err=True)
+    if len(left) > 20:
+        click.echo(f"left alone: {len(left) - 20} more", err=True)
+    click.echo(f"{run}: {count} files removed")
 
 
 @lineage.command(short_help="Pack a run as an RO-Crate, for others.")

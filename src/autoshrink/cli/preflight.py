@@ -41,7 +41,9 @@ def plan(overlays: Sequence[str], settings: Mapping[str, Any] | None, *, is_job:
     if is_job and submitted:
         return Plan(params.load([Path(submitted)]))
     files = [Path(file) for file in ("params.yaml", *overlays)]
-    return Plan(params.load(files, [f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()]))
+    chosen = params.load(files, [f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()])
+    sources.check_apart(chosen)  # before anything is set aside, or made
+    return Plan(chosen)
 
 
 def snapshot(chosen: Parameters) -> str:
@@ -59,13 +61,18 @@ def environment(chosen: Parameters, programs: Path, *, is_job: bool) -> None:
 def mend(layout: Layout) -> None:
     """Set aside what does not match its record any more, so that it is made again; say so in a line per file.
 
+    Raises UserError where something is wrong that this run can neither set aside nor make again.
+
     Only under tools/run.py, whose lock says that no other run is at work on these results.
     """
     if "AUTOSHRINK_RUN_FOLDER" not in os.environ or not layout.results.is_dir():
         return
     run = graph.read(layout.results)
-    for line in repair.repair(run, verify.verify(run)):
+    repaired = repair.repair(run, verify.verify(run), [layout.data, layout.store])
+    for line in repaired.moved:
         print(f"snakemake: {line}", file=sys.stderr)
+    if repaired.left:
+        raise UserError("\n".join(repaired.left))
 
 
 def begin(chosen: Parameters) -> None:

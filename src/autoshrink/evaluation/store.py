@@ -83,7 +83,10 @@ class Store:
         return self.folder / key[:2] / f"{key}.json"
 
     def get(self, identity: Identity) -> dict[str, Any] | None:
-        """Return the evaluation's content, or None where there is none. A damaged file is set aside and logged."""
+        """Return the evaluation's content, or None where there is none. A damaged one is set aside and logged.
+
+        Raises ArtifactError where a file stands in its place that no record says AutoShrink wrote.
+        """
         path = self.path(identity.key)
         if not path.exists():
             return None
@@ -92,6 +95,8 @@ class Store:
             if content["identity"] != identity.to_json():
                 raise ArtifactError(f"{path}: is the evaluation of something else")
         except ArtifactError as error:
+            if not records.path_of(path).is_file() and not artifacts.is_sealed(path):
+                raise ArtifactError(f"{error}; no record says that AutoShrink wrote it, so it is left alone") from None
             moved = artifacts.set_aside(path, "damaged")
             log.warning("%s; set aside as %s and evaluated again", error, moved.name)
             return None

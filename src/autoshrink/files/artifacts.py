@@ -5,10 +5,15 @@ truncation or foreign content is found when it is read, without any other file a
 """
 
 import contextlib
+import errno
 import hashlib
+import io
 import json
 import os
+import platform
+import re
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +22,10 @@ from autoshrink.errors import ArtifactError
 
 SEAL = "sha256"
 TIMING, TIMING_VERSION = "timing", 1
+# A temporary file's name: what it becomes, the host and the process that write it.
+TEMPORARY = re.compile(r"^\.(?P<name>.+)\.(?P<host>[A-Za-z0-9_-]+)\.(?P<process>\d+)-[0-9a-f]{8}\.tmp$")
+# No JSON file of ours comes near this size; parsing a larger one would take gigabytes.
+LARGEST_JSON = 64 * 2**20
 
 
 def canonical_json(value: object) -> str:
@@ -30,9 +39,24 @@ def digest_of(value: object) -> str:
 
 
 def digest_of_file(path: Path) -> str:
-    """Return the sha256 (hex) of a file's bytes."""
-    with path.open("rb") as file:
+    """Return the sha256 (hex) of a file's bytes. Raises OSError as ``opened`` does."""
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def opened(path: Path) -> io.BufferedReader:
+    """Open a regular file for reading. Raises OSError where there is none: a pipe or a device would never end."""
+    # without waiting: opening a pipe that nobody writes to would hang
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "is a pipe, a device or a socket", str(path))
+    return file
+
+
+def host() -> str:
+    """Return this machine's name as temporary files carry it."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", platform.node()) or "host"
 
 
 @contextlib.contextmanager
@@ -43,7 +67,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     Raises OSError as the file system does (a full disk, a read-only folder); ``path`` is then as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{host()}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
             yield file
@@ -101,11 +125,24 @@ def read_sealed(path: Path, kind: str, version: int) -> dict[str, Any]:
     content = {key: item for key, item in value.items() if key not in ("kind", "version", SEAL)}
     try:
         intact = sealed_bytes(kind, version, content) == raw
-    except ValueError:  # NaN and its like, which no file of ours holds
+    except (ValueError, RecursionError):  # NaN and its like, which no file of ours holds
         intact = False
     if not intact:
         raise ArtifactError(f"{path}: does not match its own sha256: it was altered; remove it to have it made again")
     return content
+
+
+def is_sealed(path: Path) -> bool:
+    """Return whether this is an intact sealed file, of whatever kind and version."""
+    try:
+        _, value = _parse(path, "sealed file")
+        version = value.get("version") if isinstance(value, dict) else None
+        if not isinstance(version, int):
+            return False
+        read_sealed(path, kind_of(path), version)
+    except ArtifactError:
+        return False
+    return True
 
 
 def kind_of(path: Path) -> str:
@@ -119,12 +156,19 @@ def kind_of(path: Path) -> str:
 
 def _parse(path: Path, expected: str) -> tuple[bytes, Any]:
     try:
-        raw = path.read_bytes()
+        with opened(path) as file:
+            raw = file.read(LARGEST_JSON + 1)
+        if len(raw) > LARGEST_JSON:
+            raise ArtifactError(f"{path}: is larger than {LARGEST_JSON >> 20} MiB, which no {expected} is")
         return raw, json.loads(raw)
+    except ArtifactError:
+        raise
     except FileNotFoundError:
         raise ArtifactError(f"{path}: there is no such file; expected a {expected}") from None
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read ({error.strerror})") from error
+    except RecursionError:
+        raise ArtifactError(f"{path}: is nested deeper than any {expected}; the file is foreign or altered") from None
     except ValueError as error:
         raise ArtifactError(
             f"{path}: not valid JSON ({error}); the file is truncated or altered; remove it to have it made again"

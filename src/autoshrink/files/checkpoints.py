@@ -6,6 +6,7 @@ is read.
 """
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
 
 KIND, VERSION = "checkpoint", 1
+_NAME = re.compile(r"step-\d{9}\.json")
 log = logging.getLogger(__name__)
 
 
@@ -56,7 +58,7 @@ def save(folder: Path, step: int, state: Any, identity: Mapping[str, Any], keep:
         },
     )
     if keep:
-        for old in sorted(folder.glob("step-*.json"))[:-keep]:
+        for old in _all(folder)[:-keep]:
             old.unlink(missing_ok=True)
             old.with_suffix(".safetensors").unlink(missing_ok=True)
     return path
@@ -67,7 +69,7 @@ def load_latest(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
 
     Damaged checkpoints, and those of another training, are set aside under a name that tells, and logged.
     """
-    for path in sorted(folder.glob("step-*.json"), reverse=True):
+    for path in reversed(_all(folder)):
         tensors_path = path.with_suffix(".safetensors")
         try:
             content = artifacts.read_sealed(path, KIND, VERSION)
@@ -90,6 +92,11 @@ def load_latest(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
             continue
         return Checkpoint(content["step"], _restore(content["state"], tensors), path)
     return None
+
+
+def _all(folder: Path) -> list[Path]:
+    """Return the checkpoints by step: names that ``save`` gives, and no other that a user may have put beside them."""
+    return sorted(path for path in folder.glob("step-*.json") if _NAME.fullmatch(path.name))
 
 
 def _set_aside(path: Path, why: str, message: str) -> None:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from autoshrink.errors import ArtifactError
+from autoshrink.files import artifacts
 from autoshrink.lineage import records
 from autoshrink.lineage.records import Record
 
@@ -32,19 +33,46 @@ class Run:
         """The record of each recorded file."""
         return {path: record for record in self.records.values() for path in record.outputs}
 
+    @cached_property
+    def cycle(self) -> tuple[Path, ...]:
+        """The records that depend on themselves, in order of name: none, unless somebody has tampered with them."""
+        left = {path: {item.path for item in self.parents(record)} for path, record in self.records.items()}
+        # take away what depends on nothing that is left, then what nothing that is left depends on: cycles stay
+        for _ in range(2):
+            children: dict[Path, list[Path]] = {}
+            for path, before in left.items():
+                for item in before:
+                    children.setdefault(item, []).append(path)
+            free = [path for path, before in left.items() if not before]
+            for path in free:  # grows while more becomes free
+                del left[path]
+                for child in children.get(path, ()):
+                    left[child].discard(path)
+                    if not left[child]:
+                        free.append(child)
+            turned: dict[Path, set[Path]] = {path: set() for path in left}
+            for path, before in left.items():
+                for item in before:
+                    turned[item].add(path)
+            left = turned
+        return tuple(sorted(left))
+
     def ancestors(self, record: Record) -> list[Record]:
-        """Return the records that ``record`` depends on, itself last, each after all that it depends on."""
+        """Return the records that ``record`` depends on, itself last, each after all that it depends on.
+
+        Where records depend on themselves in a circle, each still comes once.
+        """
         order: dict[Path, Record] = {}
+        opened: set[Path] = set()
         waiting: list[tuple[Record, bool]] = [(record, False)]
         while waiting:  # no recursion: a search of many rounds is a long chain
             current, is_complete = waiting.pop()
-            if current.path in order:
-                continue
             if is_complete:
                 order[current.path] = current
-                continue
-            waiting.append((current, True))
-            waiting += [(before, False) for before in reversed(self.parents(current)) if before.path not in order]
+            elif current.path not in opened:
+                opened.add(current.path)
+                waiting.append((current, True))
+                waiting += [(before, False) for before in reversed(self.parents(current)) if before.path not in opened]
         return list(order.values())
 
     def parents(self, record: Record) -> list[Record]:
@@ -92,8 +120,17 @@ def read(results: Path) -> Run:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Yield the files under ``folder`` in order of name, less what is no artifact."""
-    for root, names, files in os.walk(folder):
+    """Yield the files under ``folder`` in order of name, less what is no artifact.
+
+    Folders behind symbolic links are walked too, each once, so that links in a circle end.
+    """
+    seen: set[tuple[int, int]] = set()
+    for root, names, files in os.walk(folder, followlinks=True):
+        status = Path(root).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            names.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
         names[:] = sorted(name for name in names if name not in UNTRACED)
         for name in sorted(files):
             yield Path(root, name)
@@ -112,10 +149,15 @@ def run_of(artifact: Path) -> Path:
 
 
 def _leads(record: Record) -> list[Path]:
-    folders = [path.parent for path in record.inputs if path.name == "manifest.json" and path.parent.is_dir()]
+    folders = [path.parent for path in record.inputs if path.name == "manifest.json" and _is_prepared(path)]
     if record.store is not None and record.store.is_dir():
         folders.append(record.store / "evaluations")
     return list(dict.fromkeys(folders))
+
+
+def _is_prepared(manifest: Path) -> bool:
+    """Return whether a prepared data set is, or was, here: what a record merely names may be any folder at all."""
+    return records.path_of(manifest).is_file() or (manifest.is_file() and artifacts.is_sealed(manifest))
 
 
 def _is_within(folder: Path, others: Iterable[Path]) -> bool:

@@ -80,17 +80,49 @@ def write(artifact: Path, inputs: Mapping[Path, str], outputs: Mapping[Path, str
 
 
 def read(path: Path) -> Record:
-    """Read a record file. Raises ArtifactError when it is damaged."""
+    """Read a record file.
+
+    Raises ArtifactError when it is damaged, or claims to have made a file outside its own folder: no step does that,
+    and what a record claims may be moved out of the way.
+    """
     facts = artifacts.read_sealed(path, KIND, VERSION)
-    try:
-        inputs, outputs = (
-            {absolute(path.parent / file): digest for file, digest in facts.pop(key).items()}
-            for key in ("inputs", "outputs")
+    inputs, outputs = (_files(path, facts.pop(key, None)) for key in ("inputs", "outputs"))
+    if inputs is None or outputs is None or not _is_well_formed(facts):
+        raise ArtifactError(
+            f"{path}: is no lineage record: its verb, inputs, outputs or facts are not what a step writes"
         )
-        assert isinstance(facts["verb"], str)
-    except (AssertionError, AttributeError, KeyError):
-        raise ArtifactError(f"{path}: is no lineage record: it lacks its verb, inputs or outputs") from None
+    folder = absolute(path).parent
+    for file in outputs:
+        if not file.is_relative_to(folder) or file == absolute(path):
+            raise ArtifactError(f"{path}: claims {relative(file, folder)}, which no step of this folder writes")
     return Record(absolute(path), inputs, outputs, facts)
+
+
+def _files(path: Path, listed: object) -> dict[Path, str] | None:
+    """Return a record's inputs or outputs by absolute path; None where it is no mapping of names to digests."""
+    if not isinstance(listed, dict):
+        return None
+    if not all(_is_name(name) and isinstance(digest, str) for name, digest in listed.items()):
+        return None
+    return {absolute(path.parent / name): digest for name, digest in listed.items()}
+
+
+def _is_well_formed(facts: Mapping[str, Any]) -> bool:
+    """Return whether the facts have the types that every reader relies on."""
+    mappings = ("code", "environment", "parameters", "seeds", "compute", "subject")
+    texts = ("verb", "task", "store")
+    return (
+        {"verb", "code", "environment"} <= facts.keys()
+        and all(isinstance(facts.get(name, {}), dict) for name in mappings)
+        and all(isinstance(facts.get(name, ""), str) for name in texts)
+        and _is_name(facts.get("store", "store"))
+    )
+
+
+def _is_name(name: str) -> bool:
+    """Return whether a file system can be asked about this path: others end in an error of their own."""
+    parts = name.split("/")
+    return bool(name) and "\0" not in name and len(name) < 4096 and all(len(part.encode()) < 256 for part in parts)
 
 
 def is_beside(path: Path) -> bool:

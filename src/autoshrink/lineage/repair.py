@@ -1,110 +1,191 @@
-"""Putting damaged artifacts out of the way, under a name that tells, so that the workflow makes them again.
+"""Putting what is wrong with a run out of the way, under a name that tells, so that the workflow makes it again.
 
-Nothing is deleted but what a killed process left half-written.
+The user's files are the user's: a file is moved only when a record of the run's says that a step wrote it, or it is a
+sealed file that such a record names, and only inside the run's own folders, symbolic links resolved. What nobody knows
+is left where it is. Nothing is deleted but what a process of this machine, killed since, left half-written.
 """
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from autoshrink.errors import UserError
 from autoshrink.files import artifacts
-from autoshrink.lineage import graph, records, verify
+from autoshrink.lineage import records, verify
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
 from autoshrink.lineage.verify import Finding, Verdict
 
 
-def repair(run: Run, verdict: Verdict) -> list[str]:
-    """Set aside what a verification found wrong; return one line per file, saying where it went and why.
+@dataclass(frozen=True)
+class Repaired:
+    """What a repair did: ``moved`` has a line for each file set aside, ``left`` one for each wrong one it must not
+    touch."""
+
+    moved: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def repair(run: Run, verdict: Verdict, own: Iterable[Path] = ()) -> Repaired:
+    """Set aside what a verification found wrong, and all that was made from it.
 
     A damaged file becomes ``NAME.damaged-N``. What stands or falls with it, or was made from something that has changed
-    since, becomes ``.incomplete-N`` or ``.outdated-N``; what no record explains ``.orphaned-N``, if it lies where the
-    pipeline writes. Leftovers of processes that no longer run are removed.
+    since, becomes ``.incomplete-N`` or ``.outdated-N``; a step's that nothing depends on ``.orphaned-N``. Files are
+    moved inside the results and the folders ``own`` alone. Raises UserError where a file cannot be moved.
 
-    Whatever the run's results made from these goes with them, for a workflow makes a file in the middle again only
-    where something after it is wanted. It costs little: evaluations come from the store, trainings go on from
-    checkpoints.
+    What the run's results made from these goes with them, for a workflow makes a file in the middle again only where
+    something after it is wanted. It costs little: evaluations come from the store, trainings go on from checkpoints.
     """
-    lines: list[str] = []
+    plan = _Plan(run, tuple(folder.resolve() for folder in (run.results, *own)))
     for finding in verdict.findings:
-        lines += _put_away(finding, run)
-    lines += _put_away_after(verdict, run)
+        plan.add_finding(finding)
+    plan.add_descendants()
+    moved = []
+    for path, (why, reason) in plan.moves.items():
+        try:
+            moved.append(f"{_shown(path)}: {reason}; set aside as {artifacts.set_aside(path, why).name}")
+        except OSError as error:
+            raise UserError(f"{path}: {reason}, and cannot be set aside ({error.strerror})") from None
     for path in verdict.leftovers:
-        match = verify.LEFTOVER.match(path.name)
-        assert match is not None
-        if not _is_alive(int(match[1])):
+        if plan.is_inside(path) and _is_dead(path):
             path.unlink(missing_ok=True)
-    return lines
+    return Repaired(tuple(moved), tuple(f"{_shown(path)}: {reason}" for path, reason in plan.left.items()))
 
 
-def _put_away(finding: Finding, run: Run) -> list[str]:
-    path, record = finding.path, finding.record
-    why = f"{finding.kind}: {finding.what}"
-    if finding.kind == verify.ALTERED:
-        lines = _move([path], "damaged", why)
-        if record is not None:
-            return lines + _move([record.artifact], "incomplete", f"stands or falls with {path.name}")
-        if path.name.endswith(records.SUFFIX):  # without its record, nobody knows what the artifact is
-            lines += _move(_unexplained(path, run), "incomplete", f"its record {path.name} was damaged")
-        return lines
-    if finding.kind == verify.MISSING and record is not None:
-        # an output that is gone takes the rest of its step along; an input that is gone, what was made from it
-        is_output = path in record.outputs
-        return _move([record.artifact] if is_output else _all(record), "incomplete" if is_output else "outdated", why)
-    if finding.kind == verify.OUTDATED and record is not None:
-        return _move(_all(record), "outdated", why)
-    if finding.kind == verify.ORPHANED and _is_ours(path, run):
-        return _move([path] if record is None else _all(record), "orphaned", why)
-    return []
+@dataclass
+class _Plan:
+    """The files to move, with the word for their new name and the reason; and those left alone, with the reason."""
+
+    run: Run
+    own: tuple[Path, ...]
+    moves: dict[Path, tuple[str, str]] = field(default_factory=dict)
+    left: dict[Path, str] = field(default_factory=dict)
+
+    def add_finding(self, finding: Finding) -> None:
+        """Plan the moves that one finding asks for."""
+        path, record = finding.path, finding.record
+        why = f"{finding.kind}: {finding.what}"
+        if finding.kind == verify.ALTERED and record is not None:
+            self._move([path], "damaged", why)
+            self._move([record.artifact], "incomplete", f"stands or falls with {path.name}")
+        elif finding.kind == verify.ALTERED:
+            self._add_altered(path, why)
+        elif finding.kind == verify.MISSING and record is not None:
+            # an output that is gone takes the rest of its step along; an input that is gone, what was made from it
+            if path in record.outputs:
+                self._move([record.artifact], "incomplete", why)
+            elif self.is_inside(path):
+                self._move(_all(record), "outdated", why)
+            else:
+                self.left[path] = why  # the user's own, which no step makes again
+        elif finding.kind == verify.OUTDATED and record is not None:
+            self._move(_all(record), "outdated", why)
+        elif finding.kind == verify.ORPHANED and record is not None:
+            self._move(_all(record), "orphaned", why)
+        elif finding.kind == verify.ORPHANED and self._is_known(path):
+            self._move([path], "incomplete", "its record is gone, so nobody can tell how it was made")
+
+    def _add_altered(self, path: Path, why: str) -> None:
+        """Plan for what no record vouches for: a record itself, a timing, a checkpoint."""
+        artifact = path.with_name(path.name.removesuffix(records.SUFFIX) + ".json")
+        if path in self.run.records:  # intact by itself, but not what a step can have written
+            self._move(_all(self.run.records[path]), "damaged", why)
+        elif path in self.run.damaged:
+            if not self._is_record(path, artifact):
+                self.left[path] = f"{why}; nothing says that it is AutoShrink's, so it is left alone"
+                return
+            self._move([path], "damaged", why)
+            if self._is_known(artifact):
+                self._move([artifact], "incomplete", f"its record {path.name} was damaged")
+        elif self._is_beside(path):
+            self._move([path], "damaged", why)
+
+    def add_descendants(self) -> None:
+        """Plan for what was made from files that are gone or about to be, and from that, through to the end."""
+        recorded = {*self.run.producers, *(path for record in self.run.records.values() for path in record.inputs)}
+        gone = {path for path in recorded if path in self.moves or (self.is_inside(path) and not path.exists())}
+        gone |= self.moves.keys()
+        waiting = [record for record in self.run.records.values() if record.path.is_relative_to(self.run.results)]
+        while found := [(record, lost) for record in waiting if (lost := sorted(gone & record.inputs.keys()))]:
+            for record, lost in found:
+                waiting.remove(record)
+                gone |= record.outputs.keys()
+                self._move(_all(record), "outdated", f"was made from {lost[0].name}, which is to be made again")
+
+    def _move(self, paths: Iterable[Path], why: str, reason: str) -> None:
+        for path in paths:
+            if path in self.moves or not path.is_file():
+                continue
+            if path.is_symlink() or not self.is_inside(path):
+                self.left.setdefault(
+                    path, f"{reason}; it is a link or lies outside the run's folders, so it is left alone"
+                )
+            else:
+                self.moves[path] = why, reason
+
+    def is_inside(self, path: Path) -> bool:
+        """Return whether a path, symbolic links resolved, lies inside the run's own folders."""
+        try:
+            place = path.resolve()
+        except (OSError, RuntimeError):  # links in a circle
+            return False
+        return any(place.is_relative_to(folder) for folder in self.own)
+
+    @cached_property
+    def _read(self) -> set[Path]:
+        return {path for record in self.run.records.values() for path in record.inputs}
+
+    def _is_beside(self, path: Path) -> bool:
+        """Return whether a step leaves this file beside what it records: its timing, or a training's checkpoint."""
+        if path.parent.name == "checkpoints":
+            return path.parent.with_name("model.lineage.json") in self.run.records
+        return any(path == artifacts.timing_path(record.artifact) for record in self.run.records.values())
+
+    def _is_known(self, path: Path) -> bool:
+        """Return whether a file without a record is one of the pipeline's all the same.
+
+        It is sealed, and a record says that a step read it, or a step's record or timing stands beside it, or it is an
+        evaluation under its own key.
+        """
+        beside = records.path_of(path) in self.run.damaged or artifacts.read_timing(path) or path in self._read
+        if not beside and len(path.stem) != 64:
+            return False
+        return artifacts.is_sealed(path) and bool(beside or _key_of(path) == path.stem)
+
+    def _is_record(self, path: Path, artifact: Path) -> bool:
+        """Return whether a file named as a record, which cannot be read as one, was one of the pipeline's."""
+        if artifact in self._read or artifacts.read_timing(artifact) or artifacts.is_sealed(artifact):
+            return True
+        try:
+            with artifacts.opened(path) as file:
+                return b'"kind": "lineage"' in file.read(artifacts.LARGEST_JSON)
+        except OSError:
+            return False
 
 
-def _put_away_after(verdict: Verdict, run: Run) -> list[str]:
-    """Set aside what was made from files that are gone, and what was made from that, through to the end."""
-    named = {finding.path for finding in verdict.findings}
-    gone = {path for path in {*named, *run.producers} if not path.exists()}
-    lines: list[str] = []
-    waiting = [record for record in run.records.values() if record.path.is_relative_to(run.results)]
-    while found := [(record, lost) for record in waiting if (lost := sorted(gone & record.inputs.keys()))]:
-        for record, lost in found:
-            waiting.remove(record)
-            gone |= record.outputs.keys()
-            lines += _move(_all(record), "outdated", f"was made from {lost[0].name}, which is to be made again")
-    return lines
+def _key_of(path: Path) -> object:
+    return artifacts.read_sealed(path, "evaluation", 1).get("key") if artifacts.kind_of(path) == "evaluation" else None
 
 
 def _all(record: Record) -> list[Path]:
     return [*record.outputs, record.path, artifacts.timing_path(record.artifact)]
 
 
-def _unexplained(record: Path, run: Run) -> list[Path]:
-    """Return the artifact that a damaged record stood beside; of the report, all files that no other explains."""
-    artifact = record.with_name(record.name.removesuffix(records.SUFFIX) + ".json")
-    if artifact != run.results / "report/report.json":
-        return [artifact]
-    files = [path for path in graph.walk(artifact.parent) if path not in run.producers]
-    return [path for path in files if not records.is_beside(path) and not verify.SET_ASIDE.search(path.name)]
+def _shown(path: Path) -> str:
+    return records.relative(path, Path.cwd())
 
 
-def _is_ours(path: Path, run: Run) -> bool:
-    """Return whether the pipeline's steps write there; a user's own notes, and what other verbs add, are left alone."""
-    folders = [run.results / name for name in ("cnn", "rnn")]
-    return any(path.is_relative_to(folder) for folder in [*folders, *run.folders[1:]])
-
-
-def _move(paths: Iterable[Path], why: str, reason: str) -> list[str]:
-    lines = []
-    for path in paths:
-        if path.is_file():
-            moved = artifacts.set_aside(path, why)
-            lines.append(f"{records.relative(path, Path.cwd())}: {reason}; set aside as {moved.name}")
-    return lines
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+def _is_dead(leftover: Path) -> bool:
+    """Return whether the process that was writing a temporary file is known to be gone: only this host's can be."""
+    match = artifacts.TEMPORARY.match(leftover.name)
+    if match is None or match["host"] != artifacts.host():
         return False
-    except PermissionError:
+    try:
+        os.kill(int(match["process"]), 0)
+    except (ProcessLookupError, OverflowError):
         return True
-    return True
+    except PermissionError:
+        return False
+    return False

@@ -20,7 +20,7 @@ from autoshrink.workflow.slices import slice_of
 ALTERED, MISSING, OUTDATED, ORPHANED = "altered", "missing", "out of date", "orphaned"
 # Files that were set aside already, and what a killed process leaves: told, but no fault of the run.
 SET_ASIDE = re.compile(r"\.(damaged|foreign|incomplete|outdated|orphaned)-\d+$")
-LEFTOVER = re.compile(r"^\..+\.(\d+)-[0-9a-f]{8}\.tmp$")
+LEFTOVER = artifacts.TEMPORARY
 _PARAMETERS = re.compile(r"^params-[0-9a-f]+\.yaml$")
 # a safe loader, the quick one where there is one
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -62,12 +62,26 @@ def verify(run: Run, parameters: Parameters | None = None) -> Verdict:
     set_aside = tuple(path for path in files if SET_ASIDE.search(path.name))
     leftovers = tuple(path for path in files if LEFTOVER.match(path.name))
     rest = [path for path in files if path not in {*set_aside, *leftovers} and path.name not in _FOREIGN]
-    found = {path: artifacts.digest_of_file(path) for path in rest if not records.is_beside(path)}
+    digests = {path: _digest(path) for path in rest if not records.is_beside(path)}
+    unreadable = {path: error for path, error in digests.items() if isinstance(error, OSError)}
+    found = {path: digest for path, digest in digests.items() if isinstance(digest, str)}
 
-    findings = [Finding(ALTERED, path, what.partition(": ")[2]) for path, what in run.damaged.items()]
-    wrong: set[Path] = set()
+    findings = [Finding(ALTERED, path, what.removeprefix(f"{path}: ")) for path, what in run.damaged.items()]
+    findings += [Finding(ALTERED, path, f"cannot be read: {error.strerror}") for path, error in unreadable.items()]
+    if run.cycle:
+        others = ", ".join(records.relative(path, run.results) for path in run.cycle[1:4])
+        what = f"depends on itself, by way of {others or 'nothing else'}: no step can have written these records"
+        findings.append(Finding(ALTERED, run.cycle[0], what))
+    wrong: set[Path] = set(unreadable)
     for record in run.records.values():
         for path, digest in record.outputs.items():
+            if path in unreadable:
+                continue
+            if run.producers[path] is not record:
+                for one, other in ((record, run.producers[path]), (run.producers[path], record)):
+                    what = f"claims {path.name}, which {other.path.name} says it wrote too"
+                    findings.append(Finding(ALTERED, one.path, what))
+                continue
             if path not in found:
                 findings.append(Finding(MISSING, path, f"was made by '{record.verb}' and is gone", record))
             elif found[path] != digest:
@@ -92,6 +106,14 @@ def verify(run: Run, parameters: Parameters | None = None) -> Verdict:
     return Verdict(tuple(findings), len(found), set_aside, leftovers, artifacts.digest_of(covered))
 
 
+def _digest(path: Path) -> str | OSError:
+    """Return a file's digest, or why it cannot be read: a pipe, a link that leads nowhere, no permission."""
+    try:
+        return artifacts.digest_of_file(path)
+    except OSError as error:
+        return error
+
+
 def _inputs(record: Record, found: Mapping[Path, str], wrong: set[Path], run: Run) -> list[Finding]:
     """Return the artifact as out of date where an input is no longer what it was made from."""
     for path, digest in record.inputs.items():
@@ -99,7 +121,8 @@ def _inputs(record: Record, found: Mapping[Path, str], wrong: set[Path], run: Ru
             continue  # that is named already, and making it again puts this right
         now = found.get(path)
         if now is None and path.is_file():
-            now = artifacts.digest_of_file(path)
+            read = _digest(path)
+            now = read if isinstance(read, str) else None
         if now == digest:
             continue
         name = records.relative(path, record.path.parent)
@@ -143,8 +166,8 @@ def _itself(path: Path, run: Run) -> list[Finding]:
             artifacts.read_sealed(path, artifacts.TIMING, artifacts.TIMING_VERSION)
             return []
         if _PARAMETERS.match(name):
-            _check_parameters(path)
-            return []
+            intact = is_snapshot(path)
+            return [] if intact else [Finding(ALTERED, path, "is not the snapshot that its name is the digest of")]
         if path.parent.name == "checkpoints" and name.endswith(".safetensors") and path.with_suffix(".json").exists():
             return []  # its JSON vouches for it
         if path.parent.name == "checkpoints" and name.endswith(".json"):
@@ -157,16 +180,15 @@ def _itself(path: Path, run: Run) -> list[Finding]:
     return [Finding(ORPHANED, path, "no record says how it was made")]
 
 
-def _check_parameters(path: Path) -> None:
+def is_snapshot(path: Path) -> bool:
+    """Return whether a file of frozen parameters is the one that its name is the digest of."""
     try:
         text = path.read_text(encoding="utf-8")
         values = yaml.load(text, _Loader)
         named = path.name == f"params-{artifacts.digest_of(values)[:16]}.yaml"
-        intact = named and yaml.safe_dump(values, sort_keys=False, allow_unicode=True) == text
-    except (OSError, ValueError, TypeError, yaml.YAMLError):
-        intact = False
-    if not intact:
-        raise ArtifactError(f"{path}: is not the snapshot that its name is the digest of")
+        return named and yaml.safe_dump(values, sort_keys=False, allow_unicode=True) == text
+    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError):
+        return False
 
 
 def _check_checkpoint(path: Path) -> None:

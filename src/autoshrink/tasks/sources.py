@@ -1,6 +1,6 @@
 """Whether raw data and pre-trained vectors are at hand, told before anything runs and without reading it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from itertools import product
 from pathlib import Path
 
@@ -15,6 +15,7 @@ def check(parameters: Parameters, prepared: Collection[str] = ()) -> list[str]:
 
     Raises DataError, one line per data set whose folder, file or package, and per file of vectors, that is missing.
     """
+    check_apart(parameters)
     found, missing = [], []
     for section, task in product(("proxy", "training"), parameters.tasks):
         try:
@@ -32,6 +33,45 @@ def check(parameters: Parameters, prepared: Collection[str] = ()) -> list[str]:
     if missing:
         raise DataError("\n".join(missing))
     return found
+
+
+def check_apart(parameters: Parameters) -> None:
+    """Make sure that no raw data lies where the pipeline writes, nor around it. Symbolic links are followed.
+
+    Raises DataError, one line per data set or file of vectors that does.
+    """
+    data = Path(parameters.paths.data)
+    written = {
+        "paths.results": Path(parameters.paths.results),
+        "paths.store": Path(parameters.paths.store),
+        "downloads": data / "downloads",
+        **{f"the prepared data set {name}": data / name for name in parameters.used_datasets},
+    }
+    lines = []
+    for key, raw in _raw(parameters):
+        for what, place in written.items():
+            one, other = raw.resolve(), place.resolve()
+            if one.is_relative_to(other) or other.is_relative_to(one):
+                lines.append(
+                    f"{key} = {str(raw)!r}: overlaps {what} ({place}), which the pipeline writes to; "
+                    f"keep raw data in a folder of its own, such as raw/{raw.name}"
+                )
+                break
+    if lines:
+        raise DataError("\n".join(lines))
+
+
+def _raw(parameters: Parameters) -> Iterator[tuple[str, Path]]:
+    """Yield the files and folders of the user's that the run reads, each under the key that names it."""
+    for name in parameters.used_datasets:
+        entry = parameters.datasets[name]
+        for key in ("folder", "train", "validation", "test"):
+            value = getattr(entry, key, None)
+            if isinstance(value, str):
+                yield f"datasets.{name}.{key}", Path(value)
+    for section, recipe in (("proxy", parameters.proxy.rnn), ("training", parameters.training.rnn)):
+        if Task.RNN in parameters.tasks and recipe.network.embedding_file is not None:
+            yield f"{section}.rnn.network.embedding_file", Path(recipe.network.embedding_file)
 
 
 def vectors(parameters: Parameters, section: str, task: Task) -> list[Path]:

@@ -138,6 +138,11 @@ class Layout:
         return self.results / "report"
 
     @property
+    def report_record(self) -> Path:
+        """The report's lineage record: an output of its step, for nothing else tells the workflow that it is gone."""
+        return self.report / "report.lineage.json"
+
+    @property
     def known_networks(self) -> Path:
         """Costs of known networks, counted as the found ones are."""
         return self.report / "known-networks.json"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from autoshrink.errors import ArtifactError
 from autoshrink.evaluation.store import KIND, VERSION, Identity, Store
 from autoshrink.files import artifacts
 from autoshrink.params.base import Task
@@ -64,7 +65,7 @@ def test_what_is_put_is_got(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [lambda raw: raw[:-20], lambda raw: b"", lambda raw: raw.replace(b"0.5", b"0.6")])
 def test_damaged_evaluation_is_set_aside_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture, damage) -> None:  # type: ignore[no-untyped-def]
     """A truncated, emptied or altered file is moved out of the way, named in the log, and its place is free again."""
-    store = Store(tmp_path)
+    store = Store(tmp_path, lambda: {"verb": "evaluate", "code": {}, "environment": {}})
     store.put(identity(), RESULT)
     path = store.path(identity().key)
     path.write_bytes(damage(path.read_bytes()))
@@ -74,6 +75,17 @@ def test_damaged_evaluation_is_set_aside_and_named(tmp_path: Path, caplog: pytes
     assert path.with_name(f"{path.name}.damaged-1").exists()
     store.put(identity(), RESULT)
     assert store.get(identity()) is not None
+
+
+def test_a_file_that_nobody_recorded_is_left_alone(tmp_path: Path) -> None:
+    """What stands in an evaluation's place and is not known to be AutoShrink's is named, and not moved."""
+    store = Store(tmp_path)
+    path = store.path(identity().key)
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    with pytest.raises(ArtifactError, match="no record says that AutoShrink wrote it"):
+        store.get(identity())
+    assert path.read_text() == "mine"
 
 
 def test_evaluation_of_something_else_is_not_taken(tmp_path: Path) -> None:

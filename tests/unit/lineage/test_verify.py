@@ -1,5 +1,6 @@
 """An untouched run passes; one flipped byte, one missing or one stray file is named."""
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -128,12 +129,12 @@ def test_other_parameters_make_outdated(folder: Path) -> None:
 
 def test_leftover_of_killed_process_is_no_fault(folder: Path) -> None:
     """A temporary file of a killed process is told, but the run is still whole; repair removes it."""
-    leftover = folder / SEARCH / ".best.json.999999999-0123abcd.tmp"
+    leftover = folder / SEARCH / f".best.json.{artifacts.host()}.999999999-0123abcd.tmp"
     leftover.write_text("half")
     run = graph.read(folder / "results")
     verdict = verify(run)
     assert verdict.findings == () and verdict.leftovers == (leftover,)
-    assert repair(run, verdict) == []
+    assert repair(run, verdict).moved == ()
     assert not leftover.exists()
 
 
@@ -161,13 +162,14 @@ def test_repair_sets_damage_aside(folder: Path, name: str) -> None:
     damaged = b"?" + path.read_bytes()[1:]
     path.write_bytes(damaged)
     run = graph.read(folder / "results")
-    lines = repair(run, verify(run))
+    lines = repair(run, verify(run)).moved
     assert len(lines) >= 1 and str(path.name) in lines[0]
     assert path.with_name(f"{path.name}.damaged-1").read_bytes() == damaged
     step_output = path.with_name("best.json") if name == "best.lineage.json" else path
     assert not step_output.exists()
     if name.startswith("model/"):
         assert not path.with_name("model.json").exists()
+    assert not (folder / "results/report/metrics.md").exists(), "what was made from it is still there"
 
 
 @pytest.mark.parametrize("name", ["data/digits/manifest.json", f"{SEARCH}/round-01/round.json"])
@@ -175,7 +177,7 @@ def test_repair_takes_along_what_was_made_from_it(folder: Path, name: str) -> No
     """A file in the middle goes with all that was made from it: else no workflow would make it again."""
     (folder / name).write_bytes(b"?")
     run = graph.read(folder / "results")
-    repair(run, verify(run))
+    repair(run, verify(run), [folder / "data", folder / "store"])
     gone = [path for path in ("best.json", "model/model.json", "metrics.json") if not (folder / SEARCH / path).exists()]
     assert gone == ["best.json", "model/model.json", "metrics.json"]
     assert (folder / SEARCH / "round-00/round.json").exists()
@@ -183,14 +185,82 @@ def test_repair_takes_along_what_was_made_from_it(folder: Path, name: str) -> No
     assert not list((folder / "store").rglob("*.outdated-*"))
 
 
-def test_repair_leaves_the_users_files_alone(folder: Path) -> None:
-    """Notes that a user put into the results folder are named by verify, and left alone by repair."""
-    (folder / "results/notes.txt").write_text("mine")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "results/notes.txt",
+        f"{SEARCH}/notes.txt",
+        f"{SEARCH}/round-01/mine.json",
+        f"{SEARCH}/mine.lineage.json",
+        f"{SEARCH}/model/checkpoints.bak/step-000000010.json",
+        "results/report/mine.html",
+        "data/digits/cats/7.jpg",
+        "store/evaluations/README",
+    ],
+)
+def test_repair_leaves_the_users_files_alone(folder: Path, name: str) -> None:
+    """Files that a user put beside the pipeline's are named by verify, and left alone by repair."""
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("mine")
     run = graph.read(folder / "results")
     verdict = verify(run)
-    assert [item.kind for item in verdict.findings] == [ORPHANED]
-    assert repair(run, verdict) == []
-    assert (folder / "results/notes.txt").read_text() == "mine"
+    assert [str(item.path) for item in verdict.findings] == [str(folder / name)]
+    assert repair(run, verdict, run.folders).moved == ()
+    assert (folder / name).read_text() == "mine"
+
+
+def test_a_copy_that_a_user_made_is_left_alone(folder: Path) -> None:
+    """A sealed file under a name that no record knows is the user's copy."""
+    shutil.copy(folder / SEARCH / "best.json", folder / SEARCH / "my-best.json")
+    run = graph.read(folder / "results")
+    assert repair(run, verify(run), run.folders).moved == ()
+
+
+def reread(folder: Path, record: Path, **changes: object) -> None:
+    """Write a sealed record again with other facts, inputs or outputs: what a forger would do."""
+    content = artifacts.read_sealed(record, records.KIND, records.VERSION)
+    artifacts.write_sealed(record, records.KIND, records.VERSION, {**content, **changes})
+
+
+def tree_of(folder: Path) -> dict[str, bytes]:
+    """Return the content of every file of a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("how", ["input", "output", "store", "with-record", "link"])
+def test_forged_record_reaches_nothing_outside(folder: Path, tmp_path: Path, how: str) -> None:
+    """Whatever a record claims, repair touches no file outside the run's own folders."""
+    victim = tmp_path / "victim"
+    (victim / "evaluations").mkdir(parents=True)
+    for name in ("manifest.json", "photo.jpg", "evaluations/a.json", "train_images.npy"):
+        (victim / name).write_text("mine")
+    record = records.path_of(folder / SEARCH / "best.json")
+    outward = os.path.relpath(victim, record.parent)
+    if how in ("input", "with-record"):
+        reread(folder, record, inputs={f"{outward}/manifest.json": "0" * 64})
+    if how == "with-record":  # another project's prepared data, with records in order, that does not verify
+        shutil.rmtree(victim)
+        shutil.copytree(folder / "data/digits", victim)
+        (victim / "train_images.npy").write_text("changed")
+    if how == "output":
+        reread(folder, record, outputs={f"{outward}/photo.jpg": "0" * 64})
+    if how == "store":
+        reread(folder, record, store=outward)
+    if how == "link":
+        (folder / SEARCH / "best.json").unlink()
+        (folder / SEARCH / "best.json").symlink_to(victim / "photo.jpg")
+    before = tree_of(victim)
+    run = graph.read(folder / "results")
+    repair(run, verify(run), [folder / "data", folder / "store"])
+    assert tree_of(victim) == before
+
+
+def test_deleted_record_is_made_again(folder: Path) -> None:
+    """An artifact whose record is gone is set aside with all that was made from it, so that a run makes it again."""
+    records.path_of(folder / SEARCH / "best.json").unlink()
+    run = graph.read(folder / "results")
+    repair(run, verify(run))
+    assert not [name for name in ("best.json", "metrics.json") if (folder / SEARCH / name).exists()]
 
 
 def test_altered_names_both_digests(folder: Path) -> None:
@@ -199,3 +269,34 @@ def test_altered_names_both_digests(folder: Path) -> None:
     path.write_bytes(b"foreign")
     (finding,) = [item for item in verify(graph.read(folder / "results")).findings if item.kind == ALTERED]
     assert artifacts.digest_of_file(path)[:12] in finding.what and "recorded" in finding.what
+
+
+def test_temporaries_of_other_hosts_and_living_processes_stay(folder: Path) -> None:
+    """In a store that hosts share, only what this host's dead processes left is removed."""
+    place = folder / "store/evaluations/aa"
+    place.mkdir(parents=True)
+    names = {
+        "dead": f".x.json.{artifacts.host()}.999999999-0123abcd.tmp",
+        "alive": f".x.json.{artifacts.host()}.{os.getpid()}-0123abcd.tmp",
+        "other": ".x.json.another-host.999999999-0123abcd.tmp",
+    }
+    for name in names.values():
+        (place / name).write_text("half")
+    run = graph.read(folder / "results")
+    repair(run, verify(run), run.folders)
+    assert {key for key, name in names.items() if (place / name).exists()} == {"alive", "other"}
+
+
+def test_swapped_rounds_are_a_cycle_that_is_named(folder: Path) -> None:
+    """Round folders that changed places depend on each other: every walk ends, and the records are named."""
+    here = folder / SEARCH
+    (here / "round-01").rename(here / "away")
+    (here / "round-02").rename(here / "round-01")
+    (here / "away").rename(here / "round-02")
+    run = graph.read(folder / "results")
+    assert run.cycle
+    named = [item.what for item in verify(run).findings if item.path in run.cycle]
+    assert any("depends on itself" in what for what in named)
+    assert run.ancestors(run.of(here / "best.json"))
+    repair(run, verify(run))
+    assert not graph.read(folder / "results").cycle
