@@ -52,9 +52,9 @@ def cost(files: tuple[Path, ...], settings: tuple[str, ...], cell: str, preset: 
       autoshrink cost --cell shrinkcnn-a --preset paper
       autoshrink cost --cell results/cnn/shrink-0/best.json --json
     """
-    from autoshrink.cells import resolve as cells
+    from autoshrink.cli import cell_argument
 
-    chosen = cells.find(cell).canonical()
+    chosen = cell_argument.find(cell).canonical()
     setting = released_setting(cell, chosen) if preset else _trained(options.load(files, settings), chosen)
     total, parts = counts(chosen, setting)
     if as_json:

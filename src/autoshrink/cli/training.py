@@ -35,10 +35,10 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
     Example:
       autoshrink train --task cnn --cell results/cnn/shrink-0/best.json --data data/mnist5k --out model
     """
-    from autoshrink.cells import resolve as cells
+    from autoshrink.cli import cell_argument
 
     parameters = options.load(files, settings)
-    chosen = cells.find(cell)
+    chosen = cell_argument.find(cell)
     preemption.listen()
     spec = spec_of(Task(task))
     recipe = spec.training(parameters)

@@ -11,13 +11,12 @@ from torch import Tensor
 
 from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
-from autoshrink.params.base import Task
 
 KIND, VERSION = "model", 1
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
 
 
-def save(folder: Path, task: Task, weights: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
+def save(folder: Path, task: str, weights: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
     """Write the weights, then the description."""
     kept = {name: tensor.detach().to("cpu").contiguous() for name, tensor in weights.items()}
     artifacts.write_bytes(folder / WEIGHTS, safetensors.torch.save(kept))
@@ -26,7 +25,7 @@ def save(folder: Path, task: Task, weights: Mapping[str, Tensor], description: M
     artifacts.write_sealed(folder / DESCRIPTION, KIND, VERSION, content)
 
 
-def read(folder: Path, task: Task) -> dict[str, Any]:
+def read(folder: Path, task: str) -> dict[str, Any]:
     """Return what ``model.json`` says. Raises ArtifactError where it is missing, altered or of another task."""
     content = artifacts.read_sealed(folder / DESCRIPTION, KIND, VERSION)
     if content["task"] != task:

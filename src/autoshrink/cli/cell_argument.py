@@ -1,4 +1,4 @@
-"""Finding a cell by what a person has: a file of ours that holds one, or a released cell's name."""
+"""The argument ``--cell``: resolve a cell from a file or a released name."""
 
 from pathlib import Path
 
