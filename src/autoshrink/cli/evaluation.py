@@ -38,14 +38,15 @@ def evaluate(
       autoshrink evaluate --task cnn --proposal round-01/proposal.json --slots 0:4 \\
         --data data/mnist5k --store store --out round-01/evaluations-0.json
     """
-    from autoshrink.evaluation import engine
-    from autoshrink.evaluation.store import Store
-
     first, colon, end = slots.partition(":")
     if not (colon and first.isdigit() and end.isdigit() and int(first) < int(end)):
         raise UserError(f"--slots {slots}: expected FIRST:END with FIRST below END, such as 0:2")
     wanted = range(int(first), int(end))
     lines = Lines(f"{task} {proposal.parent.name}")
+
+    parameters, of = options.load(files, settings), Task(task)
+    from autoshrink.evaluation import engine
+    from autoshrink.evaluation.store import Store
 
     def tell(event: engine.Event) -> None:
         values = {key: value for key, value in event.metrics.items() if isinstance(value, float)}
@@ -54,7 +55,6 @@ def evaluate(
         else:
             lines.say(f"slot {event.slot}: epoch {event.epochs} of at most {event.limit}", values)
 
-    parameters, of = options.load(files, settings), Task(task)
     sizes.check(parameters)  # also the final training's: its mistakes are not to show after the whole search
     kept = Store(store, lambda: made_by(parameters, of))
     inputs = [proposal, data / "manifest.json", *sources.vectors(parameters, "proxy", of)]

@@ -8,6 +8,7 @@ import click
 
 from autoshrink import params
 from autoshrink.params.base import Task
+from autoshrink.runtime import numerics
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -41,8 +42,13 @@ def parameters(command: Command) -> Command:
 
 
 def load(files: tuple[Path, ...], settings: tuple[str, ...]) -> params.Parameters:
-    """Return the parameters that the options of ``parameters`` name."""
-    return params.load(files, settings)
+    """Return the parameters that the options of ``parameters`` name, this process set to their numerics.
+
+    Call it before anything that imports numpy or torch: libraries choose their kernels when they are loaded.
+    """
+    loaded = params.load(files, settings)
+    numerics.apply(loaded.compute.numerics)
+    return loaded
 
 
 def out(what: str) -> Callable[[Command], Command]:

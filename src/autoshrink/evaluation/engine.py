@@ -14,6 +14,7 @@ from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.sections import TaskProxy
+from autoshrink.runtime import numerics
 from autoshrink.search.rounds import PROPOSAL, section_of
 from autoshrink.search.rounds import VERSION as PROPOSAL_VERSION
 from autoshrink.tasks import sources
@@ -72,6 +73,7 @@ def evaluate(
             parameters.seed,
             parameters.paper_defects,
             look.get("zero_cost"),
+            numerics.effective(parameters.compute.numerics),
         )
         found = store.get(identity)
         if found is None:

@@ -84,5 +84,5 @@ def train(work: Work, count: int, compute: Compute, device: torch.device) -> Ite
     processes = min(compute.threads, count)
     if processes > 1:
         return workers.in_processes(work, processes)
-    torch.set_num_threads(1)
+    devices.set_threads(1)
     return lanes.in_turn(work)

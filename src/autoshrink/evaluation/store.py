@@ -23,15 +23,17 @@ from autoshrink.runtime import seeds
 
 KIND, VERSION = "evaluation", 1
 # Raised by every change of the code that changes an evaluation's numbers, so that old ones are not taken for new.
-EVALUATOR = 1
+EVALUATOR = 2
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What an evaluation depends on, all of it. ``zero_cost`` names what judged the untrained network, where none was
-    trained."""
+    """What an evaluation depends on, all of it.
+
+    ``zero_cost`` names what judged the untrained network, where none was trained; ``numerics`` the effective mode.
+    """
 
     task: Task
     cell: str
@@ -40,6 +42,7 @@ class Identity:
     seed: int
     defects: PaperDefects
     zero_cost: str | None = None
+    numerics: str = "portable"
 
     def to_json(self) -> dict[str, Any]:
         """Return the identity as JSON values. The data's name is left out: its digest says what it is."""
@@ -55,6 +58,7 @@ class Identity:
             "data": self.data,
             "seed": self.seed,
             "defects": sorted(name for name, is_on in defects.items() if is_on),
+            "numerics": self.numerics,
         }
 
     @property

@@ -5,11 +5,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-import torch
 from torch import multiprocessing
 
 from autoshrink.errors import UserError
 from autoshrink.evaluation.lanes import Key, Progress, in_turn
+from autoshrink.runtime import devices
 from autoshrink.tasks.spec import ProxyTrial
 
 
@@ -58,7 +58,7 @@ def in_processes(work: Iterable[tuple[Key, Callable[[], ProxyTrial]]], processes
 
 def _work(pipe: "Connection[Any, Any]") -> None:
     """Train what comes through the pipe until None does."""
-    torch.set_num_threads(1)
+    devices.set_threads(1)
     try:
         while (item := pipe.recv()) is not None:
             for progress in in_turn([item]):

@@ -14,6 +14,7 @@ from typing import Any
 import autoshrink
 from autoshrink.files import artifacts
 from autoshrink.params.root import Compute
+from autoshrink.runtime import numerics
 
 PACKAGE = Path(autoshrink.__file__).parent
 # Those whose version can change a number.
@@ -52,7 +53,11 @@ def device(compute: Compute) -> dict[str, Any]:
 
     Asks the torch that the step has imported; where it has imported none, only what was asked for is known.
     """
-    found: dict[str, Any] = {"threads": compute.threads, "deterministic": compute.deterministic}
+    found: dict[str, Any] = {
+        "threads": compute.threads,
+        "deterministic": compute.deterministic,
+        "numerics": numerics.effective(compute.numerics),
+    }
     torch = sys.modules.get("torch")
     if compute.device == "cpu":
         found["device"] = "cpu"
@@ -128,4 +133,9 @@ def _lock() -> str | None:
 
 def machine() -> Mapping[str, Any]:
     """Return which machine this is: of interest beside a timing, and never part of what a digest covers."""
-    return {"host": platform.node(), "cpus": os.cpu_count(), "platform": platform.platform()}
+    return {
+        "host": platform.node(),
+        "cpu": numerics.cpu(),
+        "cpus": os.cpu_count(),
+        "platform": platform.platform(),
+    }

@@ -70,6 +70,9 @@ class Compute(Section):
     threads: Annotated[int, Field(ge=1)] = 1
     """CPU threads of one job. A search's candidates train side by side on one each, and never depend on how many;
     a final training uses them all, and is bit-identical between runs with the same number."""
+    numerics: Literal["portable", "native"] = "portable"
+    """``portable`` computes the same bits on every x86-64 CPU with AVX2, by pinning libraries to common kernels;
+    ``native`` takes each CPU's own, and the answer may depend on the kind of CPU."""
     deterministic: bool = True
     """Use deterministic kernels on a CUDA device (a CPU always does)."""
     cuda_graphs: bool = True

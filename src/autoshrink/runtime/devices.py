@@ -4,6 +4,7 @@ import ctypes
 import os
 import sys
 
+import threadpoolctl
 import torch
 
 from autoshrink.errors import UserError
@@ -16,7 +17,7 @@ def pick(compute: Compute) -> torch.device:
     Under ``torchrun`` a process takes the CUDA device of its local rank. Raises UserError where ``cuda`` is asked for
     and there is none.
     """
-    torch.set_num_threads(compute.threads)
+    set_threads(compute.threads)
     if compute.device == "cpu" or (compute.device == "auto" and not torch.cuda.is_available()):
         _keep_freed_memory()
         return torch.device("cpu")
@@ -34,6 +35,12 @@ def pick(compute: Compute) -> torch.device:
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     torch.cuda.set_device(device)
     return device
+
+
+def set_threads(count: int) -> None:
+    """Give torch's kernels and OpenBLAS, which computes our matrix products, so many CPU threads each."""
+    torch.set_num_threads(count)
+    threadpoolctl.threadpool_limits(count, user_api="blas")
 
 
 def _keep_freed_memory() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import UserError
 from autoshrink.params.search import Activation
+from autoshrink.runtime.products import linear
 from autoshrink.tasks.language import recurrent
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -62,7 +63,8 @@ class RecurrentCell(nn.Module):
 
         ``mask_BN``, already scaled, is the hidden state's variational dropout.
         """
-        projected_TGB = self.input(x_TBX).transpose(1, 2)
+        projected_MG = linear(x_TBX.flatten(0, 1), self.input.weight)
+        projected_TGB = projected_MG.view(*x_TBX.shape[:2], -1).transpose(1, 2)
         mask_NB = None if mask_BN is None else mask_BN.t().contiguous()
         weights = [self.recurrent, *self.edges.values()]
         outputs_TNB = recurrent.run(self.plan, projected_TGB, state_BN.t().contiguous(), mask_NB, weights)

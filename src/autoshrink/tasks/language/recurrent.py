@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from autoshrink.cells.cell import Cell
+from autoshrink.runtime.products import multiply, product
 
 # Rows of a source's product: all gates, then the candidates in this order of activation, so that the gates' sigmoid
 # and the sigmoid candidates are one range.
@@ -157,7 +158,8 @@ class _Recurrence(torch.autograd.Function):
             previous[step].copy_(state_NB)
             if mask_NB is not None:
                 torch.mul(state_NB, mask_NB, out=masked_t[0][step])
-            torch.addmm(projections[step], weights[0], masked_t[0][step], out=products[0][step])
+            multiply(weights[0], masked_t[0][step], products[0][step])
+            products[0][step].add_(projections[step])
             gates[0][step].sigmoid_()
             candidates[0][step].tanh_()
             torch.lerp(state_NB, candidates[0][step][0], gates[0][step][0], out=first_states[step])
@@ -166,7 +168,7 @@ class _Recurrence(torch.autograd.Function):
                     torch.mv(mean[0], mean[1], out=mean[2][step])
                 if mask_NB is not None:
                     torch.mul(inputs_t[index][step], mask_NB, out=masked_t[index][step])
-                torch.mm(weight, masked_t[index][step], out=products[index][step])
+                multiply(weight, masked_t[index][step], products[index][step])
                 for activate, rows in activations:
                     activate(rows[step])
                 torch.lerp(inputs_t[index][step], candidates[index][step], gates[index][step], out=own_edges_DNB)
@@ -212,9 +214,9 @@ class _Recurrence(torch.autograd.Function):
             """Add up what one state gets from its edges: what they kept of it, and through its product."""
             torch.sum(kept[index][step], 0, out=out_NB)
             if mask_NB is None:
-                out_NB.addmm_(transposed[index], products[index][step])
+                out_NB.add_(product(transposed[index], products[index][step]))
             else:
-                out_NB.addcmul_(transposed[index] @ products[index][step], mask_NB)
+                out_NB.addcmul_(product(transposed[index], products[index][step]), mask_NB)
 
         for step in reversed(range(steps)):
             torch.add(gradient_TNB[step], carried_NB, out=gradients_SNB[-1])
@@ -228,7 +230,7 @@ class _Recurrence(torch.autograd.Function):
             through(0, step, carried_NB)
 
         weight_gradients = [
-            torch.tensordot(factor[:, :2].flatten(1, 3), state_TNB, ([0, 2], [0, 2]))
+            product(_rows_first(factor[:, :2].flatten(1, 3)), _rows_first(state_TNB).t())
             for factor, state_TNB in zip(factors, masked, strict=True)
         ]
         return None, factors[0][:, :2].flatten(1, 3), carried_NB, None, *weight_gradients
@@ -259,6 +261,11 @@ def _factors(values_TVDNB: Tensor, state_TNB: Tensor, share_D: Tensor, activatio
         else:
             out.copy_(gate)
     return factors_TVDNB.mul_(share_D[:, None, None])
+
+
+def _rows_first(tensor_TGB: Tensor) -> Tensor:
+    """Return the tensor as (G, T B), contiguous."""
+    return tensor_TGB.transpose(0, 1).flatten(1)
 
 
 def _rows(gradients_SNB: Tensor, rows: tuple[int, ...]) -> tuple[Tensor, Tensor | None]:

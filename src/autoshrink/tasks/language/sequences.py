@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from autoshrink.errors import DataError
 from autoshrink.params.language import BackpropagationThroughTime
 from autoshrink.runtime import seeds
-from autoshrink.tasks.language import dropout
+from autoshrink.tasks.language import decoding, dropout
 from autoshrink.tasks.language.data import Tokens
 from autoshrink.tasks.language.network import LanguageModel
 from autoshrink.training.history import finite
@@ -79,8 +78,9 @@ def loss(
     """
     outputs_TBN = model.outputs(words_SB[:-1], state_BN, masks)
     dropped_TBN = outputs_TBN if masks.output_BN is None else outputs_TBN * masks.output_BN
-    logits_MV = model.decoder(dropped_TBN.flatten(0, 1))
-    objective = functional.cross_entropy(logits_MV, words_SB[1:].flatten())
+    objective = decoding.cross_entropy(
+        dropped_TBN.flatten(0, 1), model.decoder.weight, model.decoder.bias, words_SB[1:].flatten()
+    )
     cross_entropy = objective.detach()
     if activation_regularisation:
         objective = objective + activation_regularisation * dropped_TBN.square().mean()
