@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autoshrink.cells import canonical
 from autoshrink.errors import ArtifactError, UserError
 from autoshrink.files import artifacts
 
@@ -20,6 +21,8 @@ Edge = tuple[int, int]
 
 INPUT = "input"
 KIND, VERSION = "cell", 1
+MOST_NODES = 64
+"""Nodes of a cell that is read from a file, at most."""
 
 
 class CellError(UserError):
@@ -149,18 +152,23 @@ class Cell:
 
     @classmethod
     def from_json(cls, value: object) -> "Cell":
-        """Read what ``to_json`` wrote. Raises CellError on anything that is not a cell."""
-        try:
-            assert isinstance(value, dict)
-            nodes = [(item["id"], item["operator"]) for item in value["nodes"]]
-            edges = [(source, target) for source, target in value["edges"]]
-            assert all(type(node) is int and isinstance(operator, str) for node, operator in nodes)
-            assert all(type(source) is int and type(target) is int for source, target in edges)
-        except (AssertionError, KeyError, TypeError, ValueError):
-            raise CellError(
-                "not a cell: expected {nodes: [{id, operator}, ...], edges: [[source, target], ...]}"
-            ) from None
-        return cls(tuple(node for node, _ in nodes), tuple(operator for _, operator in nodes), tuple(sorted(edges)))
+        """Read what ``to_json`` wrote. Raises CellError on anything that is not a cell of at most ``MOST_NODES``."""
+        nodes, edges = (value.get("nodes"), value.get("edges")) if isinstance(value, dict) else (None, None)
+        if not (
+            isinstance(nodes, list)
+            and isinstance(edges, list)
+            and all(isinstance(item, dict) and item.keys() == {"id", "operator"} for item in nodes)
+            and all(type(item["id"]) is int and isinstance(item["operator"], str) for item in nodes)
+            and all(isinstance(edge, list) and [type(end) for end in edge] == [int, int] for edge in edges)
+        ):
+            raise CellError("not a cell: expected {nodes: [{id, operator}, ...], edges: [[source, target], ...]}")
+        if len(nodes) > MOST_NODES:
+            raise CellError(f"a cell of {len(nodes):,} nodes; accepted: at most {MOST_NODES}")
+        return cls(
+            tuple(item["id"] for item in nodes),
+            tuple(item["operator"] for item in nodes),
+            tuple(sorted((source, target) for source, target in edges)),
+        )
 
     def save(self, path: Path) -> None:
         """Write the cell to a file of its own, sealed."""
@@ -188,40 +196,12 @@ class Cell:
 
 @lru_cache(maxsize=4096)
 def _canonical(cell: Cell) -> Cell:
-    """Return the cell in the topological order whose description is the smallest of all topological orders'.
-
-    A node is described by its operator and its sources' places, so the description determines the cell, and isomorphic
-    cells have the same set of descriptions. The smallest is built node by node; only ties are followed further, and of
-    nodes with the same sources and targets one stands for all.
-    """
-    sources = {node: set(cell.predecessors(node)) for node in cell.nodes}
-    targets = {node: cell.successors(node) for node in cell.nodes}
     operators = dict(zip(cell.nodes, cell.operators, strict=True))
-
-    def describe(node: int, place: dict[int, int]) -> tuple[str, list[int]]:
-        return operators[node], sorted(place[source] for source in sources[node])
-
-    partial: list[dict[int, int]] = [{0: 0}]
-    for position in range(1, len(cell.nodes)):
-        smallest: tuple[str, list[int]] | None = None
-        longer: dict[frozenset[tuple[int, int]], dict[int, int]] = {}
-        for place in partial:
-            seen = set()
-            for node in cell.nodes:
-                if node in place or not sources[node] <= place.keys():
-                    continue
-                entry = describe(node, place)
-                twin = (tuple(entry[1]), entry[0], targets[node])
-                if twin in seen or (smallest is not None and entry > smallest):
-                    continue
-                seen.add(twin)
-                if smallest is None or entry < smallest:
-                    smallest, longer = entry, {}
-                extended = {**place, node: position}
-                longer[frozenset(extended.items())] = extended
-        partial = list(longer.values())
-    place = partial[0]
-    order = sorted(cell.nodes, key=place.__getitem__)
+    try:
+        order = canonical.order(operators, cell.edges)
+    except canonical.TooSymmetricError:
+        raise CellError(f"the cell has {len(cell.nodes)} nodes too symmetric to be told apart; remove some") from None
+    place = {node: position for position, node in enumerate(order)}
     return Cell(
         tuple(range(len(order))),
         tuple(operators[node] for node in order),
