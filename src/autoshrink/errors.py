@@ -1,5 +1,14 @@
 """The errors a user can cause or must hear of: each is one line that says what, where and what to do."""
 
+import difflib
+from collections.abc import Iterable
+
+
+def meant(found: object, accepted: Iterable[str]) -> str:
+    """Return the question whether the accepted word closest to ``found`` was meant; "" where none is close."""
+    close = difflib.get_close_matches(str(found), [str(word) for word in accepted], 1)
+    return f"; did you mean {close[0]!r}?" if close and close[0] != str(found) else ""
+
 
 class UserError(ValueError):
     """Something the user can mend. The command line prints its one line and exits with status 2."""

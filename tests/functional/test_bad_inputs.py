@@ -179,7 +179,7 @@ CASES: dict[str, tuple[Mistake, str]] = {
     ),
     "nothing to shrink": (setting("search.cnn.keep_fraction=0.99"), r"nothing would shrink; accepted: below"),
     "text for a number": (setting("proxy.cnn.training.epochs=many"), r"epochs = 'many': .*integer"),
-    "a number YAML takes for text": (setting("proxy.cnn.training.learning_rate=1e-3"), r"learning_rate = '1e-3'"),
+    "a number written as text": (setting("proxy.cnn.training.learning_rate='1e-3'"), r"learning_rate = '1e-3'"),
     "not a number": (setting("proxy.cnn.training.learning_rate=.nan"), r"accepted: text, numbers"),
     "unknown operator": (setting("search.cnn.operators=[conv_9x9]"), r"operators\.0 = 'conv_9x9'"),
     "no operators": (setting("search.cnn.operators=[]"), r"search\.cnn\.operators"),

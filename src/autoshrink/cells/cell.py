@@ -4,6 +4,7 @@ Node 0 is the cell's input; every other node carries one operator; an edge (i, j
 node j. A node keeps its number for life, so that the same node is recognised in every round.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -162,6 +163,9 @@ class Cell:
             and all(isinstance(edge, list) and [type(end) for end in edge] == [int, int] for edge in edges)
         ):
             raise CellError("not a cell: expected {nodes: [{id, operator}, ...], edges: [[source, target], ...]}")
+        odd = [item["operator"] for item in nodes if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", item["operator"])]
+        if odd:
+            raise CellError(f"the operator {odd[0]!r} is no name of letters, digits and _")
         if len(nodes) > MOST_NODES:
             raise CellError(f"a cell of {len(nodes):,} nodes; accepted: at most {MOST_NODES}")
         return cls(

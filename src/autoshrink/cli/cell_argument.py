@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from autoshrink.cells import cell
-from autoshrink.cells.cell import Cell
-from autoshrink.errors import UserError
+from autoshrink.cells.cell import Cell, CellError
+from autoshrink.errors import ArtifactError, UserError, meant
 from autoshrink.files import artifacts
 from autoshrink.search import rounds
 
@@ -13,20 +13,37 @@ def find(what: str) -> Cell:
     """Return the cell in the file ``what`` (a cell, a best cell or a finished round), or the released cell of that
     name.
 
-    Raises UserError when it is neither, ArtifactError when the file is damaged.
+    Raises UserError when it is neither, or when some node of it is not connected, and ArtifactError when the file is
+    damaged.
     """
     from autoshrink.cells import released
 
     if what in released.names():
         return released.load(what).cell
     path = Path(what)
-    if not path.is_file():
-        raise UserError(f"--cell {what}: neither a file nor a released cell; accepted: {', '.join(released.names())}")
+    if "\0" in what or not path.is_file():
+        raise UserError(
+            f"--cell {what!r}: neither a file nor a released cell; accepted: {', '.join(released.names())}"
+            f"{meant(what, released.names())}"
+        )
+    found = _read(path)
+    lost = sorted(set(found.nodes) - found.reachable)
+    if lost:
+        raise UserError(
+            f"{path}: no path leads from node 0 to node {lost[0]}, so it computes nothing; connect or remove it"
+        )
+    return found
+
+
+def _read(path: Path) -> Cell:
     kind = artifacts.kind_of(path)
-    if kind == rounds.BEST:
-        return rounds.read_best(path)[0]
-    if kind == rounds.ROUND:
-        return Cell.from_json(rounds.read_round(path)["state"]["cell"])
+    try:
+        if kind == rounds.BEST:
+            return rounds.read_best(path)[0]
+        if kind == rounds.ROUND:
+            return Cell.from_json(rounds.read_round(path)["state"]["cell"])
+    except (LookupError, TypeError, CellError):
+        raise ArtifactError(f"{path}: a file of kind {kind!r} that holds no cell; have it made again") from None
     if kind == cell.KIND:
         return Cell.load(path)
-    raise UserError(f"--cell {what}: a file of kind {kind!r} holds no cell; accepted: cell, best, round")
+    raise UserError(f"--cell {path}: a file of kind {kind!r} holds no cell; accepted: cell, best, round")

@@ -4,16 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
 from autoshrink.lineage import graph, records, telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
-from autoshrink.params import Parameters
+from autoshrink.params import Parameters, markup
 from autoshrink.params.base import Task
 from autoshrink.workflow.slices import slice_of
 
@@ -22,8 +19,6 @@ ALTERED, MISSING, OUTDATED, ORPHANED = "altered", "missing", "out of date", "orp
 SET_ASIDE = re.compile(r"\.(damaged|foreign|incomplete|outdated|orphaned)-\d+$")
 LEFTOVER = artifacts.TEMPORARY
 _PARAMETERS = re.compile(r"^params-[0-9a-f]+\.yaml$")
-# a safe loader, the quick one where there is one
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # A file that some tool puts into any folder, and that is nothing of a run's.
 _FOREIGN = {".gitignore", ".DS_Store", "README.md"}
 
@@ -184,10 +179,10 @@ def is_snapshot(path: Path) -> bool:
     """Return whether a file of frozen parameters is the one that its name is the digest of."""
     try:
         text = path.read_text(encoding="utf-8")
-        values = yaml.load(text, _Loader)
+        values = markup.parse(text)
         named = path.name == f"params-{artifacts.digest_of(values)[:16]}.yaml"
-        return named and yaml.safe_dump(values, sort_keys=False, allow_unicode=True) == text
-    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError):
+        return named and markup.dump(values) == text
+    except (OSError, ValueError, TypeError):
         return False
 
 

@@ -2,17 +2,22 @@
 
 import copy
 import math
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from autoshrink.errors import ParameterError
-from autoshrink.files import artifacts
+from autoshrink.errors import ParameterError, meant
+from autoshrink.files import artifacts, foreign
+from autoshrink.params import markup
 from autoshrink.params.data import BUILT_IN
 from autoshrink.params.root import Parameters
+
+MOST_BYTES = 4_000_000
+"""Size of a file of parameters, at most."""
 
 
 def load(paths: Sequence[Path], settings: Sequence[str] = ()) -> Parameters:
@@ -70,7 +75,7 @@ def freeze(parameters: Parameters, folder: Path) -> Path:
     Jobs read this file, so that editing params.yaml during a run changes nothing that is under way.
     """
     path = frozen_path(parameters, folder)
-    text = yaml.safe_dump(parameters.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    text = markup.dump(parameters.model_dump(mode="json"))
     if not path.exists() or path.read_bytes() != text.encode():
         artifacts.write_text(path, text)
     return path
@@ -84,15 +89,17 @@ def json_schema() -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = foreign.read(path, MOST_BYTES).decode().removeprefix("\ufeff")
     except FileNotFoundError:
         raise ParameterError(f"{path}: there is no such file; give a params.yaml or an overlay of it") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ParameterError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
         raise ParameterError(f"{path}: cannot be read as UTF-8 text ({error})") from None
     try:
-        value = _parse(text)
-    except yaml.YAMLError as error:
-        raise ParameterError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        value = markup.parse(text)
+    except markup.MarkupError as error:
+        raise ParameterError(f"{path}: {error}") from None
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -100,20 +107,18 @@ def _read(path: Path) -> dict[str, Any]:
     return value
 
 
-def _parse(text: str) -> Any:
-    # libyaml's loader reads a whole params.yaml in a tenth of the time, which every step of the pipeline takes
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-
-
 def _setting(setting: str) -> dict[str, Any]:
     key, equals, text = setting.partition("=")
-    if not equals or not key:
+    parts = key.split(".")
+    if not equals or not all(parts):
         raise ParameterError(f"--set {setting}: expected key.path=value, such as search.cnn.k=5")
+    if len(parts) > markup.MOST_DEPTH:
+        raise ParameterError(f"--set {key[:60]}...: a key of {len(parts):,} parts, which no parameter has")
     try:
-        value: Any = _parse(text)
-    except yaml.YAMLError:
-        raise ParameterError(f"--set {setting}: the value is not valid YAML") from None
-    for part in reversed(key.split(".")):
+        value: Any = markup.parse(text)
+    except markup.MarkupError as error:
+        raise ParameterError(f"--set {setting}: the value is {str(error).removeprefix('line 1: ')}") from None
+    for part in reversed(parts):
         value = {part: value}
     assert isinstance(value, dict)
     return value
@@ -125,20 +130,32 @@ def _not_json(value: object, key: tuple[str, ...]) -> Iterator[str]:
     if isinstance(value, Mapping):
         for name, item in value.items():
             if isinstance(name, str):
+                if "\0" in name or not name.isascii():  # other control characters are for the names' own rules
+                    yield from _not_text(name, key)
                 yield from _not_json(item, (*key, name))
             else:
                 yield f"{'.'.join(key) or 'the file'}: the key {name!r} is {type(name).__name__}; accepted: text"
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _not_json(item, (*key, str(index)))
-    elif not (value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))):
+    elif isinstance(value, str):
+        yield from _not_text(value, key)
+    elif not (value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))):
         yield f"{'.'.join(key)} = {value}: is {type(value).__name__}, which no key takes; {accepted}"
 
 
+def _not_text(value: str, key: tuple[str, ...]) -> Iterator[str]:
+    """Say where a text holds what no name has: a control character, a line break, or half of a surrogate pair."""
+    odd = next((letter for letter in value if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")), None)
+    if odd is not None:
+        yield f"{'.'.join(key) or 'the file'} = {value!r}: holds {odd!r}; accepted: printable text"
+
+
 _ACCEPTED = {
-    "extra_forbidden": "this key is not known; look for a typing error (every key is listed in params.schema.json)",
+    "extra_forbidden": "this key is not known; every key is listed in params.schema.json",
     "missing": "this key is required",
 }
+_LISTED = re.compile(r"'(?P<found>[^']+)'[^;]*; accepted: (?P<accepted>[\w-]+(?:, [\w-]+)*)$")
 
 
 def _line(origin: str, error: Any) -> str:
@@ -154,5 +171,40 @@ def _line(origin: str, error: Any) -> str:
         message = f"the key {error['ctx']['discriminator']} is required here"
     found = ""
     if error["type"] not in ("missing", "value_error"):
-        found = f" = {error['input']!r}" if not isinstance(error["input"], dict | list) else ""
-    return f"{origin}: {key}{found}: {message}" if key else f"{origin}: {message}"
+        found = f" = {_short(error['input'])}" if not isinstance(error["input"], dict | list) else ""
+    line = f"{origin}: {key}{found}: {message}" if key else f"{origin}: {message}"
+    return line + _question(error, message)
+
+
+def _question(error: Any, message: str) -> str:
+    """Return which accepted word may have been meant, where the mistake looks like a typing error."""
+    context = error.get("ctx", {})
+    if error["type"] == "extra_forbidden":
+        return meant(error["loc"][-1], _keys_at(error["loc"][:-1]))
+    if error["type"] in ("literal_error", "enum"):
+        return meant(error["input"], re.findall(r"'([^']*)'", context["expected"]))
+    if error["type"] == "union_tag_invalid":
+        return meant(context["tag"], re.findall(r"'([^']*)'", context["expected_tags"]))
+    listed = _LISTED.search(message) if error["type"] == "value_error" else None
+    return meant(listed["found"], listed["accepted"].split(", ")) if listed else ""
+
+
+def _keys_at(location: Sequence[str | int]) -> list[str]:
+    """Return the keys that the section at a place in params.yaml takes; empty where the place is none."""
+    schema = Parameters.model_json_schema()
+    node: Any = schema
+    for part in (None, *location):
+        if part is not None:
+            mapping = node.get("discriminator", {}).get("mapping", {})
+            inner = node.get("properties", {}).get(part) or node.get("additionalProperties") or node.get("items")
+            node = {"$ref": mapping[part]} if part in mapping else inner
+        if not isinstance(node, dict):
+            return []
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+    return list(node.get("properties", {}))
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."

@@ -14,7 +14,7 @@ from autoshrink.params.strategies import BUILT_IN, AnyStrategy, PrerankStrategy
 class Search(PerTask):
     """The searches, and how a round is spread over jobs."""
 
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=200)] = [0]
     """Names of the searches run side by side; each draws its own operators and candidates under the root seed, and
     all share the evaluations' store."""
     slots_per_job: Annotated[int, Field(ge=1)] = 2

@@ -12,7 +12,7 @@ class Study(Section):
 
     strategies: Annotated[list[str], Field(min_length=1)] = ["shrink", "random", "evolution"]
     """Which of ``search.strategies`` are compared; the others are tested against the first."""
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2)] = [0, 1, 2, 3, 4]
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=200)] = [0, 1, 2, 3, 4]
     """Names of the searches run with each strategy. Searches of one name start from the same operators, so that they
     can be compared pair by pair."""
     budgets: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = [0.25, 0.5, 1.0]

@@ -17,7 +17,7 @@ def test_a_regular_file_is_read_through_links(tmp_path: Path) -> None:
 def test_a_pipe_a_folder_and_a_device_are_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
-        with pytest.raises(OSError, match="not a") as caught:
+        with pytest.raises(OSError, match=r"is a pipe|Is a directory") as caught:
             foreign.read(path)
         assert caught.value.filename == str(path)
 
