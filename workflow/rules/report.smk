@@ -7,7 +7,7 @@ out:  RESULTS/report/, which `snakemake --report` collects too
 from autoshrink.report import outputs
 
 REPORT_FILES = outputs(PLAN.parameters)
-CATEGORIES = {"cnn": "CNN search", "rnn": "RNN search"}
+CATEGORIES = {task.value: f"{task.name} search" for task in Task}
 
 
 def in_report(name):

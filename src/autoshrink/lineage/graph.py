@@ -10,6 +10,7 @@ from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
 from autoshrink.lineage import records
 from autoshrink.lineage.records import Record
+from autoshrink.params.base import Task
 
 # Kept beside results by the workflow or by DVC's stages, and no artifacts: nothing depends on them.
 UNTRACED = ("logs", "benchmarks", "packs", ".snakemake")
@@ -143,7 +144,7 @@ def run_of(artifact: Path) -> Path:
     """
     path = records.absolute(artifact)
     for parent in path.parents:
-        if parent.name in ("cnn", "rnn", "report"):
+        if parent.name in (*Task, "report"):
             return parent.parent
     return path if path.is_dir() else path.parent
 

@@ -8,6 +8,8 @@ from typing import Any
 from autoshrink.files import artifacts
 from autoshrink.lineage import records
 from autoshrink.lineage.records import Record
+from autoshrink.params.base import Task
+from autoshrink.tasks.spec import spec_of
 
 Content = Mapping[str, Any]
 
@@ -95,7 +97,7 @@ def _propose(content: Content) -> str:
 
 
 def _evaluate(content: Content) -> str:
-    metric = "accuracy" if content["task"] == "cnn" else "perplexity"
+    metric = spec_of(Task(content["task"])).metric.name
     values = [item["metrics"].get(metric) for item in content["evaluations"].values()]
     told = ", ".join("none" if value is None else f"{value:.4g}" for value in values)
     return f"{metric} {told}" if values else "nothing to evaluate"

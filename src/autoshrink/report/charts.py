@@ -12,14 +12,15 @@ from autoshrink.params.base import Task
 from autoshrink.report import palette
 from autoshrink.report.runs import Search
 from autoshrink.search import front
+from autoshrink.tasks.spec import spec_of
 
 if TYPE_CHECKING:
     import altair as alt
 
     Layered = alt.LayerChart | alt.FacetChart
 
-METRIC = {Task.CNN: "validation accuracy", Task.RNN: "validation perplexity"}
-COST = {Task.CNN: ("macs", "MACs"), Task.RNN: ("macs", "MACs per token")}
+METRIC = {task: spec_of(task).metric.proxy_title for task in Task}
+COST = {task: ("macs", spec_of(task).macs) for task in Task}
 HEIGHT, SCATTER_HEIGHT = 230, 360
 PANELS = ("score", "metric", "cost")
 # what the page sets; a figure shows no round and no candidate in particular
@@ -56,7 +57,7 @@ def pareto_front(search: Search) -> list[Any]:
     """Return the candidates on the search's Pareto front, over quality and every cost."""
     trained = search.trained
     indices = front.members(
-        [item.metric for item in trained], [item.costs for item in trained], search.task is Task.CNN
+        [item.metric for item in trained], [item.costs for item in trained], spec_of(search.task).metric.higher_is_better
     )
     return [trained[index] for index in indices]
 
@@ -188,8 +189,8 @@ def _scatter(task: Task) -> "tuple[Layered, str]":
     )
     y = alt.Y(
         "metric:Q",
-        title=METRIC[task] + (" (reversed: better is up)" if task is Task.RNN else ""),
-        scale=alt.Scale(zero=False, reverse=task is Task.RNN),
+        title=METRIC[task] + ("" if spec_of(task).metric.higher_is_better else " (reversed: better is up)"),
+        scale=alt.Scale(zero=False, reverse=not spec_of(task).metric.higher_is_better),
     )
     tooltip = _tooltip("metric", METRIC[task])
     fill = alt.Fill(

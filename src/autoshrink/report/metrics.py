@@ -8,8 +8,9 @@ from typing import Any
 
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
-from autoshrink.report.published import DATASETS, Published, published
+from autoshrink.report.published import Published, published
 from autoshrink.report.runs import Search
+from autoshrink.tasks.spec import spec_of
 
 MEASURED, COUNTED, PUBLISHED = "measured here", "counted here", "published"
 
@@ -73,63 +74,48 @@ def to_markdown(table: Sequence[Row], notes: Sequence[str]) -> str:
             if not chosen:
                 continue
             heading, cells = grid(task, origin, chosen)
-            parts.append(f"## {TITLES[task]}, {origin}\n")
+            parts.append(f"## {spec_of(task).title}, {origin}\n")
             # tabulate would take "73.9 %" for text and "12" for a number; all of it is text here
             parts.append(tabulate(cells, heading, tablefmt="github", disable_numparse=True) + "\n")
     parts += ["## Notes\n", "\n".join(f"- {note}" for note in notes) + "\n"]
     return "\n".join(parts)
 
 
-TITLES = {Task.CNN: "Image classification (CNN)", Task.RNN: "Language modelling (RNN)"}
-
-
 def grid(task: Task, origin: str, table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Return a table for reading: its heading and its cells as text, one list per row."""
     who = ["model", "data"]
     tail = ["seed"] if origin == MEASURED else ["source"]
-    if task is Task.CNN:
-        heading = [*who, "top-1", "top-5", "parameters", "MACs", "search, device-hours", *tail, "note"]
-        cells = [
-            [
-                row.name,
-                row.dataset,
-                percent(row.accuracy_top1),
-                percent(row.accuracy_top5),
-                quantity(row.parameters),
-                quantity(row.macs),
-                hours(row.search_device_hours),
-                row.seed if origin == MEASURED else row.source,
-                row.note,
-            ]
-            for row in table
+    heading = [
+        *who,
+        "top-1",
+        "top-5",
+        "perplexity, validation",
+        "perplexity, test",
+        "unigram, test",
+        "parameters",
+        spec_of(task).macs,
+        "search, device-hours",
+        *tail,
+        "note",
+    ]
+    cells = [
+        [
+            row.name,
+            row.dataset,
+            percent(row.accuracy_top1),
+            percent(row.accuracy_top5),
+            decimal(row.perplexity_validation),
+            decimal(row.perplexity_test),
+            decimal(row.perplexity_unigram),
+            quantity(row.parameters),
+            quantity(row.macs),
+            hours(row.search_device_hours),
+            row.seed if origin == MEASURED else row.source,
+            row.note,
         ]
-    else:
-        heading = [
-            *who,
-            "perplexity, validation",
-            "perplexity, test",
-            "unigram, test",
-            "parameters",
-            "MACs per token",
-            "search, device-hours",
-            *tail,
-            "note",
-        ]
-        cells = [
-            [
-                row.name,
-                row.dataset,
-                decimal(row.perplexity_validation),
-                decimal(row.perplexity_test),
-                decimal(row.perplexity_unigram),
-                quantity(row.parameters),
-                quantity(row.macs),
-                hours(row.search_device_hours),
-                row.seed if origin == MEASURED else row.source,
-                row.note,
-            ]
-            for row in table
-        ]
+        for row in table
+    ]
+    # columns that no row fills, such as another task's
     empty = {index for index in range(2, len(heading)) if not any(line[index] for line in cells)}
     keep = [index for index in range(len(heading)) if index not in empty]
     return [heading[index] for index in keep], [[line[index] for index in keep] for line in cells]
@@ -237,7 +223,7 @@ def _counted(row: Mapping[str, Any]) -> Row:
         origin=COUNTED,
         source=row["source"],
         seed="",
-        dataset=DATASETS[Task(row["task"])],
+        dataset=spec_of(Task(row["task"])).benchmark,
         **{name: row.get(name) for name in numbers},
         accuracy_top5=None,
         perplexity_unigram=None,

@@ -13,8 +13,9 @@ from autoshrink.cells.cell import Cell
 from autoshrink.params.base import Task
 from autoshrink.report import charts, metrics
 from autoshrink.report.charts import COST, METRIC
-from autoshrink.report.metrics import MEASURED, TITLES, Row
+from autoshrink.report.metrics import MEASURED, Row
 from autoshrink.report.runs import EvaluatedCell, Round, Search
+from autoshrink.tasks.spec import spec_of
 
 # No chart can show the perplexity of a greater loss, and no float can hold that of a much greater one.
 LARGEST_LOSS = 50.0
@@ -57,10 +58,10 @@ def data(searches: Sequence[Search], other: Sequence[Search], names: tuple[str, 
         "drawing": drawing.description((search.size for search in both), operators),
         "tasks": {
             task.value: {
-                "title": TITLES[task],
+                "title": spec_of(task).title,
                 "metric": METRIC[task],
                 "cost": COST[task][1],
-                "lower": task is Task.RNN,
+                "lower": not spec_of(task).metric.higher_is_better,
                 "comparison": charts.comparison(task),
             }
             for task in tasks
@@ -151,7 +152,7 @@ def _training(search: Search) -> dict[str, Any]:
     columns = [
         name for name in ("train_loss", "validation_loss") if any(entry.get(name) is not None for entry in history)
     ]
-    title = TITLES[search.task]
+    title = spec_of(search.task).title
     return {
         "history": _columns(history),
         "chart": charts.curves(columns, 340, f"{title}: loss of the final model's training, by epoch"),
@@ -197,7 +198,7 @@ def _tables(table: Sequence[Row]) -> list[dict[str, Any]]:
             heading, cells = metrics.grid(task, origin, chosen)
             measured = origin == MEASURED
             prose = [name in ("source", "note") for name in heading]
-            title = {"task": TITLES[task], "origin": origin, "measured": measured}
+            title = {"task": spec_of(task).title, "origin": origin, "measured": measured}
             found.append({**title, "heading": heading, "prose": prose, "cells": cells})
     return found
 

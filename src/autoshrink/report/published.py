@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from autoshrink.cells import released
 from autoshrink.params.base import Task
+from autoshrink.tasks.spec import spec_of
 
-DATASETS = {Task.CNN: "ImageNet", Task.RNN: "Penn Treebank"}
 PAPER = "Zhang et al., AutoShrink, AAAI 2020"
 
 
@@ -30,7 +30,15 @@ def _image(
     name: str, source: str, top1: float, parameters: float, macs: float, hours: float | None = None, note: str = ""
 ) -> Published:
     return Published(
-        Task.CNN, name, source, DATASETS[Task.CNN], parameters, top1, macs, search_device_hours=hours, note=note
+        Task.CNN,
+        name,
+        source,
+        spec_of(Task.CNN).benchmark,
+        parameters,
+        top1,
+        macs,
+        search_device_hours=hours,
+        note=note,
     )
 
 
@@ -47,7 +55,7 @@ def _text(
         Task.RNN,
         name,
         source,
-        DATASETS[Task.RNN],
+        spec_of(Task.RNN).benchmark,
         parameters,
         perplexity_validation=validation,
         perplexity_test=test,
@@ -95,7 +103,7 @@ def _released(task: Task) -> list[Published]:
             task,
             _NAMES[item.name],
             PAPER,
-            DATASETS[task],
+            spec_of(task).benchmark,
             **item.published,
             search_device_hours=_PAPER_HOURS,
             note=note,

@@ -13,6 +13,7 @@ from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.search.rounds import BEST, SearchName, read_round
 from autoshrink.search.rounds import VERSION as ROUND_VERSION
+from autoshrink.tasks.spec import spec_of
 
 METRICS, HISTORY, KNOWN_NETWORKS = "metrics", "history", "known-networks"
 VERSION = 1
@@ -194,7 +195,7 @@ def _read_round(folder: Path, name: SearchName) -> Round:
             f"{path}: belongs to the search {content['task']}/{content['search']}, not {name.task}/{name}"
         )
     evaluations, timing = _read_evaluations(folder) if content["candidates"] else ({}, {})
-    metric = "accuracy" if name.task is Task.CNN else "perplexity"
+    metric = spec_of(name.task).metric.name
     candidates = []
     for item in content["candidates"]:
         evaluation = evaluations.get(item["slot"])

@@ -9,6 +9,7 @@ from autoshrink.params.base import Task
 from autoshrink.params.study import Study
 from autoshrink.study import statistics
 from autoshrink.study.traces import Trace
+from autoshrink.tasks.spec import spec_of
 
 KIND, VERSION = "study", 1
 # points of an anytime curve
@@ -36,7 +37,7 @@ def compare(traces: Sequence[Trace], settings: Study, task: Task, source: str) -
         "confidence": settings.confidence,
         "strategies": [_strategy(name, found, settings, full) for name, found in by_strategy.items()],
         "tests": [_tests(by_strategy, reference, share, full, settings) for share in settings.budgets],
-        "quality": "test accuracy" if task is Task.CNN else "test perplexity",
+        "quality": spec_of(task).metric.test_title,
         "correlation": _correlation(traces, task),
     }
 
@@ -138,5 +139,5 @@ def _correlation(traces: Sequence[Trace], task: Task) -> dict[str, Any] | None:
     if not pairs:
         return None
     scores, qualities = zip(*pairs, strict=True)
-    sign = 1.0 if task is Task.CNN else -1.0  # less perplexity is better
+    sign = 1.0 if spec_of(task).metric.higher_is_better else -1.0
     return statistics.rank_correlation(scores, [sign * quality for quality in qualities])

@@ -10,6 +10,7 @@ from autoshrink.errors import UserError
 from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.search import rounds
+from autoshrink.tasks.spec import spec_of
 
 
 @dataclass(frozen=True)
@@ -92,5 +93,5 @@ def _quality(path: Path, task: Task) -> float | None:
     if not path.exists():
         return None
     metrics: Mapping[str, Any] = artifacts.read_sealed(path, "metrics", 1)["metrics"]
-    value: float | None = metrics["accuracy_top1" if task is Task.CNN else "perplexity"]
+    value: float | None = metrics[spec_of(task).metric.test]
     return value

@@ -67,12 +67,28 @@ class Metric:
     test: str
     """Its key among the final model's test metrics."""
     higher_is_better: bool
-    percent: bool = False
-    """Whether people read it as a percentage."""
 
-    def better(self, one: float, other: float) -> bool:
-        """Whether ``one`` is strictly better than ``other``."""
-        return one > other if self.higher_is_better else one < other
+    @property
+    def proxy_title(self) -> str:
+        """What the metric is called where candidates are judged by it."""
+        return f"validation {self.name}"
+
+    @property
+    def test_title(self) -> str:
+        """What the metric is called of a final model."""
+        return f"test {self.name}"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a task's steps may need of a CPU core, estimated from the parameters alone; generous, to schedule by."""
+
+    proxy_minutes: float
+    """One candidate on the proxy."""
+    proxy_megabytes: int
+    """Torch itself, data, and the activations kept for backward."""
+    training_minutes: float
+    """The final training."""
 
 
 Prepared = TypeVar("Prepared")
@@ -96,6 +112,8 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     unit: str
     """One example, singular: what costs are counted for."""
     metric: Metric
+    macs: str
+    """What multiply-accumulates are called on axes and in tables, such as ``MACs per token``."""
     operators: tuple[str, ...]
     """Every operator that a cell of this task may carry."""
     sections: TaskSections
@@ -194,6 +212,10 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     def further_costs(self, proxy: Proxy, cell: Cell) -> Counts:
         """Return costs to record beside those of the evaluation, which follow from the cell alone."""
         return {}
+
+    @abstractmethod
+    def workload(self, parameters: "Parameters") -> Workload:
+        """Return what the task's steps may need."""
 
     # the final model
 

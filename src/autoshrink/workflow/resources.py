@@ -1,6 +1,6 @@
 """What a step may need of a cluster: minutes, memory and GPUs, estimated from the parameters without running anything.
 
-Generous on purpose: they are limits to schedule by, not predictions. Rates are those of one CPU core; where
+Generous on purpose: they are limits to schedule by, not predictions. A task's own estimates are for one CPU core; where
 ``compute.device`` is ``cuda`` a GPU is taken to be ``GPU_SPEED`` times as fast.
 """
 
@@ -8,16 +8,11 @@ import os
 from functools import cache
 from pathlib import Path
 
-from autoshrink.params.data import Digits, ImageFolder, Mnist5k
-from autoshrink.params.language import LanguageProxy, LanguageTraining
+from autoshrink.params.base import Task
 from autoshrink.params.root import Parameters
-from autoshrink.params.vision import ImageProxy, ImageTraining
+from autoshrink.tasks.spec import spec_of
 
 GPU_SPEED = 20.0
-# per minute on one core, with the paper's proxy networks: images of 32 x 32 and lines of text, forward and backward
-IMAGES_PER_MINUTE = 2000.0
-LINES_PER_MINUTE = 4000.0
-CLASSES = 10
 # nobody's queue takes longer jobs gladly; a training that needs more goes on from its checkpoint in the next job
 LONGEST = 24 * 60
 LIGHT = {"runtime": 10, "mem_mb": 1000, "gpu": 0}
@@ -44,17 +39,16 @@ def _first(parameters: Parameters, step: str, task: str | None) -> dict[str, int
     gpu = int(device == "cuda" or (device == "auto" and gpus() > 0))
     if step == "prepare":
         return {"runtime": 120, "mem_mb": 8000, "gpu": 0}
+    if step not in ("evaluate", "train", "test"):
+        return dict(LIGHT)
+    assert task is not None
+    work = spec_of(Task(task)).workload(parameters)
     if step == "evaluate":
-        return {
-            "runtime": _minutes(_evaluate(parameters, task) / speed),
-            "mem_mb": _memory(parameters, task),
-            "gpu": gpu,
-        }
-    if step in ("train", "test"):
-        minutes = _train(parameters, task) / speed
-        runtime = _minutes(minutes) if step == "train" else _minutes(minutes / 10)
-        return {"runtime": runtime, "mem_mb": 2 * _memory(parameters, task), "gpu": gpu}
-    return dict(LIGHT)
+        minutes = parameters.search.slots_per_job * work.proxy_minutes / speed
+        return {"runtime": _minutes(minutes), "mem_mb": work.proxy_megabytes, "gpu": gpu}
+    minutes = work.training_minutes / speed
+    runtime = _minutes(minutes) if step == "train" else _minutes(minutes / 10)
+    return {"runtime": runtime, "mem_mb": 2 * work.proxy_megabytes, "gpu": gpu}
 
 
 @cache
@@ -68,36 +62,3 @@ def gpus() -> int:
 
 def _minutes(estimate: float) -> int:
     return int(min(10 + estimate, LONGEST))
-
-
-def _evaluate(parameters: Parameters, task: str | None) -> float:
-    """Return the minutes that one evaluation job takes on one core."""
-    slots = parameters.search.slots_per_job
-    if task == "cnn":
-        image: ImageProxy = parameters.proxy.cnn
-        images = (image.train_per_class + image.validation_per_class / 3) * CLASSES
-        return slots * image.training.epochs * images * image.network.base_filters / 16 / IMAGES_PER_MINUTE
-    text: LanguageProxy = parameters.proxy.rnn
-    lines = text.train_lines + text.validation_lines / 3
-    return slots * text.training.epochs * lines * text.network.hidden / 100 / LINES_PER_MINUTE
-
-
-def _train(parameters: Parameters, task: str | None) -> float:
-    """Return the minutes that the final training takes on one core, as far as the parameters tell."""
-    if task == "cnn":
-        image: ImageTraining = parameters.training.cnn
-        source = parameters.datasets[image.dataset]
-        small = isinstance(source, Digits | Mnist5k)
-        images = 5_000 if small else 1_300_000 if isinstance(source, ImageFolder) else 60_000
-        return image.epochs * images * sum(image.network.stage_cells) / 3 / IMAGES_PER_MINUTE
-    text: LanguageTraining = parameters.training.rnn
-    return text.epochs * 50_000 * (text.network.hidden / 100) / LINES_PER_MINUTE
-
-
-def _memory(parameters: Parameters, task: str | None) -> int:
-    """Return the megabytes that one evaluation job takes: torch itself, data, and the activations kept for backward."""
-    if task == "cnn":
-        image: ImageProxy = parameters.proxy.cnn
-        return int(2000 + 4000 * (image.training.batch_size / 128) * (image.network.base_filters / 16))
-    text: LanguageProxy = parameters.proxy.rnn
-    return int(2000 + 4000 * (text.training.batch_size / 128) * (text.training.bptt.length / 35))

@@ -17,7 +17,7 @@ from autoshrink.params.search import Activation, LanguageSearch
 from autoshrink.params.sections import Dataset, TaskSections
 from autoshrink.tasks import raw_data
 from autoshrink.tasks.language.objective import language_score, paper_flops
-from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec
+from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Workload
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from autoshrink.params.root import Compute
     from autoshrink.tasks.language.data import PreparedText
     from autoshrink.tasks.language.proxy import ProxyData
+
+# on one core, with the paper's proxy network, forward and backward
+_LINES_PER_MINUTE = 4000.0
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,17 @@ class LanguageModelling(
         """Return the paper's FLOPs."""
         return {"paper_flops": paper_flops(cell, proxy.network.hidden)}
 
+    def workload(self, parameters: "Parameters") -> Workload:
+        """Return what training on so many lines may need; the final text is taken to have 50,000."""
+        proxy, recipe = self.proxy(parameters), self.training(parameters)
+        lines = proxy.train_lines + proxy.validation_lines / 3
+        length = proxy.training.bptt.length
+        return Workload(
+            proxy.training.epochs * lines * proxy.network.hidden / 100 / _LINES_PER_MINUTE,
+            int(2000 + 4000 * (proxy.training.batch_size / 128) * (length / 35)),
+            recipe.epochs * 50_000 * (recipe.network.hidden / 100) / _LINES_PER_MINUTE,
+        )
+
     def train(
         self,
         cell: Cell,
@@ -192,6 +206,7 @@ SPEC = LanguageModelling(
     task=Task.RNN,
     title="Language modelling (RNN)",
     unit="word",
+    macs="MACs per token",
     metric=Metric("perplexity", "perplexity", higher_is_better=False),
     operators=get_args(Activation),
     sections=TaskSections(
