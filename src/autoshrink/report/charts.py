@@ -57,7 +57,9 @@ def pareto_front(search: Search) -> list[Any]:
     """Return the candidates on the search's Pareto front, over quality and every cost."""
     trained = search.trained
     indices = front.members(
-        [item.metric for item in trained], [item.costs for item in trained], spec_of(search.task).metric.higher_is_better
+        [item.metric for item in trained],
+        [item.costs for item in trained],
+        spec_of(search.task).metric.higher_is_better,
     )
     return [trained[index] for index in indices]
 
