@@ -49,7 +49,7 @@ def libraries() -> dict[str, Any]:
 
 
 def device(compute: Compute) -> dict[str, Any]:
-    """Return what a step that has computed with torch did so on: the device's kind, CPU threads, deterministic kernels.
+    """Return what a step computed on with torch: the device's kind, CPU threads, deterministic kernels, processes.
 
     Asks the torch that the step has imported; where it has imported none, only what was asked for is known.
     """
@@ -57,6 +57,7 @@ def device(compute: Compute) -> dict[str, Any]:
         "threads": compute.threads,
         "deterministic": compute.deterministic,
         "numerics": numerics.effective(compute.numerics),
+        "processes": int(os.environ.get("WORLD_SIZE", "1")),  # torchrun's
     }
     torch = sys.modules.get("torch")
     if compute.device == "cpu":

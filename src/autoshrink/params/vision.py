@@ -175,6 +175,9 @@ class ImageTraining(TaskTraining):
     """Decay per step of the weights' exponential moving average that evaluation uses; 0 is none."""
     clip_gradient_norm: Annotated[float, Field(ge=0)] = 0.0
     """Greatest gradient norm; 0 is no clipping."""
+    sync_batch_norm: bool = False
+    """Whether batch norm's statistics are those of all processes' images together (SyncBatchNorm), as one process has
+    them; costs an exchange per layer."""
     augmentation: Augmentation = Augmentation(rotation=12.0, translation=0.08, zoom=0.1)
     """What happens to training images."""
     precision: Literal["float32", "bfloat16", "float16"] = "bfloat16"

@@ -120,6 +120,7 @@ class LanguageLearner(Learner[Words]):
                 "source": data.manifest["source"],
                 "lowercase": data.manifest["settings"].get("lowercase", False),
                 "seed": seed,
+                "processes": share.world,
                 "recipe": recipe.model_dump(mode="json", exclude=UNTRACED),
             },
         )

@@ -19,6 +19,7 @@ from autoshrink.runtime import devices, processes
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks.vision import network, scoring, splits
 from autoshrink.tasks.vision import recipe as recipes
+from autoshrink.tasks.vision.batch_norm import synchronise
 from autoshrink.tasks.vision.data import PreparedImages
 from autoshrink.tasks.vision.feeds import Batch
 from autoshrink.tasks.vision.loading import ModelDescription, save_model
@@ -80,6 +81,8 @@ class ImageLearner(Learner[Batch]):
                 f"{self._train_feed.count} images to train on; accepted: at most that many"
             )
         module = network.build(cell, recipe.network, data.channels, len(data.classes), seed)
+        if recipe.sync_batch_norm and share.world > 1:
+            synchronise(module, device)
         self.module = module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._label_offset = int(recipe.network.background_class)
         self.optimizer = recipes.optimizer(self.module, recipe)
@@ -105,6 +108,7 @@ class ImageLearner(Learner[Batch]):
                 "source": data.manifest["source"],
                 "storage": data.storage,
                 "seed": seed,
+                "processes": share.world,
                 "recipe": recipe.model_dump(mode="json", exclude={*UNTRACED, "loader_workers"}),
             },
         )

@@ -1,0 +1,43 @@
+"""Batch norm over all processes' images: torch's SyncBatchNorm on CUDA, and its equal for CPUs, which torch lacks.
+
+Shapes: B batch, C channels, H height, W width.
+"""
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.distributed.nn.functional import all_reduce
+
+
+class CpuSyncBatchNorm(nn.BatchNorm2d):
+    """Batch norm whose mean and variance, while training, are those of all processes' images."""
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Normalise; every process has equally many images."""
+        if not self.training:
+            return super().forward(x_BCHW)
+        world = distributed.get_world_size()
+        count = x_BCHW.numel() // x_BCHW.shape[1] * world
+        mean_C = all_reduce(x_BCHW.mean((0, 2, 3))) / world  # type: ignore[no-untyped-call]
+        centred_BCHW = x_BCHW - mean_C[:, None, None]
+        variance_C = all_reduce(centred_BCHW.square().mean((0, 2, 3))) / world  # type: ignore[no-untyped-call]
+        assert self.momentum is not None and self.running_mean is not None
+        assert self.running_var is not None and self.num_batches_tracked is not None
+        with torch.no_grad():
+            self.running_mean.lerp_(mean_C, self.momentum)
+            self.running_var.lerp_(variance_C * count / (count - 1), self.momentum)
+            self.num_batches_tracked += 1
+        scale_C = self.weight * (variance_C + self.eps).rsqrt()
+        y_BCHW: Tensor = centred_BCHW * scale_C[:, None, None] + self.bias[:, None, None]
+        return y_BCHW
+
+
+def synchronise(module: nn.Module, device: torch.device) -> None:
+    """Replace every BatchNorm2d in ``module``, in place, by one over all processes; names and weights stay."""
+    kind = nn.SyncBatchNorm if device.type == "cuda" else CpuSyncBatchNorm
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            layer = kind(child.num_features, child.eps, child.momentum)
+            layer.load_state_dict(child.state_dict())
+            setattr(module, name, layer)
+        else:
+            synchronise(child, device)
