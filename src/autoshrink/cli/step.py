@@ -11,7 +11,7 @@ from typing import Any
 
 from autoshrink.files import artifacts
 from autoshrink.lineage import environment, records
-from autoshrink.params import Parameters
+from autoshrink.params import Parameters, frozen_path
 from autoshrink.params.base import Task
 from autoshrink.workflow.slices import slice_of
 
@@ -52,7 +52,7 @@ def step(
     start = time.perf_counter()
     read = records.digests(inputs)  # before the work, for this is what the work reads
     yield doing
-    if os.environ.get("RANK", "0") != "0":
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0":
         return  # under torchrun the first process speaks for all
     facts: dict[str, Any] = {"verb": verb, "code": environment.code(), "environment": environment.libraries()}
     if task is not None:
@@ -68,9 +68,13 @@ def step(
             facts["compute"] = environment.device(parameters.compute)
     if store is not None:
         facts["store"] = records.relative(store, out.parent)
-    records.write(out, read, records.digests(doing.outputs or [out]), facts)
-    seconds = round(time.perf_counter() - start, 3)
-    artifacts.write_timing(out, {**doing.timing, "ended": _now(), "seconds": seconds})
+    made = records.digests(doing.outputs or [out])
+    timing = {**doing.timing, "ended": _now(), "seconds": round(time.perf_counter() - start, 3)}
+    if parameters is not None:
+        snapshot = frozen_path(parameters, Path(parameters.paths.results) / "params")
+        timing |= {"snapshot": snapshot.name} if snapshot.exists() else {}
+    artifacts.write_timing(out, timing)  # before the record, which says that the step is done
+    records.write(out, read, made, facts)
 
 
 def made_by(parameters: Parameters, task: Task) -> dict[str, Any]:

@@ -135,14 +135,24 @@ def read_sealed(path: Path, kind: str, version: int) -> dict[str, Any]:
 def is_sealed(path: Path) -> bool:
     """Return whether this is an intact sealed file, of whatever kind and version."""
     try:
-        _, value = _parse(path, "sealed file")
-        version = value.get("version") if isinstance(value, dict) else None
-        if not isinstance(version, int):
-            return False
-        read_sealed(path, kind_of(path), version)
-    except ArtifactError:
+        with opened(path) as file:
+            return is_sealed_content(file.read(LARGEST_JSON + 1))
+    except OSError:
         return False
-    return True
+
+
+def is_sealed_content(raw: bytes) -> bool:
+    """Return whether these bytes are an intact sealed file's, of whatever kind and version."""
+    if len(raw) > LARGEST_JSON:
+        return False
+    try:
+        value = json.loads(raw)
+        if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+            return False
+        content = {key: item for key, item in value.items() if key not in ("kind", "version", SEAL)}
+        return isinstance(value.get("version"), int) and sealed_bytes(value["kind"], value["version"], content) == raw
+    except (ValueError, RecursionError):
+        return False
 
 
 def kind_of(path: Path) -> str:

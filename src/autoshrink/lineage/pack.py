@@ -5,6 +5,7 @@ that it used; rounds left by an earlier, longer search are not in it. Names in i
 """
 
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from autoshrink.errors import ArtifactError, UserError
@@ -12,6 +13,8 @@ from autoshrink.files import artifacts
 from autoshrink.lineage import records, telling
 from autoshrink.lineage.graph import Run
 
+# A search of hundreds of rounds packs a few megabytes; more than this is a bomb.
+LARGEST_PACK = 256 * 2**20
 # Zip's own earliest date: a pack's bytes depend on its files alone.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -38,28 +41,63 @@ def pack(run: Run, answer: Path, out: Path) -> int:
 
 
 def unpack(source: Path) -> int:
-    """Put the files of a pack back where they were, under the working folder; return how many were not there so.
+    """Put the files of a pack back where they were, under the working folder; return how many were not there.
 
-    Raises ArtifactError when the pack is damaged or names a place outside the working folder: nothing is written then.
+    Nothing is overwritten: a file that is there already must be the same, or a timing. Raises ArtifactError when the
+    pack is damaged, too large, or names a place outside the working folder, symbolic links resolved, and UserError
+    where another file is in the way: nothing is written then.
     """
-    try:
-        with zipfile.ZipFile(source) as archive:
-            contents = {name: archive.read(name) for name in archive.namelist()}
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise ArtifactError(f"{source}: is no intact pack ({error}); fetch it again or make it again") from None
-    for name in contents:
-        place = PurePosixPath(name)
-        if place.is_absolute() or ".." in place.parts or "\\" in name or not place.name.endswith(".json"):
-            raise ArtifactError(
-                f"{source}: holds {name!r}, which is no artifact of a search; it was not made by 'pack'"
-            )
-    written = 0
+    contents = _contents(source)
+    here = Path.cwd().resolve()
+    missing = {}
     for name, content in contents.items():
         path = Path(name)
-        if not path.is_file() or path.read_bytes() != content:
-            artifacts.write_bytes(path, content)
-            written += 1
-    return written
+        if not path.resolve().is_relative_to(here):
+            raise ArtifactError(f"{source}: {name} leads outside this folder, by a symbolic link; nothing was restored")
+        if not path.exists() and not path.is_symlink():
+            missing[path] = content
+        elif not _holds(path, content) and not name.endswith(".timing.json"):
+            raise UserError(f"{name}: is there already and is another file than in {source}; move it away first")
+    for path, content in missing.items():
+        artifacts.write_bytes(path, content)
+    return len(missing)
+
+
+def _contents(source: Path) -> dict[str, bytes]:
+    """Return a pack's files by name, each a sealed file of ours. Raises ArtifactError as ``unpack`` says."""
+    contents: dict[str, bytes] = {}
+    room = LARGEST_PACK
+    try:
+        with zipfile.ZipFile(source) as archive:
+            for entry in archive.infolist():
+                name, place = entry.filename, PurePosixPath(entry.filename)
+                foreign = place.is_absolute() or ".." in place.parts or "\\" in name or "\0" in entry.orig_filename
+                if foreign or not name.endswith(".json") or name in contents:
+                    raise ArtifactError(
+                        f"{source}: holds {name!r}, which is no artifact of a search; it was not made by 'pack'"
+                    )
+                # as much as is allowed and one byte more: what an entry says of its own size need not be true
+                with archive.open(entry) as file:
+                    contents[name] = file.read(min(room, artifacts.LARGEST_JSON) + 1)
+                room -= len(contents[name])
+                if room < 0 or len(contents[name]) > artifacts.LARGEST_JSON:
+                    raise ArtifactError(f"{source}: unpacks to more than any search holds; it was not made by 'pack'")
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        if isinstance(error, ArtifactError):
+            raise
+        raise ArtifactError(f"{source}: is no intact pack ({error}); fetch it again or make it again") from None
+    for name, content in contents.items():
+        if not artifacts.is_sealed_content(content):
+            raise ArtifactError(f"{source}: {name} is not a sealed file of AutoShrink's; it was not made by 'pack'")
+    return contents
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        with artifacts.opened(path) as file:
+            return file.read(len(content) + 1) == content
+    except OSError:
+        return False
 
 
 def _evaluations(record: records.Record) -> list[Path]:

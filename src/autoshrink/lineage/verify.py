@@ -1,5 +1,6 @@
 """Whether a run is still what it was when it was made: every digest recomputed, and what is not right named."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ SET_ASIDE = re.compile(r"\.(damaged|foreign|incomplete|outdated|orphaned)-\d+$")
 LEFTOVER = artifacts.TEMPORARY
 _PARAMETERS = re.compile(r"^params-[0-9a-f]+\.yaml$")
 # A file that some tool puts into any folder, and that is nothing of a run's.
-_FOREIGN = {".gitignore", ".DS_Store", "README.md"}
+_FOREIGN = {".gitignore", ".DS_Store", "README.md", "run.sig"}
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ def verify(run: Run, parameters: Parameters | None = None) -> Verdict:
         findings += _inputs(record, found, wrong, run)
     findings += [finding for path in rest for finding in _itself(path, run)]
     findings += _stale(run)
+    findings += _beside(run)
+    findings += _otherwise_stored(run)
     findings += [] if parameters is None else _otherwise(run, parameters)
     # the report shows how long things took, so it differs from run to run
     covered = {
@@ -145,6 +148,51 @@ def _otherwise(run: Run, parameters: Parameters) -> list[Finding]:
         if changed:
             findings.append(Finding(OUTDATED, _shown(record), f"was made under another {', '.join(changed)}", record))
     return findings
+
+
+def _beside(run: Run) -> list[Finding]:
+    """Return the timings that steps of this run left, and the snapshots that they read, that are gone.
+
+    No result depends on them, so nothing is made again for their sake.
+    """
+    findings, snapshots = [], set()
+    for record in run.records.values():
+        timing = artifacts.timing_path(record.artifact)
+        if any(record.path.is_relative_to(folder) for folder in run.folders if folder.name != "evaluations"):
+            if not timing.exists():
+                findings.append(Finding(MISSING, timing, f"was left by '{record.verb}' and is gone"))
+            elif record.path.is_relative_to(run.results):
+                snapshots.add(artifacts.read_timing(record.artifact).get("snapshot"))
+    for name in sorted(name for name in snapshots if isinstance(name, str) and _PARAMETERS.match(name)):
+        if not (run.results / "params" / name).exists():
+            path = run.results / "params" / name
+            findings.append(Finding(MISSING, path, "held the parameters that steps of this run read, and is gone"))
+    return findings
+
+
+def _otherwise_stored(run: Run) -> list[Finding]:
+    """Return the store's evaluations that hold other numbers than the run's own steps took from them."""
+    findings = []
+    for record in run.records.values():
+        if record.store is None:
+            continue
+        taken = telling.content_of(record.artifact).get("evaluations")
+        for evaluation in taken.values() if isinstance(taken, dict) else ():
+            key = evaluation.get("key") if isinstance(evaluation, dict) else None
+            if not isinstance(key, str) or not re.fullmatch("[0-9a-f]{64}", key):
+                continue
+            path = record.store / "evaluations" / key[:2] / f"{key}.json"
+            kept = run.producers.get(path)
+            if kept is None or kept.outputs[path] == _sealed_digest(evaluation):
+                continue
+            name = records.relative(record.artifact, run.results)
+            findings.append(Finding(ALTERED, path, f"holds other numbers than {name} took from it", kept))
+    return findings
+
+
+def _sealed_digest(evaluation: Mapping[str, Any]) -> str:
+    """Return the sha256 of the store's file that holds exactly this evaluation."""
+    return hashlib.sha256(artifacts.sealed_bytes("evaluation", 1, dict(evaluation))).hexdigest()
 
 
 def _shown(record: Record) -> Path:

@@ -44,7 +44,6 @@ def check_apart(parameters: Parameters) -> None:
     written = {
         "paths.results": Path(parameters.paths.results),
         "paths.store": Path(parameters.paths.store),
-        "downloads": data / "downloads",
         **{f"the prepared data set {name}": data / name for name in parameters.used_datasets},
     }
     lines = []

@@ -1,12 +1,14 @@
 """A finished search as one file: put back, it is the search that it was."""
 
 import shutil
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from autoshrink.errors import ArtifactError
+from autoshrink.errors import ArtifactError, UserError
+from autoshrink.files import artifacts
 from autoshrink.lineage import graph, records
 from autoshrink.lineage.pack import pack, unpack
 from autoshrink.lineage.verify import verify
@@ -73,3 +75,46 @@ def test_damaged_pack_is_one_line(folder: Path) -> None:
     Path("search.zip").write_bytes(Path("search.zip").read_bytes()[:-200])
     with pytest.raises(ArtifactError, match="is no intact pack"):
         unpack(Path("search.zip"))
+
+
+def test_unpack_overwrites_nothing(folder: Path) -> None:
+    """A file that is there and is another one stops the unpacking before anything is written."""
+    pack(graph.read(Path("results")), BEST, Path("search.zip"))
+    shutil.rmtree(made.SEARCH / "round-01")
+    BEST.write_text('{"mine": 1}')
+    with pytest.raises(UserError, match=r"best\.json: is there already and is another file"):
+        unpack(Path("search.zip"))
+    assert BEST.read_text() == '{"mine": 1}' and not (made.SEARCH / "round-01").exists()
+
+
+def test_unpack_follows_no_link_outward(folder: Path, tmp_path: Path) -> None:
+    """A folder that is a link to somewhere else is not written through."""
+    pack(graph.read(Path("results")), BEST, Path("search.zip"))
+    shutil.rmtree("store")
+    (tmp_path / "outside").mkdir()
+    Path("store").symlink_to(tmp_path / "outside")
+    with pytest.raises(ArtifactError, match="leads outside this folder"):
+        unpack(Path("search.zip"))
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_zip_bomb_is_refused(folder: Path) -> None:
+    """Gigabytes of zeros, packed into little, are refused without taking the memory."""
+    with zipfile.ZipFile("bomb.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for number in range(2):
+            with archive.open(f"results/{number}.json", "w") as file:
+                for _ in range(80):
+                    file.write(bytes(2**20))
+    tracemalloc.start()
+    with pytest.raises(ArtifactError, match="unpacks to more than any search holds"):
+        unpack(Path("bomb.zip"))
+    assert tracemalloc.get_traced_memory()[1] < 3 * artifacts.LARGEST_JSON
+    tracemalloc.stop()
+
+
+def test_pack_of_unsealed_json_is_refused(folder: Path) -> None:
+    """Only sealed files of the pipeline's are put back: package.json is none."""
+    with zipfile.ZipFile("evil.zip", "w") as archive:
+        archive.writestr("package.json", "{}")
+    with pytest.raises(ArtifactError, match=r"package\.json is not a sealed file"):
+        unpack(Path("evil.zip"))

@@ -112,6 +112,7 @@ def test_stale_rounds_are_named(folder: Path) -> None:
     shutil.copy(proposal, here / "proposal.json")
     old = records.read(records.path_of(proposal))
     records.write(here / "proposal.json", old.inputs, records.digests([here / "proposal.json"]), old.facts)
+    artifacts.write_timing(here / "proposal.json", {})
     assert findings(folder) == [(ORPHANED, f"{SEARCH}/round-09/proposal.json")]
 
 
@@ -300,3 +301,64 @@ def test_swapped_rounds_are_a_cycle_that_is_named(folder: Path) -> None:
     assert run.ancestors(run.of(here / "best.json"))
     repair(run, verify(run))
     assert not graph.read(folder / "results").cycle
+
+
+def test_symlinked_folder_is_verified(folder: Path, tmp_path: Path) -> None:
+    """A folder that was moved to another disk and linked is looked into as before; links in a circle end."""
+    before = verify(graph.read(folder / "results"))
+    (folder / SEARCH / "round-01").rename(tmp_path / "elsewhere")
+    (folder / SEARCH / "round-01").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/again").symlink_to(tmp_path / "elsewhere")
+    after = verify(graph.read(folder / "results"))
+    assert (after.findings, after.artifacts) == (before.findings, before.artifacts)
+
+
+@pytest.mark.parametrize("what", ["pipe", "device", "dangling", "loop", "deep", "sparse"])
+@pytest.mark.parametrize("name", ["best.json", "best.lineage.json", "best.timing.json", "model/checkpoints/mine"])
+def test_odd_files_are_named_and_do_not_hang(folder: Path, what: str, name: str) -> None:
+    """A pipe, a device, a link that leads nowhere and JSON without end are named, and every question still ends."""
+    path = folder / SEARCH / name
+    path.unlink(missing_ok=True)
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "device":
+        path.symlink_to("/dev/zero")
+    elif what == "dangling":
+        path.symlink_to("nowhere")
+    elif what == "loop":
+        path.symlink_to(path.name)
+    elif what == "deep":
+        path.write_text("[" * 200_000)
+    else:
+        with path.open("wb") as file:
+            file.truncate(2**40 if name != "best.json" and "mine" not in name else 2**20)
+    run = graph.read(folder / "results")
+    verdict = verify(run)
+    assert str(path) in {str(item.path) for item in verdict.findings}
+    assert run.ancestors(next(iter(run.records.values())))
+    repair(run, verdict, run.folders)
+
+
+@pytest.mark.parametrize("name", ["round-01/round.timing.json", "model/model.timing.json", "../../params"])
+def test_deleted_timing_and_snapshot_are_named(folder: Path, name: str) -> None:
+    """What no digest covers is missed too: a step's timing, and the parameters' snapshot that it read."""
+    path = folder / SEARCH / name
+    if path.is_dir():
+        (path,) = path.resolve().glob("params-*.yaml")
+    path.unlink()
+    assert findings(folder) == [(MISSING, str(path.relative_to(folder)))]
+    run = graph.read(folder / "results")
+    assert repair(run, verify(run)).moved == ()
+
+
+def test_resealed_evaluation_is_named(folder: Path) -> None:
+    """An evaluation sealed anew with other numbers, its record too, is not what the run's own steps hold."""
+    path = next(path for path in (folder / "store/evaluations").rglob("*.json") if len(path.stem) == 64)
+    content = artifacts.read_sealed(path, "evaluation", 1)
+    content["metrics"]["accuracy"] = 0.999
+    artifacts.write_sealed(path, "evaluation", 1, content)
+    reread(folder, records.path_of(path), outputs={path.name: artifacts.digest_of_file(path)})
+    assert (ALTERED, str(path.relative_to(folder))) in findings(folder)
+    run = graph.read(folder / "results")
+    assert any(path.name in line for line in repair(run, verify(run), run.folders).moved)
+    assert (folder / SEARCH / "best.json").exists(), "the run's own steps are intact"
