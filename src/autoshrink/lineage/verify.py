@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
