@@ -47,8 +47,14 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
     def progress(entry: Mapping[str, Any]) -> None:
         curves.add(entry)
         left = lines.remaining(entry["progress"]) if "progress" in entry else 0.0
+        what = f"epoch {entry['epoch'] + 1} of {recipe.epochs}"
         values = {key: value for key, value in entry.items() if isinstance(value, float) and key != "progress"}
-        lines.say(f"epoch {entry['epoch'] + 1} of {recipe.epochs}, about {left:.0f} s left", values)
+        # what people look for comes first, and survives a narrow terminal: loss, quality, time left
+        first = [key for key in ("validation_loss", f"validation_{spec.metric.name}") if key in values]
+        first = first or [key for key in ("train_loss", f"train_{spec.metric.name}") if key in values]
+        if first:
+            what += ": " + ", ".join(f"{key.replace('_', ' ')} {values.pop(key):.4g}" for key in first)
+        lines.say(f"{what}, about {left:.0f} s left", values)
 
     # a released cell's name is no file, and part of the code
     inputs = [Path(cell), data / "manifest.json", *sources.vectors(parameters, "training", Task(task))]

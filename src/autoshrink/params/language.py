@@ -150,6 +150,8 @@ class LanguageTraining(TaskTraining):
     average_after: Annotated[int, Field(ge=1)] | None = 5
     """Switch from SGD to averaged SGD when validation loss has not improved on the best older than this many epochs;
     null: never."""
+    patience: Annotated[int, Field(ge=1)] | None = None
+    """Stop early after this many epochs without a new best validation loss; null: never."""
     evaluation_batch_size: Annotated[int, Field(ge=1)] = 10
     """Sequences side by side when validating."""
     test_batch_size: Annotated[int, Field(ge=1)] = 1

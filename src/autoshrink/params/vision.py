@@ -182,8 +182,14 @@ class ImageTraining(TaskTraining):
     """What happens to training images."""
     precision: Literal["float32", "bfloat16", "float16"] = "bfloat16"
     """Arithmetic of forward and backward on a CUDA device (autocast); a CPU always computes in float32."""
-    validation_per_class: Annotated[int, Field(ge=0)] = 0
-    """Images per class of the training split held out to choose the best epoch; 0: the last epoch is the model."""
+    validation_per_class: Annotated[int, Field(ge=0)] | None = None
+    """Images per class of the training split held out, to draw validation curves and choose the best epoch; null: a
+    tenth of each class. 0: none, and the last epoch is the model."""
+    patience: Annotated[int, Field(ge=1)] | None = None
+    """Stop early after this many epochs without a new best validation accuracy; null: never."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """``balanced`` weighs the loss of each class by images / (classes x images of the class), so that rare ones count
+    as much as common ones."""
     loader_workers: Annotated[int, Field(ge=0)] = 0
     """Decoding processes (``storage: files`` only)."""
     keep_checkpoints: Annotated[int, Field(ge=1)] = 2
@@ -191,12 +197,18 @@ class ImageTraining(TaskTraining):
     checkpoint_steps: Annotated[int, Field(ge=0)] = 0
     """Optimizer steps between checkpoints inside an epoch; 0: only at each epoch's end."""
 
+    def held_out(self, images: int) -> int:
+        """Return how many of a class's ``images`` training images are held out."""
+        return images // 10 if self.validation_per_class is None else self.validation_per_class
+
     @model_validator(mode="after")
     def _contradictions(self) -> "ImageTraining":
         if self.batch_size % self.accumulation_steps:
             raise ValueError(
                 f"batch_size {self.batch_size} is not divisible by accumulation_steps {self.accumulation_steps}"
             )
+        if self.patience is not None and self.validation_per_class == 0:
+            raise ValueError(f"patience {self.patience} needs held-out images: validation_per_class must not be 0")
         if self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs {self.warmup_epochs} must be less than epochs {self.epochs}")
         return self

@@ -36,6 +36,10 @@ class Recipe(Protocol):
         """Greatest gradient norm; 0 is no clipping."""
 
     @property
+    def patience(self) -> int | None:
+        """Epochs without a new best before training stops early; None: never."""
+
+    @property
     def keep_checkpoints(self) -> int:
         """Newest checkpoints kept."""
 

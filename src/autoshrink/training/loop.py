@@ -61,7 +61,7 @@ class Loop(Generic[Batch]):
         before its first good epoch.
         """
         epochs = self.learner.recipe.epochs
-        while self.epoch < epochs and not self._diverged():
+        while self.epoch < epochs and not self._diverged() and not self._out_of_patience():
             self._run_epoch()
         if self._diverged() and self.best is None:
             raise UserError(
@@ -88,6 +88,10 @@ class Loop(Generic[Batch]):
             return self.history[-1]["validation_loss"] is None
         # a loss alone does not tell: float16's scaler skips the steps whose gradients overflow
         return not all(bool(weight.isfinite().all()) for weight in self.learner.module.parameters())
+
+    def _out_of_patience(self) -> bool:
+        patience, best = self.learner.recipe.patience, self._best_epoch() if self.best is not None else None
+        return patience is not None and best is not None and self.epoch - 1 - best >= patience
 
     def _run_epoch(self) -> None:
         recipe = self.learner.recipe

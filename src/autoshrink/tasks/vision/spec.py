@@ -79,8 +79,8 @@ class ImageClassification(
                     f"{proxy.train_per_class * len(per_class)} training images; accepted: at most that many"
                 )
         if training.dataset == name:
-            left = everything - training.validation_per_class * len(per_class)
-            if training.validation_per_class >= smallest:
+            left = everything - sum(map(training.held_out, per_class))
+            if training.held_out(smallest) >= smallest:
                 yield (
                     f"training.cnn.validation_per_class = {training.validation_per_class}: a class of data set "
                     f"{name!r} has only {smallest} images; accepted: fewer than that"

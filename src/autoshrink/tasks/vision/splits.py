@@ -77,7 +77,7 @@ def training_feeds(
             part = Split(split.images_NHWC[chosen_N], split.labels_N[chosen_N])
             return ArrayFeed(part, normalise, share, device)
 
-    return feed(~held_out_N), feed(held_out_N) if recipe.validation_per_class else None
+    return feed(~held_out_N), feed(held_out_N) if held_out_N.any() else None
 
 
 def test_feed(data: PreparedImages, description: ModelDescription, workers: int, device: torch.device) -> Feed:
@@ -92,15 +92,29 @@ def test_feed(data: PreparedImages, description: ModelDescription, workers: int,
 def held_out(data: PreparedImages, labels_N: Labels, recipe: ImageTraining, seed: int) -> NDArray[np.bool_]:
     """Return which training images (N,) are held out, drawn by class and name."""
     chosen_N = np.zeros(len(labels_N), bool)
-    for label, name in enumerate(data.classes if recipe.validation_per_class else ()):
+    for label, name in enumerate(data.classes):
         members = np.flatnonzero(labels_N == label).tolist()
-        if len(members) <= recipe.validation_per_class:
+        count = recipe.held_out(len(members))
+        if not count:
+            continue
+        if len(members) <= count:
             raise DataError(
                 f"training.cnn.validation_per_class = {recipe.validation_per_class}: class {name!r} of data set "
                 f"{data.name!r} has only {len(members)} training images; accepted: fewer than that"
             )
-        chosen_N[seeds.sample(seed, f"validation/class-{label}", members, recipe.validation_per_class)] = True
+        chosen_N[seeds.sample(seed, f"validation/class-{label}", members, count)] = True
     return chosen_N
+
+
+def class_weights(data: PreparedImages, recipe: ImageTraining, seed: int) -> NDArray[np.float64]:
+    """Return each class's weight (classes,): images / (classes x images of the class), of those trained on."""
+    if data.storage == "files":
+        labels_N = np.array([file.label for file in data.listing("train")])
+    else:
+        labels_N = data.split("train").labels_N
+    trained_N = labels_N[~held_out(data, labels_N, recipe, seed)]
+    counts = np.bincount(trained_N, minlength=len(data.classes))
+    return len(trained_N) / (len(data.classes) * np.maximum(counts, 1))
 
 
 def _source(data: PreparedImages) -> tuple[Path, str]:

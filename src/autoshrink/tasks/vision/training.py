@@ -3,7 +3,7 @@
 Shapes: B batch, C channels, H height, W width, N classifier outputs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ class ImageLearner(Learner[Batch]):
         self._schedule = recipes.schedule(self.optimizer, recipe, self._steps_per_epoch)
         self._average = recipes.averaged(self.module, recipe)
         self._mixing = recipes.mixing(recipe, len(data.classes) + self._label_offset)
-        self._loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+        self._loss = self._make_loss(data, seed, device)
         half = device.type == "cuda" and recipe.precision != "float32"
         dtype = torch.float16 if recipe.precision == "float16" else torch.bfloat16
         self._autocast = torch.autocast(device.type, dtype, enabled=half)
@@ -113,6 +113,17 @@ class ImageLearner(Learner[Batch]):
             },
         )
         self.identity = {"cell": cell.to_json(), **self.description.origin}
+
+    def _make_loss(self, data: PreparedImages, seed: int, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+        smoothing = self._recipe.label_smoothing
+        if self._recipe.class_weights == "none":
+            return nn.CrossEntropyLoss(label_smoothing=smoothing)
+        weights = splits.class_weights(data, self._recipe, seed)
+        # the background class, which no image has, weighs as much as the mean class
+        weight_N = torch.tensor([1.0] * self._label_offset + weights.tolist(), dtype=torch.get_default_dtype())
+        # weights sum to the number of images: the mean over images, not over weights, is that of the whole batch
+        weighted = nn.CrossEntropyLoss(weight_N.to(device), label_smoothing=smoothing, reduction="none")
+        return lambda logits_BN, targets: weighted(logits_BN, targets).mean()
 
     @property
     def evaluated(self) -> network.CellNetwork:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -16,8 +17,9 @@ from autoshrink.errors import ArtifactError, DataError, ParameterError
 from autoshrink.files import artifacts, checkpoints
 from autoshrink.params.root import Compute
 from autoshrink.params.vision import ImageTraining
-from autoshrink.tasks.vision import loading, testing, training
-from autoshrink.tasks.vision.data import PreparedImages
+from autoshrink.runtime.processes import Share
+from autoshrink.tasks.vision import loading, splits, testing, training
+from autoshrink.tasks.vision.data import PreparedImages, Split
 
 COMPUTE = Compute(device="cpu")
 RESULTS = ("model.safetensors", "model.json", "history.json")
@@ -48,7 +50,7 @@ FILE_CHANGES = {
 
 def recipe(**changes: Any) -> ImageTraining:
     return ImageTraining.model_validate(
-        {"network": NETWORK, "epochs": 2, "batch_size": 12, "warmup_epochs": 0.5, **changes}
+        {"network": NETWORK, "epochs": 2, "batch_size": 12, "warmup_epochs": 0.5, "validation_per_class": 0, **changes}
     )
 
 
@@ -141,6 +143,53 @@ def test_the_best_validation_epoch_is_the_model(cell: Cell, arrays: PreparedImag
     history = artifacts.read_sealed(tmp_path / "history.json", "history", 1)
     accuracies = [record["validation_accuracy"] for record in history["epochs"]]
     assert history["chosen_epoch"] == accuracies.index(max(accuracies))
+
+
+def test_a_tenth_is_held_out_by_default(cell: Cell, arrays: PreparedImages, tmp_path: Path) -> None:
+    """Every epoch has validation figures without a word in the recipe; classes too small for a tenth give none."""
+    train(cell, recipe(validation_per_class=None), arrays, tmp_path)
+    history = artifacts.read_sealed(tmp_path / "history.json", "history", 1)
+    assert all(record["validation_loss"] is not None for record in history["epochs"])
+    assert [recipe(validation_per_class=None).held_out(count) for count in (9, 10, 400)] == [0, 1, 40]
+
+
+def test_patience_ends_a_training_early(cell: Cell, arrays: PreparedImages, tmp_path: Path) -> None:
+    """The last epoch is the first that lies ``patience`` epochs after the best; a second call adds none."""
+    how = recipe(validation_per_class=3, epochs=40, learning_rate=0.02, patience=2)
+    train(cell, how, arrays, tmp_path)
+    before = contents(tmp_path)
+    history = artifacts.read_sealed(tmp_path / "history.json", "history", 1)
+    assert len(history["epochs"]) < 40
+    assert history["chosen_epoch"] == len(history["epochs"]) - 1 - 2
+    train(cell, how, arrays, tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_patience_without_held_out_images_is_refused() -> None:
+    """There is nothing to be patient about."""
+    with pytest.raises(ValueError, match="validation_per_class must not be 0"):
+        recipe(patience=2)
+
+
+def test_balanced_weights_make_rare_classes_count(
+    cell: Cell, arrays: PreparedImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each class's images weigh as much together; equal classes weigh 1, and the loss is then the plain one."""
+    weights = splits.class_weights(arrays, recipe(), 5)
+    assert weights.tolist() == pytest.approx([1.0, 1.0, 1.0])
+    split = arrays.split("train")
+    kept = (split.labels_N != 2) | (np.cumsum(split.labels_N == 2) <= 5)
+    lopsided = Split(split.images_NHWC[kept], split.labels_N[kept])
+    monkeypatch.setattr(PreparedImages, "split", lambda self, name: lopsided)
+    weights = splits.class_weights(arrays, recipe(), 5)
+    monkeypatch.undo()
+    assert weights * [20, 20, 5] == pytest.approx([15.0, 15.0, 15.0])
+    logits, targets = torch.randn(6, 3), torch.tensor([0, 1, 2, 2, 1, 0])
+    losses = {}
+    for kind in ("none", "balanced"):
+        learner = training.ImageLearner(cell, recipe(class_weights=kind), arrays, 5, torch.device("cpu"), Share())
+        losses[kind] = learner._loss(logits, targets)
+    torch.testing.assert_close(losses["none"], losses["balanced"])
 
 
 def test_accumulation_changes_only_rounding_and_batch_statistics(
