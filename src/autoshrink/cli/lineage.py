@@ -65,7 +65,8 @@ def show(artifact: Path, results: Path | None, as_json: bool) -> None:
 def why(metric: str, run: Path, as_json: bool) -> None:
     """Tell why METRIC has its value: data, training, every round, seeds, code.
 
-    METRIC is a name such as accuracy_top1, or cnn/shrink-0/accuracy_top1 to mean just one; RUN the results folder.
+    METRIC is a name such as accuracy_top1 or a cost such as macs, or cnn/shrink-0/accuracy_top1 to mean just one; RUN
+    the results folder. What has been overwritten since the metric was measured is not known any more, and so said.
 
     \b
     Example:
@@ -121,8 +122,10 @@ def diff(first: Path, second: Path, as_json: bool) -> None:
     type=options.FILE,
     help="Also name what was made under other parameters than these; given again, an overlay.",
 )
+@click.option("--signed", is_flag=True, help="Also check the run's signature.")
+@click.option("--signers", type=options.FILE, help="Whose signature counts (default: git's allowedSignersFile).")
 @AS_JSON
-def verify(run: Path, files: tuple[Path, ...], as_json: bool) -> None:
+def verify(run: Path, files: tuple[Path, ...], signed: bool, signers: Path | None, as_json: bool) -> None:
     """Recompute every digest of a run, its data and its store; name what is not as it was made.
 
     RUN is the results folder. Ends with status 1 when anything is wrong.
@@ -131,10 +134,13 @@ def verify(run: Path, files: tuple[Path, ...], as_json: bool) -> None:
     Example:
       autoshrink lineage verify results
     """
+    from autoshrink.lineage import signing
     from autoshrink.lineage import verify as room
     from autoshrink.lineage.records import relative
 
-    verdict = room.verify(_read(run), options.load(files, ()) if files else None)
+    found = _read(run)
+    verdict = room.verify(found, options.load(files, ()) if files else None)
+    signer = signing.check(found, verdict, signers) if signed or signers else None
     if as_json:
         _print_json(
             {
@@ -146,6 +152,7 @@ def verify(run: Path, files: tuple[Path, ...], as_json: bool) -> None:
                 "set_aside": [relative(path, Path.cwd()) for path in verdict.set_aside],
                 "leftovers": [relative(path, Path.cwd()) for path in verdict.leftovers],
                 "digest": verdict.digest,
+                "signed_by": signer,
             }
         )
     else:
@@ -158,8 +165,30 @@ def verify(run: Path, files: tuple[Path, ...], as_json: bool) -> None:
         wrong = len(verdict.findings)
         state = "as they were made" if not wrong else f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong"
         click.echo(f"{run}: {verdict.artifacts} artifacts, {state}; run digest {verdict.digest}")
+        if signer is not None:
+            click.echo(f"{run}: signed by {signer}")
     if verdict.findings:
         sys.exit(1)
+
+
+@lineage.command(short_help="Sign a run by an SSH key.")
+@RUN
+@click.option("--key", type=options.FILE, required=True, help="The SSH key, as 'git config user.signingKey' names it.")
+def sign(run: Path, key: Path) -> None:
+    """Sign RUN's digest by an SSH key, as git signs commits; 'verify --signed' checks it.
+
+    Whoever alters a result can seal it and all that was made from it anew; without the key they cannot sign it. The
+    signature is RUN/run.sig. RUN must verify.
+
+    \b
+    Example:
+      autoshrink lineage sign results --key ~/.ssh/id_ed25519
+    """
+    from autoshrink.lineage import signing
+    from autoshrink.lineage import verify as verification
+
+    found = _read(run)
+    click.echo(f"{signing.sign(found, verification.verify(found), key)}: signed")
 
 
 @lineage.command(short_help="Set aside what is wrong, to be made again.")
@@ -242,6 +271,8 @@ def export(run: Path, workflow: Path, license_text: str, out: Path) -> None:
     from autoshrink.lineage import crate
     from autoshrink.lineage import verify as verification
 
+    if out.resolve().is_relative_to(run.resolve()):
+        raise UserError(f"--out {out}: lies in the run that it packs; name a place outside {run}")
     found = _read(run)
     wrong = len(verification.verify(found).findings)
     if wrong:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autoshrink.files import artifacts
 from autoshrink.lineage import telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
@@ -32,6 +33,27 @@ def differences(first: Run, second: Run) -> list[Difference]:
             left, right = one.get(name, ABSENT), other.get(name, ABSENT)
             if left != right:
                 found.append(Difference(section, name, left, right))
+    return found + _first(first, second)
+
+
+def _first(first: Run, second: Run) -> list[Difference]:
+    """Return the first artifact, in the order of making, whose bytes differ: where two runs part."""
+    one, other = _made(first), _made(second)
+    for name, digest in one.items():
+        if name in other and digest != other[name]:
+            return [Difference("first artifact that differs", name, digest[:12], other[name][:12])]
+    return []
+
+
+def _made(run: Run) -> dict[str, str]:
+    """Return the digests of what the run's steps wrote, the report left out, each after all that it was made from."""
+    found: dict[str, str] = {}
+    for final in _all(run):
+        for record in run.ancestors(final) if final.verb != "report" else ():
+            inside = record.path.is_relative_to(run.results)
+            for path, digest in sorted(record.outputs.items()):
+                name = _place(path, run) if inside else f"data/{path.parent.name}/{path.name}"
+                found.setdefault(name, digest)
     return found
 
 
@@ -56,7 +78,10 @@ def _environment(run: Run) -> Facts:
         for record in _all(run)
         for key, value in record.facts.get("compute", {}).items()
     )
-    return _gathered([*libraries, *compute])
+    # the machine differs between runs that are the same, so timings hold it and not records
+    timings = (artifacts.read_timing(record.artifact) for record in _all(run))
+    machines = ({"cpu": timing["cpu"]} for timing in timings if isinstance(timing.get("cpu"), str))
+    return _gathered([*libraries, *compute, *machines])
 
 
 def _parameters(run: Run) -> Facts:

@@ -76,6 +76,26 @@ class Run:
                 waiting += [(before, False) for before in reversed(self.parents(current)) if before.path not in opened]
         return list(order.values())
 
+    def origins(self, record: Record) -> tuple[list[Record], list[Path]]:
+        """Return what ``ancestors`` does, less the records of files that were made anew since; and these files.
+
+        A record counts when it says that its step wrote the very bytes that the next step read.
+        """
+        known: dict[Path, Record] = {}
+        overwritten: set[Path] = set()
+        waiting = [record]
+        for current in waiting:  # grows while records lead further back
+            if current.path in known:
+                continue
+            known[current.path] = current
+            for path, digest in current.inputs.items():
+                before = self.producers.get(path)
+                if before is None or before.outputs[path] == digest:
+                    waiting += [before] if before is not None else []
+                else:
+                    overwritten.add(path)
+        return [item for item in self.ancestors(record) if item.path in known], sorted(overwritten)
+
     def parents(self, record: Record) -> list[Record]:
         """Return the records of a record's inputs, each once, in the order of the inputs' names."""
         found = (self.producers.get(path) for path in sorted(record.inputs))

@@ -17,8 +17,9 @@ Content = Mapping[str, Any]
 def content_of(path: Path) -> dict[str, Any]:
     """Return the content of a sealed artifact, empty where it is gone or unreadable: telling is not verifying."""
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        with artifacts.opened(path) as file:
+            value = json.loads(file.read(artifacts.LARGEST_JSON))
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -28,21 +29,22 @@ def what(record: Record) -> str:
     tell = _TOLD.get(record.verb)
     try:
         return tell(content_of(record.artifact)) if tell else ""
-    except (KeyError, TypeError, IndexError, AttributeError):
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError):
         return "cannot be read"
 
 
 def code(record: Record) -> str:
     """Return the code's version, as one word of it."""
     facts = record.facts["code"]
-    commit = f" at {facts['commit'][:10]}" if "commit" in facts else ""
-    return f"autoshrink {facts['version']}{commit}{' with changes' if facts.get('dirty') else ''}"
+    commit = f" at {str(facts['commit'])[:10]}" if "commit" in facts else ""
+    changes = " with changes" if facts.get("dirty") else ""
+    return f"autoshrink {facts.get('version', 'of unknown version')}{commit}{changes}"
 
 
 def machine(record: Record) -> str:
     """Return where, when and how long the step ran; empty where its timing is gone."""
     timing = artifacts.read_timing(record.artifact)
-    if "seconds" not in timing:
+    if not isinstance(timing.get("seconds"), int | float):
         return ""
     return f"{timing['seconds']:.1f} s on {timing.get('host', 'a machine')}, {timing.get('started', '')}"
 

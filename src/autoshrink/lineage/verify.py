@@ -20,9 +20,11 @@ ALTERED, MISSING, OUTDATED, ORPHANED = "altered", "missing", "out of date", "orp
 # Files that were set aside already, and what a killed process leaves: told, but no fault of the run.
 SET_ASIDE = re.compile(r"\.(damaged|foreign|incomplete|outdated|orphaned)-\d+$")
 LEFTOVER = artifacts.TEMPORARY
+# The run's signature, which lies beside what it signs.
+SIGNATURE = "run.sig"
 _PARAMETERS = re.compile(r"^params-[0-9a-f]+\.yaml$")
 # A file that some tool puts into any folder, and that is nothing of a run's.
-_FOREIGN = {".gitignore", ".DS_Store", "README.md", "run.sig"}
+_FOREIGN = {".gitignore", ".DS_Store", "README.md"}
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ def _shown(record: Record) -> Path:
 
 def _itself(path: Path, run: Run) -> list[Finding]:
     """Check what no record covers: timings, frozen parameters, checkpoints; the rest of it is orphaned."""
-    if path in run.producers or path in run.records or path in run.damaged:
+    if path in run.producers or path in run.records or path in run.damaged or path == run.results / SIGNATURE:
         return []
     name = path.name
     try:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from autoshrink.errors import UserError
+from autoshrink.errors import ArtifactError, UserError
+from autoshrink.files import artifacts
 from autoshrink.lineage import telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
@@ -36,8 +37,8 @@ def stories(run: Run, metric: str) -> list[Story]:
     for record in sorted(run.records.values(), key=lambda item: item.path):
         if record.verb != "test":
             continue
-        content = telling.content_of(record.artifact)
-        for name, value in content.get("metrics", {}).items():
+        content = _as_recorded(record)
+        for name, value in {**content["metrics"], **content["costs"]}.items():
             full = f"{content['task']}/{content['search']}/{name}"
             known.append(full)
             if metric in (full, name):
@@ -48,16 +49,51 @@ def stories(run: Run, metric: str) -> list[Story]:
     return found
 
 
+def _as_recorded(record: Record) -> dict[str, Any]:
+    """Return the content of a step's artifact. Raises ArtifactError where it is not the one that the record is of."""
+    try:
+        digest = artifacts.digest_of_file(record.artifact)
+    except OSError as error:
+        raise ArtifactError(f"{record.artifact}: cannot be read ({error.strerror})") from None
+    content = telling.content_of(record.artifact)
+    if digest != record.outputs.get(record.artifact) or not _is_metrics(content):
+        raise ArtifactError(f"{record.artifact}: is not what '{record.verb}' wrote; see 'autoshrink lineage verify'")
+    return content
+
+
+def _is_metrics(content: dict[str, Any]) -> bool:
+    texts = ("task", "search", "dataset", "seed_name")
+    groups = (content.get("metrics"), content.get("costs"))
+    return (
+        all(isinstance(content.get(name), str) for name in texts)
+        and {"round", "key", "seed"} <= content.keys()
+        and all(isinstance(group, dict) for group in groups)
+        and all(isinstance(value, int | float) for group in groups for value in (group or {}).values())
+    )
+
+
+def _told(record: Record) -> str:
+    """Return what the artifact of ``record`` holds, or that nobody can tell any more."""
+    try:
+        intact = artifacts.digest_of_file(record.artifact) == record.outputs.get(record.artifact)
+    except OSError:
+        intact = False
+    return telling.what(record) if intact else "not known any more, for it is gone or was altered"
+
+
 def _reasons(run: Run, record: Record, content: dict[str, Any]) -> Iterator[Reason]:
-    made = run.ancestors(record)
+    made, overwritten = run.origins(record)
     by_verb: dict[str, list[Record]] = {}
     for item in made:
         by_verb.setdefault(item.verb, []).append(item)
     metrics = telling.name(record.artifact)
     yield Reason(f"measured on the test split of {content['dataset']}, which nothing else reads", metrics)
+    for path in overwritten:
+        what = "was made anew since; what it was then is not known any more"
+        yield Reason(f"{telling.name(path)} {what}", telling.name(path))
     for item in by_verb.get("prepare", []):
         drawn = item.facts.get("seeds", {}).get("root")
-        yield Reason(f"the data: {telling.what(item)}; splits drawn under seed {drawn}", telling.name(item.artifact))
+        yield Reason(f"the data: {_told(item)}; splits drawn under seed {drawn}", telling.name(item.artifact))
     for item in by_verb.get("train", []):
         yield _training(item)
     costs = telling.numbers(content["costs"])
@@ -65,17 +101,15 @@ def _reasons(run: Run, record: Record, content: dict[str, Any]) -> Iterator[Reas
         f"the network is of round {content['round']}'s cell {content['key'] or 'without edges'}: {costs}", metrics
     )
     for item in by_verb.get("best", []):
-        yield Reason(f"that cell scored best on the proxy: {telling.what(item)}", telling.name(item.artifact))
+        yield Reason(f"that cell scored best on the proxy: {_told(item)}", telling.name(item.artifact))
     for item in by_verb.get("start", []):
-        yield Reason(f"the search began with {telling.what(item)}", telling.name(item.artifact))
+        yield Reason(f"the search began with {_told(item)}", telling.name(item.artifact))
     for item in by_verb.get("select", []):
         tried = telling.content_of(item.artifact)
         count = len(tried.get("candidates", []))
         if not count:
             continue  # it carries the state of a search that had ended
-        yield Reason(
-            f"round {tried.get('round')}: of {count} candidates {telling.what(item)}", telling.name(item.artifact)
-        )
+        yield Reason(f"round {tried.get('round')}: of {count} candidates {_told(item)}", telling.name(item.artifact))
     yield Reason(f"all random draws derive by name from seed {content['seed']}: {content['seed_name']}", metrics)
     versions = sorted({telling.code(item) for item in made})
     environment = record.facts["environment"]

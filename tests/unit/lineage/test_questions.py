@@ -1,13 +1,15 @@
 """Show, why and diff: what they answer about a run."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from autoshrink.cli import main
 from autoshrink.errors import ArtifactError, UserError
-from autoshrink.lineage import graph, show
+from autoshrink.files import artifacts
+from autoshrink.lineage import graph, records, show
 from autoshrink.lineage.differences import differences
 from autoshrink.lineage.why import stories
 from tests.unit.lineage import made
@@ -102,3 +104,70 @@ def test_diff_names_data_settings(pristine: Path, tmp_path: Path) -> None:
     other = made.run(tmp_path / "other", datasets={"digits": {"source": "digits", "test_per_class": 7}})
     found = differences(graph.read(pristine / "results"), graph.read(other))
     assert ("parameters", "datasets.digits.test_per_class") in {(item.section, item.name) for item in found}
+
+
+@pytest.mark.parametrize(("name", "value"), [("macs", 30_000), ("cnn/shrink-0/parameters", 300)])
+def test_why_answers_for_costs_too(pristine: Path, name: str, value: int) -> None:
+    """What the model costs is as much of an answer as what it scores."""
+    (story,) = stories(graph.read(pristine / "results"), name)
+    assert story.value == value
+
+
+def test_why_says_what_is_not_known_any_more(pristine: Path, tmp_path: Path) -> None:
+    """Data prepared anew under another seed is not told as the data that the metric was measured on."""
+    shutil.copytree(pristine, tmp_path / "run")
+    manifest = tmp_path / "run" / made.MANIFEST
+    array = manifest.with_name("train_images.npy")
+    artifacts.write_bytes(array, b"other pixels")
+    content = artifacts.read_sealed(manifest, "dataset", 1)
+    artifacts.write_sealed(manifest, "dataset", 1, {**content, "files": {array.name: artifacts.digest_of_file(array)}})
+    old = records.read(records.path_of(manifest))
+    seeds = {**old.facts["seeds"], "root": 7}
+    records.write(manifest, {}, records.digests([manifest, array]), {**old.facts, "seeds": seeds})
+    (story,) = stories(graph.read(tmp_path / "run/results"), "accuracy_top1")
+    text = " ".join(reason.text for reason in story.reasons)
+    assert "manifest.json was made anew since; what it was then is not known any more" in text
+    assert "seed 7" not in text
+
+
+def test_why_of_an_altered_metric_is_refused(pristine: Path, tmp_path: Path) -> None:
+    """A metrics file that is not the recorded one tells nothing, even when it is sealed."""
+    shutil.copytree(pristine, tmp_path / "run")
+    path = tmp_path / "run" / made.SEARCH / "metrics.json"
+    content = artifacts.read_sealed(path, "metrics", 1)
+    artifacts.write_sealed(path, "metrics", 1, {**content, "metrics": {"accuracy_top1": 0.999}})
+    with pytest.raises(ArtifactError, match="is not what 'test' wrote"):
+        stories(graph.read(tmp_path / "run/results"), "accuracy_top1")
+
+
+def test_diff_names_the_cpu_and_where_runs_part(pristine: Path, tmp_path: Path) -> None:
+    """Two machines' runs: the CPU of each, the numerics setting, and the first artifact whose bytes differ."""
+    shutil.copytree(pristine, tmp_path / "run")
+    for path in (tmp_path / "run").rglob("*.timing.json"):
+        timing = artifacts.read_sealed(path, artifacts.TIMING, artifacts.TIMING_VERSION)
+        if "cpu" in timing:
+            artifacts.write_sealed(path, artifacts.TIMING, artifacts.TIMING_VERSION, {**timing, "cpu": "Another 9000"})
+    chunk = tmp_path / "run" / made.SEARCH / "round-01/evaluations-0.json"
+    model = tmp_path / "run" / made.SEARCH / "model/model.safetensors"
+    for path, record in ((chunk, records.path_of(chunk)), (model, model.with_name("model.lineage.json"))):
+        path.write_bytes(path.read_bytes() + b" ")
+        old = records.read(record)
+        compute = {**old.facts.get("compute", {}), "numerics": "native"}
+        outputs = records.digests(old.outputs)
+        records.write(old.artifact, old.inputs, outputs, {**old.facts, "compute": compute})
+    found = differences(graph.read(pristine / "results"), graph.read(tmp_path / "run/results"))
+    by_name = {(item.section, item.name): (item.first, item.second) for item in found}
+    assert by_name["environment", "cpu"][1] == "Another 9000"
+    assert any(name.endswith("numerics") for section, name in by_name if section == "environment")
+    first = [item.name for item in found if item.section == "first artifact that differs"]
+    assert first == ["cnn/shrink-0/round-01/evaluations-0.json"]
+
+
+def test_export_into_its_own_run_is_refused(pristine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A crate inside the results that it packs would make them unlike what they were."""
+    shutil.copytree(pristine, tmp_path / "run")
+    out = tmp_path / "run/results/in"
+    with pytest.raises(SystemExit) as ended:
+        main(["lineage", "export", str(tmp_path / "run/results"), "--out", str(out)])
+    assert ended.value.code == 2 and "lies in the run that it packs" in capsys.readouterr().err
+    assert not out.exists()
