@@ -6,7 +6,7 @@ from autoshrink.cli import preflight
 from autoshrink.params.base import Task
 from autoshrink.params.root import DATASET_NAME
 from autoshrink.search.rounds import SEARCH_NAME
-from autoshrink.tasks import sources
+from autoshrink.tasks import availability
 
 IS_JOB = not workflow.is_main_process
 PLAN = preflight.or_exit(
@@ -51,5 +51,5 @@ def resource(kind, verb):
 def vectors(recipe):
     """Return an input function: the pre-trained vectors, if any, that ``proxy`` or ``training`` names for the task."""
     return lambda wildcards: preflight.or_exit(
-        sources.vectors, PLAN.parameters, recipe, Task(wildcards.task)
+        availability.side_inputs, PLAN.parameters, recipe, Task(wildcards.task)
     )

@@ -22,12 +22,12 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...]) -> None:
       autoshrink check --params params.yaml --params workflow/presets/paper.yaml
     """
     from autoshrink.search import rounds
-    from autoshrink.tasks import sizes, sources
+    from autoshrink.tasks import availability, sufficiency
 
     parameters = options.load(files, settings)
-    for line in sources.check(parameters):
+    for line in availability.check(parameters):
         click.echo(line)
-    sizes.check(parameters)
+    sufficiency.check(parameters)
     for task in parameters.tasks:
         plan = rounds.plan(parameters, task)
         count = sum(len(slots) for job in plan for slots in job)

@@ -10,7 +10,7 @@ from autoshrink.cli.progress import Lines
 from autoshrink.cli.step import made_by, step
 from autoshrink.errors import UserError
 from autoshrink.params.base import Task
-from autoshrink.tasks import sizes, sources
+from autoshrink.tasks import availability, sufficiency
 
 
 @click.command(short_help="Train a proposal's candidates on the proxy, or take them from the store.")
@@ -55,9 +55,9 @@ def evaluate(
         else:
             lines.say(f"slot {event.slot}: epoch {event.epochs} of at most {event.limit}", values)
 
-    sizes.check(parameters)  # also the final training's: its mistakes are not to show after the whole search
+    sufficiency.check(parameters)  # also the final training's: its mistakes are not to show after the whole search
     kept = Store(store, lambda: made_by(parameters, of))
-    inputs = [proposal, data / "manifest.json", *sources.vectors(parameters, "proxy", of)]
+    inputs = [proposal, data / "manifest.json", *availability.side_inputs(parameters, "proxy", of)]
     draws = ["proxy", f"evaluation/{task}"]
     about: Any = {"parameters": parameters, "task": of, "subject": {"slots": slots}, "draws": draws, "store": store}
     with step("evaluate", out, inputs=inputs, **about) as doing:

@@ -11,7 +11,7 @@ from autoshrink import params
 from autoshrink.errors import UserError
 from autoshrink.lineage import graph, repair, verify
 from autoshrink.params import Parameters
-from autoshrink.tasks import sizes, sources
+from autoshrink.tasks import availability, sufficiency
 from autoshrink.workflow.layout import Layout
 from autoshrink.workflow.plan import Plan
 
@@ -42,7 +42,7 @@ def plan(overlays: Sequence[str], settings: Mapping[str, Any] | None, *, is_job:
         return Plan(params.load([Path(submitted)]))
     files = [Path(file) for file in ("params.yaml", *overlays)]
     chosen = params.load(files, [f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()])
-    sources.check_apart(chosen)  # before anything is set aside, or made
+    availability.check_apart(chosen)  # before anything is set aside, or made
     return Plan(chosen)
 
 
@@ -83,6 +83,6 @@ def begin(chosen: Parameters) -> None:
     layout = Layout.of(chosen)
     for mistake in layout.logs.rglob("*.mistake"):
         mistake.unlink()
-    sources.check(chosen, {name for name in chosen.used_datasets if layout.manifest(name).exists()})
-    sizes.check(chosen)
+    availability.check(chosen, {name for name in chosen.used_datasets if layout.manifest(name).exists()})
+    sufficiency.check(chosen)
     params.freeze(chosen, layout.snapshots)

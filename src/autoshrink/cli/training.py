@@ -14,7 +14,7 @@ from autoshrink.cli.step import step
 from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.runtime import preemption
-from autoshrink.tasks import sources
+from autoshrink.tasks import availability
 from autoshrink.tasks.spec import spec_of
 
 METRICS, VERSION = "metrics", 1
@@ -57,7 +57,7 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
         lines.say(f"{what}, about {left:.0f} s left", values)
 
     # a released cell's name is no file, and part of the code
-    inputs = [Path(cell), data / "manifest.json", *sources.vectors(parameters, "training", Task(task))]
+    inputs = [Path(cell), data / "manifest.json", *availability.side_inputs(parameters, "training", Task(task))]
     about: Any = {"parameters": parameters, "task": Task(task), "subject": {"cell": chosen.key}}
     draws = list(spec.training_draws)
     with (

@@ -17,7 +17,7 @@ from autoshrink.params.sections import TaskProxy
 from autoshrink.runtime import numerics
 from autoshrink.search.rounds import PROPOSAL, section_of
 from autoshrink.search.rounds import VERSION as PROPOSAL_VERSION
-from autoshrink.tasks import sources
+from autoshrink.tasks import availability
 from autoshrink.tasks.spec import spec_of
 
 
@@ -54,7 +54,7 @@ def evaluate(
         raise UserError(f"{proposal}: is a proposal for {content['task']}, not for {task}")
     recipe = spec_of(task).proxy(parameters)
     fingerprint = artifacts.digest_of_file(data / "manifest.json")
-    for file in sources.vectors(parameters, "proxy", task):
+    for file in availability.side_inputs(parameters, "proxy", task):
         fingerprint = artifacts.digest_of([fingerprint, artifacts.digest_of_file(file)])
     networks = Networks(parameters, task, data)
     evaluations: dict[int, Any] = {}

@@ -163,12 +163,9 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     def shortages(self, parameters: "Parameters", name: str, manifest: Mapping[str, Any]) -> Iterator[str]:
         """Yield what the prepared data set ``name`` has too little of for the recipes that name it, a line each."""
 
-    def side_inputs(self, recipe: Proxy | Training, key: str) -> list[Path]:
-        """Return the files beside the data set that a recipe reads; ``key`` is the recipe's in the parameters.
-
-        Raises DataError where one is missing.
-        """
-        return []
+    def side_inputs(self, recipe: Proxy | Training) -> Mapping[str, str]:
+        """Return the files beside the data set that a recipe reads, by their keys below the recipe's."""
+        return {}
 
     # the search
 

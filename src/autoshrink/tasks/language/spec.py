@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from autoshrink.cells.cell import Cell
-from autoshrink.errors import DataError
 from autoshrink.params import data as datasets
 from autoshrink.params.base import Task
 from autoshrink.params.language import LanguageNetwork, LanguageProxy, LanguageTraining
@@ -77,16 +76,10 @@ class LanguageModelling(
                     "many"
                 )
 
-    def side_inputs(self, recipe: LanguageProxy | LanguageTraining, key: str) -> list[Path]:
+    def side_inputs(self, recipe: LanguageProxy | LanguageTraining) -> Mapping[str, str]:
         """Return the file of pre-trained word vectors, where one is named."""
         file = recipe.network.embedding_file
-        if file is None:
-            return []
-        if not Path(file).is_file():
-            raise DataError(
-                f"{key}.network.embedding_file = {file!r}: there is no such file; give a text file of vectors, or null"
-            )
-        return [Path(file)]
+        return {} if file is None else {"network.embedding_file": file}
 
     def draw(self, data: "PreparedText", parameters: "Parameters") -> "ProxyData":
         """Return the first lines of the splits."""

@@ -1,4 +1,4 @@
-"""Whether raw data and pre-trained vectors are at hand, told before anything runs and without reading it."""
+"""Whether raw data, and the files that recipes read beside it, are there: checked before anything runs."""
 
 from collections.abc import Collection, Iterator
 from itertools import product
@@ -19,7 +19,7 @@ def check(parameters: Parameters, prepared: Collection[str] = ()) -> list[str]:
     found, missing = [], []
     for section, task in product(("proxy", "training"), parameters.tasks):
         try:
-            vectors(parameters, section, task)
+            side_inputs(parameters, section, task)
         except DataError as error:
             missing.append(str(error))
     for name in parameters.used_datasets:
@@ -68,14 +68,21 @@ def _raw(parameters: Parameters) -> Iterator[tuple[str, Path]]:
             value = getattr(entry, key, None)
             if isinstance(value, str):
                 yield f"datasets.{name}.{key}", Path(value)
-    for section, recipe in (("proxy", parameters.proxy.rnn), ("training", parameters.training.rnn)):
-        if Task.RNN in parameters.tasks and recipe.network.embedding_file is not None:
-            yield f"{section}.rnn.network.embedding_file", Path(recipe.network.embedding_file)
+    for section, task in product(("proxy", "training"), parameters.tasks):
+        recipe = getattr(getattr(parameters, section), task)
+        for key, file in spec_of(task).side_inputs(recipe).items():
+            yield f"{section}.{task}.{key}", Path(file)
 
 
-def vectors(parameters: Parameters, section: str, task: Task) -> list[Path]:
-    """Return the files of pre-trained vectors, none or one, that ``proxy`` or ``training`` reads for the task.
+def side_inputs(parameters: Parameters, section: str, task: Task) -> list[Path]:
+    """Return the files beside the data set, such as pre-trained vectors, that ``proxy`` or ``training`` reads.
 
-    Raises DataError when there is no such file.
+    Raises DataError where one is missing.
     """
-    return spec_of(task).side_inputs(getattr(getattr(parameters, section), task), f"{section}.{task}")
+    recipe = getattr(getattr(parameters, section), task)
+    found = []
+    for key, file in spec_of(task).side_inputs(recipe).items():
+        if not Path(file).is_file():
+            raise DataError(f"{section}.{task}.{key} = {file!r}: there is no such file; give one that is there, or null")
+        found.append(Path(file))
+    return found

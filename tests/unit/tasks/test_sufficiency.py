@@ -7,7 +7,7 @@ import pytest
 from autoshrink import params
 from autoshrink.errors import DataError
 from autoshrink.files import artifacts
-from autoshrink.tasks import sizes
+from autoshrink.tasks import sufficiency
 
 ROOT = Path(__file__).parents[3]
 IMAGES = {"task": "cnn", "class_balance": {"train": [400] * 10, "test": [100] * 10}}
@@ -19,13 +19,13 @@ def checked(folder: Path, *settings: str) -> None:
     for name, content in (("mnist5k", IMAGES), ("sotu", TEXT)):
         made = {**content, "settings": entries[name].model_dump(mode="json")}
         artifacts.write_sealed(folder / name / "manifest.json", "dataset", 1, made)
-    sizes.check(params.load([ROOT / "params.default.yaml"], [f"paths.data={folder}", *settings]))
+    sufficiency.check(params.load([ROOT / "params.default.yaml"], [f"paths.data={folder}", *settings]))
 
 
 def test_the_default_data_is_large_enough(tmp_path: Path) -> None:
     """The default parameters fit the default data, and data that is not prepared yet is not judged."""
     checked(tmp_path)
-    sizes.check(params.load([ROOT / "params.default.yaml"], [f"paths.data={tmp_path / 'nothing'}"]))
+    sufficiency.check(params.load([ROOT / "params.default.yaml"], [f"paths.data={tmp_path / 'nothing'}"]))
 
 
 @pytest.mark.parametrize(
