@@ -74,6 +74,14 @@ def test_the_pipeline_runs_it_from_data_to_report(folder: Path, run: Run) -> Non
     assert "Classification of tables" in (folder / "results/report/index.html").read_text(), done.stderr
 
 
+def test_the_how_to_shows_what_is_run_here() -> None:
+    """The page on new tasks shows this very line and description."""
+    page = (ROOT / "docs/how-to/new-task.md").read_text()
+    description = (PACKAGE / "spec.py").read_text()
+    assert LINE in page
+    assert description[description.index("SPEC = ") :] in page
+
+
 def test_its_mistakes_are_told_as_the_others_are(run: Run) -> None:
     """A wrong key, operator or data set of the new sections is one line before anything runs."""
     for setting, says in (

@@ -8,6 +8,7 @@ from autoshrink.errors import ArtifactError, UserError
 from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.search.rounds import SearchName
+from autoshrink.tasks.spec import spec_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,13 +68,7 @@ def load_model(folder: str | Path) -> "nn.Module":
     ``model.initial_state(B)``, to logits (T, B, V) and the next state. Raises UserError or ArtifactError, in one line.
     """
     trained = find(Path(folder))
-    if trained.task is Task.CNN:
-        from autoshrink.tasks.vision import loading as images
-
-        return images.load_model(trained.folder)
-    from autoshrink.tasks.language import loading as texts
-
-    return texts.load_model(trained.folder)
+    return spec_of(trained.task).load_model(trained.folder)
 
 
 def _trained(folder: Path, task: Task | None) -> Trained:
@@ -93,7 +88,7 @@ def _order(path: Path) -> tuple[str, int, str]:
     """Sort searches by strategy, then by the seed's number."""
     name = path.parent.parent.name
     try:
-        parsed = SearchName.parse(Task.CNN, name)
+        parsed = SearchName.parse(next(iter(Task)), name)
     except UserError:
         return name, 0, name
     return parsed.strategy, parsed.seed, name

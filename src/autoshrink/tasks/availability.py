@@ -83,6 +83,8 @@ def side_inputs(parameters: Parameters, section: str, task: Task) -> list[Path]:
     found = []
     for key, file in spec_of(task).side_inputs(recipe).items():
         if not Path(file).is_file():
-            raise DataError(f"{section}.{task}.{key} = {file!r}: there is no such file; give one that is there, or null")
+            raise DataError(
+                f"{section}.{task}.{key} = {file!r}: there is no such file; give one that is there, or null"
+            )
         found.append(Path(file))
     return found
