@@ -159,6 +159,18 @@ def test_tabs_by_keyboard(page: Chrome) -> None:
     assert find(page, "#panel").get_attribute("aria-labelledby") == chosen.get_attribute("id")
 
 
+def test_shows_the_final_models_predictions(page: Chrome) -> None:
+    """The test split's accuracy by class, confusion matrix and sample images are on the page, and a text's words."""
+    section = find(page, "section[aria-label='The final model on the test split']")
+    assert len(section.find_elements(By.CSS_SELECTOR, ".gallery img")) == 24
+    assert "✗ class 8" in section.text and "is: class 3" in section.text
+    assert len(section.find_elements(By.CSS_SELECTOR, ".mark-rect path")) >= 30
+    find(page, "[role=tab][aria-selected=true]").send_keys(Keys.ARROW_RIGHT)
+    wait(page, lambda _: drawn(page))
+    words = find(page, ".expectations")
+    assert "<i>quick</i> cat (given 25.0 %)" in words.text and "dog 40.0 %" in words.text
+
+
 def test_compares_two_runs(page: Chrome) -> None:
     """Both runs' cells and numbers stand side by side, and one slider leads through both."""
     click(page, page.find_element(By.XPATH, "//button[contains(., 'Compare')]"))

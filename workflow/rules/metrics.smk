@@ -1,7 +1,7 @@
 """What the final model is worth (the only step that reads a test split), and what known networks cost beside it.
 
 in:   RESULTS/{task}/{search}/{best.json,round-00/round.json,model/}, DATA/{dataset}/manifest.json
-out:  RESULTS/{task}/{search}/metrics.json
+out:  RESULTS/{task}/{search}/{metrics,test-details}.json
       RESULTS/report/known-networks.json
 """
 
@@ -16,6 +16,7 @@ rule test:
         weights=SEARCH.model.weights,
     output:
         SEARCH.metrics,
+        SEARCH.test_details,
     log:
         RUN.log("{task}", "{search}", "test"),
     benchmark:
@@ -36,7 +37,7 @@ rule test:
     shell:
         "logged {log:q} gpus {resources.gpu} autoshrink test --params {SNAPSHOT:q} "
         "--task {wildcards.task:q} --search {wildcards.search:q} --best {input.best:q} "
-        "--start {input.start:q} --data {params.data:q} --model {params.model:q} --out {output:q}"
+        "--start {input.start:q} --data {params.data:q} --model {params.model:q} --out {output[0]:q}"
 
 
 rule known_networks:

@@ -18,6 +18,7 @@ from autoshrink.tasks import availability
 from autoshrink.tasks.spec import spec_of
 
 METRICS, VERSION = "metrics", 1
+DETAILS, DETAILS_KIND = "test-details.json", "test-details"
 
 
 @click.command(short_help="Train the best cell's network with the full recipe.")
@@ -104,13 +105,14 @@ def test(
     name = rounds.SearchName.parse(task, search)
     inputs = [start, best, data / "manifest.json", model / "model.json", model / "model.safetensors"]
     about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json()}
-    with step("test", out, inputs=inputs, computes=True, **about):
+    with step("test", out, inputs=inputs, computes=True, **about) as doing:
         cell, chosen = rounds.read_best(best)
         # every strategy starts with all nodes, though not with all edges
         complete = Cell.complete(Cell.from_json(rounds.read_round(start)["state"]["cell"]).operators[1:])
         prepared = spec.load(data)
         example = spec.example(prepared, recipe)
-        metrics = spec.test(model, prepared, parameters.compute)
+        tested = spec.test(model, prepared, parameters.compute)
+        details = out.with_name(DETAILS)
         content = {
             **name.to_json(),
             "seed": parameters.seed,
@@ -120,12 +122,14 @@ def test(
             "cell": cell.to_json(),
             "key": cell.key,
             "proxy": {"score": chosen["score"], "metrics": chosen["metrics"], "costs": chosen["costs"]},
-            "metrics": metrics,
+            "metrics": dict(tested.metrics),
             "costs": spec.count(cell, recipe.network, example)[0],
             "complete_costs": spec.count(complete, recipe.network, example)[0],
         }
+        artifacts.write_sealed(details, DETAILS_KIND, VERSION, {**name.to_json(), "details": dict(tested.details)})
         artifacts.write_sealed(out, METRICS, VERSION, content)
-    for key, value in metrics.items():
+        doing.outputs += [out, details]
+    for key, value in tested.metrics.items():
         click.echo(
             f"{name.task}/{name}: {key.replace('_', ' ')} {value:.4f}" if isinstance(value, float) else f"{key} {value}"
         )

@@ -121,6 +121,45 @@ def curves(columns: Sequence[str], height: int, description: str) -> dict[str, A
     return _finish(chart, description, height, {})
 
 
+def class_accuracy(classes: int) -> dict[str, Any]:
+    """Return the chart of a classifier's accuracy by class, the hardest first."""
+    import altair as alt
+
+    base = alt.Chart(alt.NamedData("points")).encode(
+        alt.Y("class:N", title=None, sort=None, axis=alt.Axis(labelLimit=160)),
+        alt.X("accuracy:Q", title="test accuracy", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%")),
+        tooltip=["class:N", alt.Tooltip("accuracy:Q", format=".1%"), alt.Tooltip("images:Q", title="test images")],
+    )
+    chart = base.mark_bar(color=palette.SELECTED, height={"band": 0.7})
+    return _finish(chart, "Test accuracy of the final model by class.", max(120, 22 * classes), {})
+
+
+def confusion(classes: Sequence[str]) -> dict[str, Any]:
+    """Return the confusion matrix of a classifier: shares of each true class's images by predicted class."""
+    import altair as alt
+
+    order = list(classes)
+    base = alt.Chart(alt.NamedData("points")).encode(
+        alt.X("predicted:N", title="predicted", sort=order, scale=alt.Scale(domain=order)),
+        alt.Y("truth:N", title="true class", sort=order, scale=alt.Scale(domain=order), axis=alt.Axis(labelLimit=160)),
+        tooltip=["truth:N", "predicted:N", "images:Q", alt.Tooltip("share:Q", format=".1%")],
+    )
+    boxes = base.mark_rect().encode(
+        alt.Color(
+            "share:Q",
+            title="share of the true class",
+            scale=alt.Scale(scheme="blues", domain=[0, 1]),
+            legend=alt.Legend(orient="top", gradientThickness=8, format=".0%"),
+        )
+    )
+    layers = [boxes]
+    if len(order) <= 12:
+        shade = alt.when("datum.share > 0.5").then(alt.value("#ffffff")).otherwise(alt.value("#1b1f24"))
+        layers.append(base.mark_text(fontSize=11).encode(text="images:Q", color=shade))
+    chart = alt.layer(*layers)
+    return _finish(chart, "Confusion matrix of the final model on the test split.", max(200, 24 * len(order)), {})
+
+
 @cache
 def comparison(task: Task) -> dict[str, Any]:
     """Return the chart that lays two runs' kept cells over each other: score against edges left."""

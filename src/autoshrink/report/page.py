@@ -20,6 +20,8 @@ from autoshrink.tasks.spec import spec_of
 # No chart can show the perplexity of a greater loss, and no float can hold that of a much greater one.
 LARGEST_LOSS = 50.0
 # What of an evaluation's metrics the page shows by other names; an untrained network's rank is not among it.
+# Classes that a confusion matrix can show, and confusions that a table lists.
+MOST_CLASSES, MOST_CONFUSED = 40, 12
 KNOWN = {"accuracy", "perplexity", "loss", "best_epoch"}
 SCRIPTS = ("drawing.js", "plots.js", "panels.js", "comparison.js", "explorer.js")
 
@@ -88,6 +90,7 @@ def _search(search: Search) -> dict[str, Any]:
         "hours": search.device_hours,
         "metrics": None,
         "training": None,
+        "tested": _tested(search.details or {}),
     }
     if search.metrics is not None:
         found["metrics"] = {name: search.metrics[name] for name in ("metrics", "costs", "complete_costs", "seed_name")}
@@ -146,6 +149,38 @@ def _fidelity(item: EvaluatedCell) -> str | None:
     return f"a first look of {item.fidelity['epochs']} epochs"
 
 
+def _tested(details: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the final model's predictions, and for classes the charts of accuracy by class and of confusions."""
+    if details.get("kind") != "images":
+        return dict(details) or None
+    names, images = details["classes"], details["images"]
+    accuracy = [
+        {"class": name, "images": count, "accuracy": right / count}
+        for name, count, right in zip(names, images, details["correct"], strict=True)
+        if count
+    ]
+    wrong = [item for item in details["confusions"] if item[0] != item[1]]
+    most = sorted(wrong, key=lambda item: item[2] / images[item[0]], reverse=True)[:MOST_CONFUSED]
+    found: dict[str, Any] = {
+        "kind": "images",
+        "samples": details["samples"],
+        "mistakes": details["mistakes"],
+        # a thousand bars tell nothing: of many classes the hardest ones
+        "accuracy": sorted(accuracy, key=lambda row: row["accuracy"])[:MOST_CLASSES],
+        "classes": len(accuracy),
+        "accuracy_chart": charts.class_accuracy(min(len(accuracy), MOST_CLASSES)),
+        "confused": [[names[truth], names[answer], count, images[truth]] for truth, answer, count in most],
+        "confusion": None,
+    }
+    if len(names) <= MOST_CLASSES:
+        found["confusion"] = [
+            {"truth": names[truth], "predicted": names[answer], "images": count, "share": count / images[truth]}
+            for truth, answer, count in details["confusions"]
+        ]
+        found["confusion_chart"] = charts.confusion(names)
+    return found
+
+
 def _training(search: Search) -> dict[str, Any]:
     assert search.training is not None
     history = search.training["epochs"]
@@ -153,9 +188,12 @@ def _training(search: Search) -> dict[str, Any]:
         name for name in ("train_loss", "validation_loss") if any(entry.get(name) is not None for entry in history)
     ]
     title = spec_of(search.task).title
+    quality = METRIC[search.task].replace(" ", "_")
+    known = any(entry.get(quality) is not None for entry in history)
     return {
         "history": _columns(history),
         "chart": charts.curves(columns, 340, f"{title}: loss of the final model's training, by epoch"),
+        "quality": charts.curves([quality], 340, f"{title}: {quality} of the final model, by epoch") if known else None,
     }
 
 

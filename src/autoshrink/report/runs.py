@@ -16,6 +16,7 @@ from autoshrink.search.rounds import VERSION as ROUND_VERSION
 from autoshrink.tasks.spec import spec_of
 
 METRICS, HISTORY, KNOWN_NETWORKS = "metrics", "history", "known-networks"
+TEST_DETAILS = "test-details"
 VERSION = 1
 
 
@@ -71,7 +72,8 @@ class Round:
 class Search:
     """One search of a run: its rounds from the start on, and its answer.
 
-    ``metrics`` are the final model's on the test split, ``training`` the history of its training; None where not there.
+    ``metrics`` are the final model's on the test split, ``training`` the history of its training, ``details`` its
+    predictions on the test split; None where not there.
     """
 
     name: SearchName
@@ -80,6 +82,7 @@ class Search:
     best_slot: int
     metrics: Mapping[str, Any] | None
     training: Mapping[str, Any] | None
+    details: Mapping[str, Any] | None = None
 
     @property
     def task(self) -> Task:
@@ -147,7 +150,8 @@ def read_search(folder: Path, name: SearchName, rounds: int | None = None) -> Se
         )
     metrics = _read_if_there(folder / "metrics.json", METRICS)
     training = _read_if_there(folder / "model" / "history.json", HISTORY)
-    return Search(name, read[: last + 1], number, slot, metrics, training)
+    details = _read_if_there(folder / "test-details.json", TEST_DETAILS)
+    return Search(name, read[: last + 1], number, slot, metrics, training, details and details["details"])
 
 
 def read_all(results: Path) -> list[Search]:

@@ -7,7 +7,7 @@ light: whatever needs torch is imported inside the method that needs it, so that
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -89,6 +89,15 @@ class Workload:
     """Torch itself, data, and the activations kept for backward."""
     training_minutes: float
     """The final training."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a final model is worth on the test split."""
+
+    metrics: Mapping[str, float | None]
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """For people to look at, as JSON values; ``kind`` says what the page draws: ``images``, ``text`` or nothing."""
 
 
 Prepared = TypeVar("Prepared")
@@ -230,7 +239,7 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
         """Train a cell's network by the full recipe; the same call goes on from the last checkpoint."""
 
     @abstractmethod
-    def test(self, folder: Path, data: Prepared, compute: "Compute") -> Mapping[str, float | None]:
+    def test(self, folder: Path, data: Prepared, compute: "Compute") -> Tested:
         """Measure the model in ``folder`` on the test split, which nothing else reads."""
 
     @abstractmethod

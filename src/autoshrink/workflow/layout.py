@@ -96,6 +96,11 @@ class SearchFolder:
         return self.folder / "metrics.json"
 
     @property
+    def test_details(self) -> Path:
+        """Predictions and confusions behind the metrics."""
+        return self.folder / "test-details.json"
+
+    @property
     def model(self) -> ModelFolder:
         """The final model."""
         return ModelFolder(self.folder / "model")

@@ -11,7 +11,7 @@ from autoshrink.params.base import Task
 from autoshrink.params.objective import Costs
 from autoshrink.params.sections import Dataset, TaskSections
 from autoshrink.tasks import raw_data
-from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Workload
+from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Tested, Workload
 
 from .parameters import (
     Operator,
@@ -119,7 +119,7 @@ class TabularClassification(TaskSpec["PreparedTable", "ProxyRows", TabularProxy,
 
         training.train(cell, recipe, data, folder, seed, progress)
 
-    def test(self, folder: Path, data: "PreparedTable", compute: "Compute") -> Mapping[str, float | None]:
+    def test(self, folder: Path, data: "PreparedTable", compute: "Compute") -> Tested:
         """Return the error and loss on the test split."""
         import torch
 
@@ -128,7 +128,7 @@ class TabularClassification(TaskSpec["PreparedTable", "ProxyRows", TabularProxy,
         rows_NF, labels_N = data.split("test")
         module = training.load_model(folder)
         loss, error = training.evaluate(module, torch.from_numpy(rows_NF), torch.from_numpy(labels_N))
-        return {"test_error": error, "loss": loss}
+        return Tested({"test_error": error, "loss": loss})
 
     def load_model(self, folder: Path) -> "nn.Module":
         """Return the trained model: standardised rows (B, F) to logits."""

@@ -64,7 +64,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("rnn", TEXT_CELL, text_data.load(root / "data" / "tale"), text_testing),
     ):
         folder = root / "results" / task / "shrink-0"
-        finish(folder, task, cell, data.name, room.test(folder / "model", data, Compute(device="cpu")))
+        finish(folder, task, cell, data.name, dict(room.test(folder / "model", data, Compute(device="cpu")).metrics))
     return root
 
 

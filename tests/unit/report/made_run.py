@@ -126,6 +126,8 @@ def _search(folder: Path, chosen: Parameters, name: SearchName) -> None:
         metrics = {"accuracy_top1": 0.981, "accuracy_top5": 0.9993}
     else:
         metrics = {"perplexity": 98.7, "unigram_perplexity": 412.3, "validation_perplexity": 101.2}
+    content = {**name.to_json(), "details": details(name.task)}
+    artifacts.write_sealed(folder / "test-details.json", "test-details", 1, content)
     artifacts.write_sealed(
         folder / "metrics.json",
         "metrics",
@@ -144,3 +146,24 @@ def _search(folder: Path, chosen: Parameters, name: SearchName) -> None:
             "complete_costs": {"parameters": 58_000, "macs": 5_100_000},
         },
     )
+
+
+def details(task: Task) -> dict[str, Any]:
+    """Return predictions on a test split as the tasks write them."""
+    if task is Task.RNN:
+        expected = [{"word": "dog", "probability": 0.4}, {"word": "cat", "probability": 0.25}]
+        sample = {"context": ["the", "<i>quick</i>"], "truth": "cat", "probability": 0.25, "expected": expected}
+        return {"kind": "text", "samples": [sample] * 8}
+    dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+    names = [f"class {number}" for number in range(10)]
+    right = {"image": f"data:image/png;base64,{dot}", "truth": names[3], "predicted": names[3], "probability": 0.99}
+    return {
+        "kind": "images",
+        "classes": names,
+        "images": [100] * 10,
+        "correct": [90 + number for number in range(10)],
+        "confusions": [[number, number, 90 + number] for number in range(10)]
+        + [[number, (number + 1) % 10, 10 - number] for number in range(10)],
+        "samples": [right] * 12,
+        "mistakes": [{**right, "predicted": names[8], "probability": 0.97}] * 12,
+    }

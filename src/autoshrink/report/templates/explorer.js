@@ -79,6 +79,7 @@ function draw() {
       el("section", { class: "card detail", "aria-label": "The chosen candidate" }, el("div", { class: "head" }, views.chosen), views.detail),
     ),
     plots(search),
+    search.tested ? tested(search.tested) : null,
   );
   views.strip.addEventListener("keydown", (event) => {
     const round = { ArrowRight: state.round + 1, ArrowLeft: state.round - 1, Home: 0, End: search.rounds.length - 1 }[event.key];
@@ -105,8 +106,37 @@ function plots(search) {
     const card = plotCard("Training of the final model: loss");
     plot(card.querySelector(".plot"), search.training.chart, rowsOf(search.training.history));
     parts.push(card);
+    if (search.training.quality) {
+      const quality = plotCard(`Training of the final model: ${task.metric}`);
+      plot(quality.querySelector(".plot"), search.training.quality, rowsOf(search.training.history));
+      parts.push(quality);
+    }
   }
   return el("section", { class: "plots", "aria-label": "Charts" }, ...parts);
+}
+
+/** The final model on the test split: accuracy by class and confusions, or what a language model expects. */
+function tested(found) {
+  if (found.kind !== "images") return el("section", { class: "card", "aria-label": "The final model on the test split" }, el("h2", {}, "The final model on the test split"), expectations(found.samples));
+  const many = found.accuracy.length < found.classes ? `, the hardest ${found.accuracy.length} of ${found.classes}` : "";
+  const accuracy = plotCard(`Test accuracy by class${many}`);
+  plot(accuracy.querySelector(".plot"), found.accuracy_chart, found.accuracy);
+  let confusion;
+  if (found.confusion) {
+    confusion = plotCard("Confusion matrix: images by true and predicted class", "large");
+    plot(confusion.querySelector(".plot"), found.confusion_chart, found.confusion);
+  } else {
+    confusion = el("div", { class: "card large" }, el("h3", {}, "Most frequent confusions"), confusions(found.confused));
+  }
+  return el(
+    "section",
+    { class: "plots", "aria-label": "The final model on the test split" },
+    el("h2", { class: "broad", style: "margin:.5rem 0 0" }, "The final model on the test split"),
+    accuracy,
+    confusion,
+    el("div", { class: "card broad" }, el("h3", {}, "Sample predictions"), gallery(found.samples)),
+    found.mistakes.length ? el("div", { class: "card broad" }, el("h3", {}, "Most confident mistakes"), gallery(found.mistakes)) : null,
+  );
 }
 
 function pickById(id) {

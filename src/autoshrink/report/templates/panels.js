@@ -172,3 +172,35 @@ function detail(search, round, candidate) {
 function plotCard(title, kind = null) {
   return el("figure", { class: `card${kind ? ` ${kind}` : ""}`, style: "margin:0" }, el("h3", {}, title), el("div", { class: "plot" }));
 }
+
+/** Images with what they are and what the model takes them for. */
+function gallery(samples) {
+  const percent = (value) => `${number(100 * value, 1)}\u00a0%`;
+  const items = samples.map((sample) => {
+    const isRight = sample.truth === sample.predicted;
+    const said = isRight ? `✓ ${sample.truth}` : `✗ ${sample.predicted}`;
+    const alt = `A test image of the class ${sample.truth}, predicted as ${sample.predicted}`;
+    return el("li", {}, el("img", { src: sample.image, alt }), el("span", {}, el("b", { class: isRight ? "right" : "wrong" }, said), ` ${percent(sample.probability)}`, isRight ? null : el("small", {}, `is: ${sample.truth}`)));
+  });
+  return el("ul", { class: "gallery" }, ...items);
+}
+
+/** Which classes are taken for which, as a table. */
+function confusions(rows) {
+  const head = ["true class", "predicted", "images"].map((name) => el("th", { scope: "col" }, name));
+  const body = rows.map(([truth, predicted, count, all]) => el("tr", {}, el("th", { scope: "row" }, truth), el("td", {}, predicted), el("td", {}, `${count} of ${all}`)));
+  return el("div", { class: "wide", role: "region", tabindex: 0, "aria-label": "Most frequent confusions" }, el("table", {}, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...body)));
+}
+
+/** Places of a text, and the words that a language model expects there. */
+function expectations(samples) {
+  const items = samples.map((sample) =>
+    el(
+      "li",
+      {},
+      el("p", {}, `… ${sample.context.join(" ")} `, el("b", { class: "right" }, sample.truth), el("span", { class: "soft" }, ` (given ${number(100 * sample.probability, 1)} %)`)),
+      el("p", { class: "soft" }, "expected: ", sample.expected.map((item) => `${item.word} ${number(100 * item.probability, 1)} %`).join(", ")),
+    ),
+  );
+  return el("ol", { class: "expectations" }, ...items);
+}

@@ -16,7 +16,7 @@ from autoshrink.params.search import Activation, LanguageSearch
 from autoshrink.params.sections import Dataset, TaskSections
 from autoshrink.tasks import raw_data
 from autoshrink.tasks.language.objective import language_score, paper_flops
-from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Workload
+from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Tested, Workload
 
 if TYPE_CHECKING:
     import torch
@@ -166,7 +166,7 @@ class LanguageModelling(
 
         training.train(cell, recipe, data, folder, seed, compute, progress)
 
-    def test(self, folder: Path, data: "PreparedText", compute: "Compute") -> Mapping[str, float | None]:
+    def test(self, folder: Path, data: "PreparedText", compute: "Compute") -> Tested:
         """Return perplexity and loss."""
         from autoshrink.tasks.language import testing
 

@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
+from torch import Tensor
+
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import DataError
 from autoshrink.params.language import LanguageTraining
 from autoshrink.params.root import Compute
 from autoshrink.runtime import devices
 from autoshrink.tasks.language import costs as language_costs
-from autoshrink.tasks.language import loading, sequences, unigram
+from autoshrink.tasks.language import inspection, loading, sequences, unigram
 from autoshrink.tasks.language.data import PreparedText, SplitName
+from autoshrink.tasks.spec import Tested
 from autoshrink.training.history import finite
 
 
-def test(folder: Path, data: PreparedText, compute: Compute) -> dict[str, float | None]:
+def test(folder: Path, data: PreparedText, compute: Compute) -> Tested:
     """Return what the model in ``folder`` comes to on the test split.
 
     ``perplexity`` and ``loss`` (nats per word) on the test split, ``validation_perplexity``, each with the batch size
@@ -32,17 +35,18 @@ def test(folder: Path, data: PreparedText, compute: Compute) -> dict[str, float 
     recipe = description.origin["recipe"]
     length = recipe["bptt"]["length"]
 
-    def loss(split: SplitName, batch: str) -> float:
-        text_LB = sequences.columns(data.split(split), recipe[batch], device, f"training.rnn.{batch}")
-        return sequences.mean_loss(module, text_LB, length)
+    def columns(split: SplitName, batch: str) -> Tensor:
+        return sequences.columns(data.split(split), recipe[batch], device, f"training.rnn.{batch}")
 
-    validation_loss, test_loss = loss("validation", "evaluation_batch_size"), loss("test", "test_batch_size")
-    return {
+    validation_LB, test_LB = columns("validation", "evaluation_batch_size"), columns("test", "test_batch_size")
+    validation_loss, test_loss = (sequences.mean_loss(module, text_LB, length) for text_LB in (validation_LB, test_LB))
+    metrics = {
         "perplexity": sequences.perplexity(test_loss),
         "loss": finite(test_loss),
         "validation_perplexity": sequences.perplexity(validation_loss),
         "unigram_perplexity": unigram.perplexity(data.split("train"), data.split("test"), len(data.vocabulary)),
     }
+    return Tested(metrics, inspection.details(module, test_LB, description.words))
 
 
 def costs(cell: Cell, recipe: LanguageTraining, data: PreparedText) -> dict[str, int]:

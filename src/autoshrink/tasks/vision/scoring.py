@@ -3,7 +3,7 @@
 Shapes: B batch, C channels, H height, W width, N classifier outputs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, distributed, nn
@@ -12,11 +12,17 @@ from autoshrink.tasks.vision.feeds import Batch
 
 
 @torch.no_grad()
-def score(module: nn.Module, batches: Iterable[Batch], label_offset: int, autocast: torch.autocast) -> dict[str, float]:
+def score(
+    module: nn.Module,
+    batches: Iterable[Batch],
+    label_offset: int,
+    autocast: torch.autocast,
+    watch: Callable[[Tensor, Tensor, Tensor], None] | None = None,
+) -> dict[str, float]:
     """Return ``loss`` (nats), ``accuracy_top1`` and ``accuracy_top5`` over all processes' batches.
 
     ``label_offset`` is 1 where the classifier's first output is the background. With fewer than 5 outputs N, top-5 is
-    top-N.
+    top-N. ``watch`` is called with every batch's images, labels and logits.
     """
     module.eval()
     sums: Tensor | None = None
@@ -24,6 +30,8 @@ def score(module: nn.Module, batches: Iterable[Batch], label_offset: int, autoca
         targets_B = labels_B + label_offset
         with autocast:
             logits_BN = module(x_BCHW).float()
+        if watch:
+            watch(x_BCHW, labels_B, logits_BN)
         best_B5 = logits_BN.topk(min(5, logits_BN.shape[1])).indices
         hits_B5 = best_B5 == targets_B[:, None]
         loss = nn.functional.cross_entropy(logits_BN, targets_B, reduction="sum")

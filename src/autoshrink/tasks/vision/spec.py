@@ -13,7 +13,7 @@ from autoshrink.params.search import ImageOperator, ImageSearch
 from autoshrink.params.sections import Dataset, TaskSections
 from autoshrink.params.vision import ImageNetwork, ImageProxy, ImageTraining
 from autoshrink.tasks import raw_data
-from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Workload
+from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Tested, Workload
 from autoshrink.tasks.vision.objective import image_score
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class ImageClassification(
 
         training.train(cell, recipe, data, folder, seed, compute, progress)
 
-    def test(self, folder: Path, data: "PreparedImages", compute: "Compute") -> Mapping[str, float | None]:
+    def test(self, folder: Path, data: "PreparedImages", compute: "Compute") -> Tested:
         """Return top-1 and top-5 accuracy and loss."""
         from autoshrink.tasks.vision import testing
 

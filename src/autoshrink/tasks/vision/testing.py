@@ -10,12 +10,16 @@ from autoshrink.errors import DataError
 from autoshrink.params.root import Compute
 from autoshrink.params.vision import ImageTraining
 from autoshrink.runtime import devices
+from autoshrink.tasks.spec import Tested
 from autoshrink.tasks.vision import loading, network, scoring, splits
 from autoshrink.tasks.vision.data import PreparedImages
+from autoshrink.tasks.vision.inspection import Inspection
 
 
-def test(folder: Path, data: PreparedImages, compute: Compute) -> dict[str, float]:
+def test(folder: Path, data: PreparedImages, compute: Compute) -> Tested:
     """Return ``accuracy_top1``, ``accuracy_top5`` and ``loss`` (nats) of the model in ``folder`` on the test split.
+
+    The details have accuracy by class, confusions and sample predictions.
 
     Raises DataError where the model was trained for other classes.
     """
@@ -29,7 +33,10 @@ def test(folder: Path, data: PreparedImages, compute: Compute) -> dict[str, floa
     module = loading.load_model(folder).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     feed = splits.test_feed(data, description, compute.threads, device)
     autocast = torch.autocast(device.type, enabled=False)
-    return scoring.score(module, feed.evaluation_batches(), int(description.network.background_class), autocast)
+    inspection = Inspection(description, feed.count)
+    offset = int(description.network.background_class)
+    metrics = scoring.score(module, feed.evaluation_batches(), offset, autocast, inspection)
+    return Tested(metrics, inspection.details())
 
 
 def costs(cell: Cell, recipe: ImageTraining, data: PreparedImages) -> dict[str, int]:

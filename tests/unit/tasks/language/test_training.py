@@ -175,11 +175,18 @@ def test_one_sgd_step_is_the_recipes(text: PreparedText, tmp_path: Path) -> None
 
 def test_the_test_split_is_measured_beside_the_unigram_model(text: PreparedText, trained: Path) -> None:
     """The model beats word frequencies on text that has structure, and its validation agrees with its history."""
-    found = testing.test(trained, text, CPU)
+    tested = testing.test(trained, text, CPU)
+    found = tested.metrics
     assert found["perplexity"] is not None and found["unigram_perplexity"] is not None
     assert found["perplexity"] < 0.75 * found["unigram_perplexity"]
     best = min(record["validation_perplexity"] for record in history(trained))
     assert found["validation_perplexity"] == pytest.approx(best, rel=1e-5)
+    assert len(tested.details["samples"]) == 8
+    for sample in tested.details["samples"]:
+        chances = [item["probability"] for item in sample["expected"]]
+        assert chances == sorted(chances, reverse=True) and sum(chances) <= 1.001
+        known = {item["word"]: item["probability"] for item in sample["expected"]}
+        assert known.get(sample["truth"], sample["probability"]) == sample["probability"]
     assert testing.costs(CELL, RECIPE, text)["parameters"] == sum(
         parameter.numel() for parameter in loading.load_model(trained).parameters()
     )

@@ -67,9 +67,16 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_training_learns_and_the_model_can_be_tested(cell: Cell, arrays: PreparedImages, tmp_path: Path) -> None:
     """A few epochs beat chance by far on the test split, and progress ends at 1."""
     told = train(cell, recipe(epochs=12, learning_rate=0.02), arrays, tmp_path)
-    scores = testing.test(tmp_path, arrays, COMPUTE)
-    assert scores["accuracy_top1"] > 0.8
+    tested = testing.test(tmp_path, arrays, COMPUTE)
+    scores = tested.metrics
+    assert scores["accuracy_top1"] is not None and scores["accuracy_top1"] > 0.8
     assert scores["accuracy_top5"] == 1.0  # of three classes
+    details = tested.details
+    assert sum(details["correct"]) / sum(details["images"]) == pytest.approx(scores["accuracy_top1"])
+    assert sum(count for _, _, count in details["confusions"]) == sum(details["images"])
+    assert sum(count for truth, answer, count in details["confusions"] if truth == answer) == sum(details["correct"])
+    assert all(sample["image"].startswith("data:image/png;base64,") for sample in details["samples"])
+    assert all(sample["truth"] != sample["predicted"] for sample in details["mistakes"])
     assert [event["epoch"] for event in told] == list(range(12))
     assert told[-1]["progress"] == 1.0
     history = artifacts.read_sealed(tmp_path / "history.json", "history", 1)
