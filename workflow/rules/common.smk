@@ -41,6 +41,13 @@ def trigger(verb):
     )
 
 
+def code(verb):
+    """Return a params function: the digest of the code that a step's results depend on; likewise."""
+    return lambda wildcards: PLAN.code(
+        verb, wildcards.get("task"), wildcards.get("dataset")
+    )
+
+
 def resource(kind, verb):
     """Return a resource function: what a step needs by the parameters, more on each new attempt."""
     return lambda wildcards, attempt: PLAN.resource(

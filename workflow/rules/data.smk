@@ -22,6 +22,7 @@ rule prepare:
         mem_mb=resource("mem_mb", "prepare"),
     params:
         slice=trigger("prepare"),
+        code=code("prepare"),
         folder=subpath(output[0], parent=True),
     message:
         "preparing the data set {wildcards.dataset}"

@@ -30,6 +30,7 @@ rule test:
         gpu=resource("gpu", "test"),
     params:
         slice=trigger("test"),
+        code=code("test"),
         data=subpath(input.data, parent=True),
         model=subpath(input.model, parent=True),
     message:
@@ -52,6 +53,8 @@ rule known_networks:
     resources:
         runtime=resource("runtime", "known-networks"),
         mem_mb=resource("mem_mb", "known-networks"),
+    params:
+        code=code("known-networks"),
     message:
         "counting the parameters and MACs of known networks"
     shell:

@@ -42,6 +42,7 @@ rule report:
         mem_mb=resource("mem_mb", "report"),
     params:
         slice=trigger("report"),
+        code=code("report"),
         folder=subpath(output[0], parent=True),
         results=subpath(output[0], ancestor=2),
     message:

@@ -20,6 +20,7 @@ rule start:
         "../envs/autoshrink.yaml"
     params:
         slice=trigger("start"),
+        code=code("start"),
     message:
         "{wildcards.task} {wildcards.search}: starting"
     shell:
@@ -39,6 +40,7 @@ rule propose:
         "../envs/autoshrink.yaml"
     params:
         slice=trigger("propose"),
+        code=code("propose"),
     message:
         "{wildcards.task} {wildcards.search}: proposing round {wildcards.round}"
     shell:
@@ -68,6 +70,7 @@ rule evaluate:
         gpu=resource("gpu", "evaluate"),
     params:
         slice=trigger("evaluate"),
+        code=code("evaluate"),
         slots=planned(PLAN.slots),
         data=subpath(input.data, parent=True),
         store=str(RUN.store),
@@ -93,6 +96,7 @@ rule select:
         "../envs/autoshrink.yaml"
     params:
         slice=trigger("select"),
+        code=code("select"),
     message:
         "{wildcards.task} {wildcards.search}: selecting in round {wildcards.round}"
     shell:
@@ -112,6 +116,8 @@ rule best:
         RUN.log("{task}", "{search}", "best"),
     conda:
         "../envs/autoshrink.yaml"
+    params:
+        code=code("best"),
     message:
         "{wildcards.task} {wildcards.search}: the best cell"
     shell:

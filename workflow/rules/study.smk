@@ -48,6 +48,7 @@ rule study_task:
         mem_mb=resource("mem_mb", "study"),
     params:
         slice=trigger("study"),
+        code=code("study"),
         folder=subpath(output[0], parent=True),
         results=subpath(output[0], ancestor=3),
     message:

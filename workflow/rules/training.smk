@@ -29,6 +29,7 @@ rule train:
         gpu=resource("gpu", "train"),
     params:
         slice=trigger("train"),
+        code=code("train"),
         data=subpath(input.data, parent=True),
         folder=subpath(output[0], parent=True),
     message:

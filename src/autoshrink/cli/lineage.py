@@ -134,13 +134,14 @@ def verify(run: Path, files: tuple[Path, ...], signed: bool, signers: Path | Non
     Example:
       autoshrink lineage verify results
     """
-    from autoshrink.lineage import signing
+    from autoshrink.lineage import code, signing
     from autoshrink.lineage import verify as room
     from autoshrink.lineage.records import relative
 
     found = _read(run)
     verdict = room.verify(found, options.load(files, ()) if files else None)
     signer = signing.check(found, verdict, signers) if signed or signers else None
+    others = code.made_by_other(found)
     if as_json:
         _print_json(
             {
@@ -151,6 +152,7 @@ def verify(run: Path, files: tuple[Path, ...], signed: bool, signers: Path | Non
                 "artifacts": verdict.artifacts,
                 "set_aside": [relative(path, Path.cwd()) for path in verdict.set_aside],
                 "leftovers": [relative(path, Path.cwd()) for path in verdict.leftovers],
+                "other_code": [relative(record.path, Path.cwd()) for record in others],
                 "digest": verdict.digest,
                 "signed_by": signer,
             }
@@ -162,6 +164,8 @@ def verify(run: Path, files: tuple[Path, ...], signed: bool, signers: Path | Non
             click.echo(f"note: {relative(path, Path.cwd())} was set aside earlier")
         for path in verdict.leftovers:
             click.echo(f"note: {relative(path, Path.cwd())} was left by a process that was killed")
+        if others:
+            click.echo(f"note: {len(others)} finished steps were made by other code: {code.in_words(others)}")
         wrong = len(verdict.findings)
         state = "as they were made" if not wrong else f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong"
         click.echo(f"{run}: {verdict.artifacts} artifacts, {state}; run digest {verdict.digest}")

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from autoshrink import params
 from autoshrink.errors import UserError
-from autoshrink.lineage import graph, repair, verify
+from autoshrink.lineage import code, graph, repair, verify
 from autoshrink.params import Parameters
 from autoshrink.tasks import availability, sufficiency
 from autoshrink.workflow.layout import Layout
@@ -73,6 +73,12 @@ def mend(layout: Layout) -> None:
         print(f"snakemake: {line}", file=sys.stderr)
     if repaired.left:
         raise UserError("\n".join(repaired.left))
+    if others := code.made_by_other(run):
+        print(
+            f"snakemake: {len(others)} finished steps were made by other code ({code.in_words(others)}); those that "
+            f"this run wants are made anew. To keep them: ARGS='--rerun-triggers mtime input software-env'",
+            file=sys.stderr,
+        )
 
 
 def begin(chosen: Parameters) -> None:

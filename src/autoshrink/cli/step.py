@@ -13,6 +13,7 @@ from autoshrink.files import artifacts
 from autoshrink.lineage import environment, records
 from autoshrink.params import Parameters, frozen_path
 from autoshrink.params.base import Task
+from autoshrink.workflow.code import code_of
 from autoshrink.workflow.slices import slice_of
 
 
@@ -54,7 +55,9 @@ def step(
     yield doing
     if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0":
         return  # under torchrun the first process speaks for all
-    facts: dict[str, Any] = {"verb": verb, "code": environment.code(), "environment": environment.libraries()}
+    of = parameters.datasets[dataset].task if parameters is not None and dataset is not None else task
+    version = {**environment.code(), "step": code_of(verb, of)}
+    facts: dict[str, Any] = {"verb": verb, "code": version, "environment": environment.libraries()}
     if task is not None:
         facts["task"] = str(task)
     if subject:
@@ -82,7 +85,7 @@ def made_by(parameters: Parameters, task: Task) -> dict[str, Any]:
     return {
         "verb": "evaluate",
         "task": str(task),
-        "code": environment.code(),
+        "code": {**environment.code(), "step": code_of("evaluate", task)},
         "environment": environment.libraries(),
         "compute": environment.device(parameters.compute),
     }

@@ -1,9 +1,9 @@
 """Evaluations as values, kept under the digest of exactly what they depend on.
 
 An evaluation is a pure function of its identity: the cell up to isomorphism, the task, the proxy's recipe, the data's
-fingerprint, the seed and the evaluator's version. The score is no part of it, so changing k, the objective or the
-strategy re-uses every training already paid for, across rounds, runs and strategies. There is no lock: two processes
-that train the same candidate at once write the same bytes under the same name.
+fingerprint, the seed and the digest of the code that computes it. The score is no part of it, so changing k, the
+objective or the strategy re-uses every training already paid for, across rounds, runs and strategies. There is no lock:
+two processes that train the same candidate at once write the same bytes under the same name.
 """
 
 import hashlib
@@ -20,11 +20,9 @@ from autoshrink.params.base import Task
 from autoshrink.params.root import PaperDefects
 from autoshrink.params.sections import TaskProxy, sections_of
 from autoshrink.runtime import seeds
+from autoshrink.tasks import code
 
 KIND, VERSION = "evaluation", 1
-# Raised by every change of the code that changes an evaluation's numbers, so that old ones are not taken for new.
-EVALUATOR = 2
-
 log = logging.getLogger(__name__)
 
 
@@ -51,7 +49,7 @@ class Identity:
         untrained = {} if self.zero_cost is None else {"zero_cost": self.zero_cost}
         return {
             **untrained,
-            "evaluator": EVALUATOR,
+            "evaluator": code.evaluator(self.task, trained=self.zero_cost is None),
             "task": str(self.task),
             "cell": self.cell,
             "proxy": recipe,

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from autoshrink.errors import ParameterError, meant
 from autoshrink.files import artifacts, foreign
 from autoshrink.params import markup
-from autoshrink.params.data import BUILT_IN
 from autoshrink.params.root import Parameters
 
 MOST_BYTES = 4_000_000
@@ -25,7 +24,7 @@ def load(paths: Sequence[Path], settings: Sequence[str] = ()) -> Parameters:
 
     Raises ParameterError: one line per mistake, each naming the file(s), the key, what was found and what is accepted.
     """
-    merged: dict[str, Any] = {"datasets": {name: entry.model_dump(mode="json") for name, entry in BUILT_IN.items()}}
+    merged: dict[str, Any] = {}
     for path in paths:
         merged = merge(merged, _read(path))
     for setting in settings:

@@ -4,9 +4,9 @@ import re
 from functools import reduce
 from operator import or_
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from autoshrink.params.base import Section, Task
 from autoshrink.params.data import BUILT_IN
@@ -141,6 +141,20 @@ class Parameters(Section):
         if len(set(self.tasks)) < len(self.tasks):
             raise ValueError(f"tasks must differ from each other, found {[str(task) for task in self.tasks]}")
         return self
+
+    @field_validator("datasets", mode="before")
+    @classmethod
+    def _with_the_built_in(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        # an entry that names no source changes some keys of the built-in data set of its name
+        changed = {
+            name: {"source": BUILT_IN[name].source, **entry}
+            if name in BUILT_IN and isinstance(entry, dict) and "source" not in entry
+            else entry
+            for name, entry in value.items()
+        }
+        return {**BUILT_IN, **changed}
 
     @model_validator(mode="after")
     def _names_of_data(self) -> "Parameters":

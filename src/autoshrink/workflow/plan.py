@@ -13,6 +13,7 @@ from autoshrink.params.base import Task
 from autoshrink.search import rounds
 from autoshrink.search.rounds import SearchName
 from autoshrink.workflow import resources
+from autoshrink.workflow.code import code_of
 from autoshrink.workflow.layout import Layout, SearchFolder
 from autoshrink.workflow.slices import slice_of
 
@@ -91,6 +92,13 @@ class Plan:
     def slice(self, verb: str, task: str | None = None, dataset: str | None = None) -> dict[str, Any]:
         """Return the parameters that a step depends on; when they change, it runs again."""
         return slice_of(self.parameters, verb, None if task is None else Task(task), dataset)
+
+    def code(self, verb: str, task: str | None = None, dataset: str | None = None) -> str | None:
+        """Return the digest of the code that a step's results depend on; when it changes, the step runs again."""
+        entry = None if dataset is None else self.parameters.datasets.get(dataset)
+        if entry is not None:
+            return code_of(verb, entry.task)
+        return code_of(verb, None if task is None else Task(task))
 
     def resource(self, kind: str, verb: str, task: str | None, attempt: int) -> int:
         """Return a step's ``runtime``, ``mem_mb`` or ``gpu``; each new attempt gets more."""

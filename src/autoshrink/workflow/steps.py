@@ -9,8 +9,10 @@ class Step:
 
     ``verb`` is that of the command line and of lineage records, ``rule`` the workflow's; ``artifact`` is the file that
     the step's record stands beside, below the data set's, the round's, the search's or the task's folder or the
-    report's; ``sections`` names what the step reads of the parameters (``slices`` narrows it to the task). ``is_quick``
-    says that it takes no time and runs where Snakemake runs, ``in_round`` that a search repeats it round by round.
+    report's; ``sections`` names what the step reads of the parameters (``slices`` narrows it to the task); ``code`` and
+    ``task_methods`` name the functions, and the methods of the task's description, that its results depend on.
+    ``is_quick`` says that it takes no time and runs where Snakemake runs, ``in_round`` that a search repeats it round
+    by round.
     """
 
     verb: str
@@ -18,6 +20,8 @@ class Step:
     purpose: str
     artifact: str
     sections: tuple[str, ...]
+    code: tuple[str, ...] = ()
+    task_methods: tuple[str, ...] = ()
     is_quick: bool = False
     in_round: bool = False
 
@@ -25,14 +29,30 @@ class Step:
 STEPS = {
     step.verb: step
     for step in (
-        Step("prepare", "prepare", "Bring a data set into one checksummed form", "manifest.json", ("datasets",)),
-        Step("start", "start", "Draw the complete cell's operators", "round.json", ("search",), is_quick=True),
+        Step(
+            "prepare",
+            "prepare",
+            "Bring a data set into one checksummed form",
+            "manifest.json",
+            ("datasets",),
+            task_methods=("prepare",),
+        ),
+        Step(
+            "start",
+            "start",
+            "Draw the complete cell's operators",
+            "round.json",
+            ("search",),
+            ("autoshrink.search.rounds:start",),
+            is_quick=True,
+        ),
         Step(
             "propose",
             "propose",
             "Draw a round's candidates",
             "proposal.json",
             ("search",),
+            ("autoshrink.search.rounds:propose",),
             is_quick=True,
             in_round=True,
         ),
@@ -42,6 +62,7 @@ STEPS = {
             "Train candidates on the proxy",
             "evaluations-{job}.json",
             ("proxy", "search", "paper_defects"),
+            task_methods=("load", "draw", "to_device", "trial", "zero_cost"),
             in_round=True,
         ),
         Step(
@@ -50,18 +71,43 @@ STEPS = {
             "Score a round's candidates and keep the best",
             "round.json",
             ("search", "proxy"),
+            ("autoshrink.search.rounds:select",),
+            ("score", "further_costs"),
             is_quick=True,
             in_round=True,
         ),
-        Step("best", "best", "Take the best cell of all rounds", "best.json", (), is_quick=True),
-        Step("train", "train", "Train the best cell's network with the full recipe", "model.json", ("training",)),
-        Step("test", "test", "Measure the final model on the test split", "metrics.json", ("training",)),
+        Step(
+            "best",
+            "best",
+            "Take the best cell of all rounds",
+            "best.json",
+            (),
+            ("autoshrink.search.rounds:best", "autoshrink.search.rounds:write_front"),
+            is_quick=True,
+        ),
+        Step(
+            "train",
+            "train",
+            "Train the best cell's network with the full recipe",
+            "model.json",
+            ("training",),
+            task_methods=("load", "train"),
+        ),
+        Step(
+            "test",
+            "test",
+            "Measure the final model on the test split",
+            "metrics.json",
+            ("training",),
+            task_methods=("load", "test", "example", "count"),
+        ),
         Step(
             "known-networks",
             "known_networks",
             "Count the parameters and MACs of known networks",
             "known-networks.json",
             (),
+            ("autoshrink.costs.known_networks:counted",),
         ),
         Step(
             "report",
@@ -69,8 +115,16 @@ STEPS = {
             "Draw tables, figures and the page",
             "report.json",
             ("tasks", "datasets", "search", "proxy", "training", "study", "report", "paper_defects"),
+            ("autoshrink.report:build",),
         ),
-        Step("study", "study_task", "Compare strategies at equal cost", "study.json", ("search", "study")),
+        Step(
+            "study",
+            "study_task",
+            "Compare strategies at equal cost",
+            "study.json",
+            ("search", "study"),
+            ("autoshrink.study.comparison:compare", "autoshrink.study.page:write", "autoshrink.study.traces:read"),
+        ),
     )
 }
 QUICK_RULES = frozenset(step.rule for step in STEPS.values() if step.is_quick)

@@ -19,6 +19,7 @@ from autoshrink.params.language import LanguageTraining
 from autoshrink.params.root import Compute
 from autoshrink.runtime import devices, processes
 from autoshrink.runtime.processes import Share
+from autoshrink.tasks import code
 from autoshrink.tasks.language import dropout, network, schedule, sequences
 from autoshrink.tasks.language.data import PreparedText
 from autoshrink.tasks.language.loading import ModelDescription, save_model
@@ -124,7 +125,7 @@ class LanguageLearner(Learner[Words]):
                 "recipe": recipe.model_dump(mode="json", exclude=UNTRACED),
             },
         )
-        self.identity = {"cell": cell.to_json(), **self.description.origin}
+        self.identity = {"cell": cell.to_json(), "code": code.digest(Task.RNN, "train"), **self.description.origin}
         self._state_BN = self.model.initial_state(own)
         self._rate = recipe.learning_rate
 

@@ -17,6 +17,7 @@ from autoshrink.params.root import Compute
 from autoshrink.params.vision import ImageTraining
 from autoshrink.runtime import devices, processes
 from autoshrink.runtime.processes import Share
+from autoshrink.tasks import code
 from autoshrink.tasks.vision import network, scoring, splits
 from autoshrink.tasks.vision import recipe as recipes
 from autoshrink.tasks.vision.batch_norm import synchronise
@@ -112,7 +113,7 @@ class ImageLearner(Learner[Batch]):
                 "recipe": recipe.model_dump(mode="json", exclude={*UNTRACED, "loader_workers"}),
             },
         )
-        self.identity = {"cell": cell.to_json(), **self.description.origin}
+        self.identity = {"cell": cell.to_json(), "code": code.digest(Task.CNN, "train"), **self.description.origin}
 
     def _make_loss(self, data: PreparedImages, seed: int, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
         smoothing = self._recipe.label_smoothing

@@ -1,0 +1,21 @@
+"""Which code a task's work is done by: a digest of what the methods of its ``TaskSpec`` reach."""
+
+from autoshrink.params.base import Task
+from autoshrink.runtime import code
+from autoshrink.tasks.spec import spec_of
+
+
+def roots(task: Task, *methods: str) -> list[str]:
+    """Return where the methods of a task's description stand, as ``runtime.code`` takes them."""
+    found = [getattr(type(spec_of(task)), method) for method in methods]
+    return [f"{method.__module__}:{method.__qualname__}" for method in found]
+
+
+def digest(task: Task, *methods: str) -> str:
+    """Return the digest of the code that a task's methods reach."""
+    return code.digest(*roots(task, *methods))
+
+
+def evaluator(task: Task, *, trained: bool) -> str:
+    """Return the digest of the code that an evaluation's numbers depend on."""
+    return digest(task, "load", "draw", "to_device", "trial" if trained else "zero_cost")
