@@ -74,6 +74,8 @@ class LanguageEarlyStop(Section):
     """Stop after this many epochs without a new best validation perplexity."""
     loss_ratio: Positive = 3.0
     """Stop when validation loss exceeds this many times the training loss."""
+    keeps_best_when_diverged: bool = False
+    """Whether a candidate that diverges keeps its best epoch before (as released); else it has no score."""
 
 
 class LanguageProxyTraining(TaskProxyTraining):

@@ -44,6 +44,12 @@ class ImageNetwork(Section):
     """Share of the running statistics that a step keeps (TensorFlow's sense; PyTorch's is one minus it)."""
     batch_norm_epsilon: Positive = 1.0e-5
     """Added to the variance."""
+    initialisation: Literal["he_fan_in", "truncated_he_fan_out", "glorot_normal"] = "he_fan_in"
+    """How weights start. ``he_fan_in``: normal with variance 2 / fan-in, the classifier Glorot-uniform;
+    ``truncated_he_fan_out`` (released, ImageNet): truncated normal with variance 2 / fan-out, the classifier normal
+    with deviation 0.01; ``glorot_normal`` (released, search): everywhere."""
+    stem_padding: Literal["symmetric", "same"] = "symmetric"
+    """One pixel on every side, or TensorFlow's SAME: at stride 2, on the right and at the bottom only."""
 
     @model_validator(mode="after")
     def _one_entry_per_stage(self) -> "ImageNetwork":
@@ -79,7 +85,9 @@ class ImageProxyTraining(TaskProxyTraining):
     epochs: Annotated[int, Field(ge=1)] = 4
     """Passes over the proxy's training images, at most."""
     batch_size: Annotated[int, Field(ge=1)] = 32
-    """Images per step; a last partial batch is dropped."""
+    """Images per step."""
+    fill_last_batch: bool = False
+    """Fill an epoch's last partial batch with the images that the epoch began with; else it is dropped."""
     learning_rate: Positive = 8.0e-3
     """Adam's learning rate, constant."""
     weight_decay: Annotated[float, Field(ge=0)] = 1.0e-5
@@ -127,7 +135,11 @@ class Augmentation(Section):
     color_jitter: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Strength of brightness, saturation, contrast and (a quarter of it) hue changes, in random order."""
     erase: Fraction = 0.0
-    """Probability of erasing a random rectangle."""
+    """Probability of erasing a random rectangle (Zhong et al. 2020)."""
+    erase_area: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.02, 1 / 3]
+    """Least and greatest share of the image that is erased."""
+    erase_with: Literal["mean", "noise"] = "mean"
+    """What fills the rectangle: the mean of normalised images, 0, or standard normal noise."""
     mixup: Annotated[float, Field(ge=0)] = 0.0
     """Mixup's alpha; 0 is none."""
     cutmix: Annotated[float, Field(ge=0)] = 0.0
@@ -169,10 +181,15 @@ class ImageTraining(TaskTraining):
     """Shape of the learning rate after warm-up."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
     """Linear warm-up, in epochs."""
+    schedule_per: Literal["step", "epoch"] = "step"
+    """Whether the rate changes at every step, with the cosine under the warm-up from the start; or once an epoch, with
+    the cosine beginning where the warm-up ends (as released)."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the target spread over all classes."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay per step of the weights' exponential moving average that evaluation uses; 0 is none."""
+    ema_statistics: bool = True
+    """Whether batch norm's running statistics are averaged too; else the averaged weights take the present ones."""
     clip_gradient_norm: Annotated[float, Field(ge=0)] = 0.0
     """Greatest gradient norm; 0 is no clipping."""
     sync_batch_norm: bool = False
@@ -209,6 +226,8 @@ class ImageTraining(TaskTraining):
             )
         if self.patience is not None and self.validation_per_class == 0:
             raise ValueError(f"patience {self.patience} needs held-out images: validation_per_class must not be 0")
+        if self.schedule_per == "epoch" and self.warmup_epochs % 1:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs} must be whole where schedule_per is epoch")
         if self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs {self.warmup_epochs} must be less than epochs {self.epochs}")
         return self

@@ -66,29 +66,6 @@ def test_presets_hold(preset: Path) -> None:
     jsonschema.validate(merged, json.loads(SCHEMA.read_text()))
 
 
-def test_the_paper_preset_names_every_value_of_the_paper() -> None:
-    """The paper's numbers are written down in the preset itself, not left to defaults that may change."""
-    preset = yaml.safe_load((ROOT / "workflow/presets/paper.yaml").read_text())
-    cnn, rnn = preset["search"]["cnn"], preset["search"]["rnn"]
-    assert (cnn["nodes"], cnn["k"], cnn["keep_fraction"], cnn["objective"]["macs_weight"]) == (8, 10, 0.01, 0.1)
-    assert (rnn["nodes"], rnn["k"], rnn["keep_fraction"], rnn["objective"]["perplexity_weight"]) == (6, 10, 0.25, 0.25)
-    proxy = preset["proxy"]["cnn"]
-    assert (proxy["train_per_class"], proxy["validation_per_class"]) == (500, 100)
-    assert (proxy["training"]["epochs"], proxy["training"]["batch_size"]) == (20, 128)
-    assert (proxy["training"]["learning_rate"], proxy["training"]["weight_decay"]) == (4e-3, 1e-5)
-    image = preset["training"]["cnn"]
-    assert (image["epochs"], image["batch_size"], image["optimizer"], image["learning_rate"]) == (
-        300,
-        256,
-        "rmsproptf",
-        0.1,
-    )
-    assert image["network"]["stage_cells"] == [1, 3, 4, 6, 4]
-    text = preset["training"]["rnn"]
-    assert (text["network"]["hidden"], text["epochs"], text["batch_size"]) == (745, 3000, 64)
-    assert text["dropouts"] == {"output": 0.75, "hidden": 0.25, "input": 0.75, "embedding": 0.2, "words": 0.1}
-
-
 def fields(section: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[tuple[str, str]]:
     """Yield (type's name, key) of every key that params.yaml can hold."""
     if section in seen:

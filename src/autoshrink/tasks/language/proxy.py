@@ -108,7 +108,7 @@ class LanguageTrial:
             self._model,
             sequences.columns(data.validation, recipe.evaluation_batch_size, device, "proxy.rnn.validation_lines"),
         )
-        self._steps = 0
+        self._steps, self._words = 0, 0
         self._rate = torch.zeros((), dtype=torch.float64, device=device)  # of the epoch, for a sequence of full length
         self._optimizer = torch.optim.SGD(
             self._model.parameters(), torch.zeros((), device=device), weight_decay=recipe.weight_decay, fused=True
@@ -136,7 +136,7 @@ class LanguageTrial:
         )
         self._rate.fill_(rate)
         lengths = sequences.lengths(len(self._training.text_LB), recipe.bptt, self._seed, f"epoch/{epoch}")
-        self._steps = len(lengths)
+        self._steps, self._words = len(lengths), sum(lengths)
         words = len(self._validation.text_LB) - 1
         whole, rest = divmod(words, recipe.bptt.length)
         validation = [recipe.bptt.length] * whole + [rest] * (rest > 0)
@@ -156,9 +156,8 @@ class LanguageTrial:
         Keys: ``epoch`` (from 0), ``steps``, ``learning_rate``, ``train_loss`` and ``validation_loss`` (mean nats per
         word), ``validation_perplexity``; a loss that is not finite is None, and so is its perplexity.
         """
-        train_loss, validation_loss = (
-            reading.total.item() / (len(reading.text_LB) - 1) for reading in (self._training, self._validation)
-        )
+        train_loss = self._training.total.item() / self._words
+        validation_loss = self._validation.total.item() / (len(self._validation.text_LB) - 1)
         record = {
             "epoch": len(self._history),
             "steps": self._steps,
@@ -175,9 +174,11 @@ class LanguageTrial:
         """Return what the candidate came to, as JSON values.
 
         ``metrics``: ``perplexity`` (best validation perplexity) and ``loss``, both of ``best_epoch``, all None where
-        the training diverged at any time; ``history``; ``stopped``; ``costs`` of the proxy's network per word.
+        the training diverged (unless ``early_stop.keeps_best_when_diverged``); ``history``; ``stopped``; ``costs`` of
+        the proxy's network per word.
         """
-        best = best_epoch(self._history, "validation_loss", "min") if self.stopped != early_stop.DIVERGED else None
+        counts = self.stopped != early_stop.DIVERGED or self._proxy.early_stop.keeps_best_when_diverged
+        best = best_epoch(self._history, "validation_loss", "min") if counts else None
         record = self._history[best] if best is not None else None
         return {
             "metrics": {

@@ -34,14 +34,17 @@ def columns(tokens: Tokens, batch: int, device: torch.device, what: str) -> Tens
 
 
 def lengths(total: int, bptt: BackpropagationThroughTime, seed: int, name: str) -> list[int]:
-    """Return the lengths of an epoch's sequences, which sum to ``total`` - 1 (the first word is not predicted).
+    """Return the lengths of an epoch's sequences.
+
+    They sum to ``total`` - 1, for the first word is not predicted, or to one less where a last sequence would be one
+    word, which is not trained on (as released).
 
     Each sequence draws its own under ``name`` and its number (Merity et al. 2018, section 4.1): the base length or,
     rarely, half of it, then normal around it, within bounds.
     """
     result: list[int] = []
     left = total - 1
-    while left > 0:
+    while left > 1 or not result:
         generator = seeds.numpy_generator(seed, f"{name}/step/{len(result)}/bptt")
         half = generator.random() < bptt.half_probability
         length = float(generator.normal(bptt.length / 2 if half else bptt.length, bptt.deviation))

@@ -12,7 +12,7 @@ from autoshrink.params.vision import Augmentation
 from autoshrink.runtime import seeds
 
 _DRAWS = 12
-_ERASED_AREA, _ERASED_ASPECT = (0.02, 1 / 3), (0.3, 1 / 0.3)  # Zhong et al. 2020, as timm has them
+_ERASED_ASPECT = (0.3, 1 / 0.3)  # Zhong et al. 2020
 
 
 def draws(seed: int, epoch: int, count: int) -> Tensor:
@@ -33,12 +33,12 @@ def move(images_BHWC: Tensor, draws_BD: Tensor, augmentation: Augmentation) -> T
 
 
 def erase(x_BCHW: Tensor, draws_BD: Tensor, augmentation: Augmentation) -> Tensor:
-    """Return normalised images with a random rectangle at the mean, in a share ``augmentation.erase`` of them."""
+    """Return normalised images, of which a share ``augmentation.erase`` has lost a random rectangle."""
     if not augmentation.erase:
         return x_BCHW
     _, _, height, width = x_BCHW.shape
     chosen_B, area_B, aspect_B, top_B, left_B = draws_BD[:, 7:12].unbind(1)
-    least, greatest = _ERASED_AREA
+    least, greatest = augmentation.erase_area
     area_B = least + area_B * (greatest - least)
     low, high = (math.log(bound) for bound in _ERASED_ASPECT)
     aspect_B = torch.exp(low + aspect_B * (high - low))
@@ -51,7 +51,17 @@ def erase(x_BCHW: Tensor, draws_BD: Tensor, augmentation: Augmentation) -> Tenso
     in_columns_BW = (columns_W >= left_B[:, None]) & (columns_W < (left_B + wide_B)[:, None])
     mask_BHW = in_rows_BH[:, :, None] & in_columns_BW[:, None, :]
     mask_BHW &= (chosen_B < augmentation.erase)[:, None, None]
+    if augmentation.erase_with == "noise":
+        return torch.where(mask_BHW[:, None], _noise(draws_BD, x_BCHW), x_BCHW)
     return x_BCHW.masked_fill(mask_BHW[:, None], 0.0)
+
+
+def _noise(draws_BD: Tensor, like_BCHW: Tensor) -> Tensor:
+    """Return standard normal pixels; each image's own, whatever its batch, for its row of draws seeds them."""
+    rows = draws_BD.cpu().numpy()
+    generators = (torch.Generator().manual_seed(seeds.derive(0, row.tobytes().hex())) for row in rows)
+    noise = [torch.randn(like_BCHW.shape[1:], generator=generator) for generator in generators]
+    return torch.stack(noise).to(like_BCHW)
 
 
 def _crop_and_flip(images_BHWC: Tensor, draws_BD: Tensor, augmentation: Augmentation) -> Tensor:

@@ -29,6 +29,8 @@ from autoshrink.tasks.vision.folders import ImageFile
 from autoshrink.tasks.vision.images import Normalise
 
 EVALUATION_BATCH = 100
+# the released code's four: nearest, bilinear, bicubic, area
+KERNELS = tuple(v2.InterpolationMode(name) for name in ("nearest", "bilinear", "bicubic", "box"))
 Change = Callable[[Image.Image], Image.Image]
 Item = tuple[Tensor, int] | DataError
 
@@ -95,11 +97,12 @@ def training_change(recipe: ImageTraining, size: tuple[int, int]) -> Change:
     wanted = recipe.augmentation
     steps: list[Change] = []
     if wanted.crop_area:
-        kernel = "random" if wanted.random_resize_kernel else "bicubic"
         area, aspect = tuple(wanted.crop_area), tuple(wanted.crop_aspect)
-        crop: Change = RandomResizedCropAndInterpolation(  # type: ignore[no-untyped-call]
-            size, scale=area, ratio=aspect, interpolation=kernel
+        crop = RandomResizedCropAndInterpolation(  # type: ignore[no-untyped-call]
+            size, scale=area, ratio=aspect, interpolation="bicubic"
         )
+        if wanted.random_resize_kernel:
+            crop.interpolation = KERNELS
         steps.append(crop)
     else:
         steps.append(v2.Resize(size, v2.InterpolationMode.BICUBIC))

@@ -4,6 +4,7 @@
 Shapes: B batch, C channels, H height, W width, N classifier outputs.
 """
 
+import math
 from typing import get_args
 
 import torch
@@ -15,6 +16,9 @@ from autoshrink.params.search import ImageOperator
 from autoshrink.params.vision import ImageNetwork
 from autoshrink.runtime import seeds
 from autoshrink.tasks.vision.operators import ConvNorm, operator
+
+# the deviation of a standard normal that is cut off at two deviations
+TRUNCATED_DEVIATION = 0.8796256610342398
 
 
 def make_divisible(value: float, divisor: int) -> int:
@@ -70,7 +74,9 @@ class CellNetwork(nn.Module):
             return make_divisible(filters * network.channel_scale, network.channel_divisor)
 
         features = width(network.stem_filters)
-        self.stem = ConvNorm(channels, features, network, kernel=3, stride=network.stem_stride)
+        self.stem = ConvNorm(
+            channels, features, network, kernel=3, stride=network.stem_stride, same=network.stem_padding == "same"
+        )
         stages = zip(network.stage_scales, network.stage_cells, network.stage_pools, strict=True)
         self.stages = 0
         for scale, cells, pool in stages:
@@ -115,21 +121,37 @@ def skeleton(cell: Cell, network: ImageNetwork, channels: int, classes: int) -> 
 def build(cell: Cell, network: ImageNetwork, channels: int, classes: int, seed: int) -> CellNetwork:
     """Return the network for images of ``channels`` channels and ``classes`` classes, initialised, on the CPU.
 
-    Each weight tensor is drawn under its own name from ``seed``: convolutions normal with variance 2 / fan-in, the
-    classifier Glorot-uniform, batch norm the identity.
+    Each weight tensor is drawn under its own name from ``seed``, as ``network.initialisation`` says; batch norm starts
+    as the identity, biases at zero.
     """
     module = skeleton(cell, network, channels, classes)
     module.to_empty(device="cpu")
     for name, layer in module.named_modules():
         generator = seeds.torch_generator(seed, f"init/{name}.weight")
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
-        elif isinstance(layer, nn.Linear):
-            nn.init.xavier_uniform_(layer.weight, generator=generator)
-            nn.init.zeros_(layer.bias)
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            _initialise(layer, network.initialisation, generator)
+            if isinstance(layer, nn.Linear):
+                nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.BatchNorm2d):
             layer.reset_parameters()
     return module
+
+
+def _initialise(layer: nn.Conv2d | nn.Linear, scheme: str, generator: torch.Generator) -> None:
+    """Draw a layer's weight. Fans are Keras's, which counts a depthwise kernel's output channels as one."""
+    if scheme == "glorot_normal":
+        nn.init.xavier_normal_(layer.weight, generator=generator)
+    elif isinstance(layer, nn.Linear):
+        if scheme == "truncated_he_fan_out":
+            nn.init.normal_(layer.weight, std=0.01, generator=generator)
+        else:
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+    elif scheme == "truncated_he_fan_out":
+        fan_out = layer.out_channels // layer.groups * layer.kernel_size[0] * layer.kernel_size[1]
+        deviation = math.sqrt(2 / fan_out) / TRUNCATED_DEVIATION
+        nn.init.trunc_normal_(layer.weight, std=deviation, a=-2 * deviation, b=2 * deviation, generator=generator)
+    else:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
 
 
 def is_depthwise(layer: nn.Module) -> bool:

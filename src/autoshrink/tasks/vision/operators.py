@@ -3,6 +3,7 @@
 Shapes: B batch, C channels, H height, W width. A convolution has no bias: batch norm follows it.
 """
 
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
 from autoshrink.params.vision import ImageNetwork
@@ -26,13 +27,17 @@ class ConvNorm(nn.Module):
         stride: int = 1,
         groups: int = 1,
         linear: bool = False,
+        same: bool = False,
     ) -> None:
+        """``same`` pads as TensorFlow does: at a stride, to the right and below rather than all around."""
         super().__init__()
         # A strided 1 x 1 convolution reads every stride-th pixel: taken beforehand, because torch's own (2.14 and 2.15,
         # oneDNN, channels_last, widths that are no multiple of 8) corrupts the heap in its backward pass on a CPU.
         self.subsample = stride if kernel == 1 else 1
-        self.conv = nn.Conv2d(
-            in_channels, out_channels, kernel, stride // self.subsample, padding=kernel // 2, groups=groups, bias=False
+        make = Conv2dSame if same else nn.Conv2d
+        padding = 0 if same else kernel // 2
+        self.conv = make(
+            in_channels, out_channels, kernel, stride // self.subsample, padding=padding, groups=groups, bias=False
         )
         self.norm = nn.BatchNorm2d(
             out_channels,

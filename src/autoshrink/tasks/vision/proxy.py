@@ -186,10 +186,11 @@ class ImageTrial:
         generator = seeds.torch_generator(self._seed, f"epoch/{len(self._history)}/order")
         self._order_N.copy_(torch.randperm(count, generator=generator))
         self._rows_B.copy_(self._first_rows_B)
-        for tensor in (self._ended, self._steps, self._correct, self._validation_loss):
+        for tensor in (self._ended, self._started, self._steps, self._correct, self._validation_loss):
             tensor.zero_()
         validation = ("validate", len(self._data.validation_labels_N))
-        return [("train", batch_size)] * (count // batch_size) + [validation]
+        steps = -(-count // batch_size) if self._proxy.training.fill_last_batch else count // batch_size
+        return [("train", batch_size)] * steps + [validation]
 
     def run(self, step: Step) -> None:
         """Run one of the steps that ``begin_epoch`` named."""
@@ -202,8 +203,9 @@ class ImageTrial:
     def end_epoch(self) -> dict[str, Any]:
         """Wait for the epoch's steps and return its record.
 
-        Keys: ``epoch`` (from 0), ``steps``, ``train_loss`` and ``train_accuracy`` (moving averages at the epoch's end),
-        ``validation_loss`` (nats) and ``validation_accuracy`` (share in [0, 1]); a loss that is not finite is None.
+        Keys: ``epoch`` (from 0), ``steps``; ``train_loss`` and ``train_accuracy``, moving averages at the epoch's end,
+        begun anew every epoch; ``validation_loss`` (nats) and ``validation_accuracy`` (share in [0, 1]). A loss that is
+        not finite is None.
         """
         numbers = [*self._moving, self._validation_loss, self._steps, self._correct]
         train_loss, train_accuracy, loss, steps, correct = torch.stack([number.double() for number in numbers]).tolist()
@@ -243,7 +245,7 @@ class ImageTrial:
         """Take one optimizer step, unless the epoch has ended."""
         before = self._statistics.clone()
         ended = self._ended > 0
-        chosen_B = self._order_N[self._rows_B]
+        chosen_B = self._order_N[self._rows_B % len(self._order_N)]
         labels_B = self._data.train_labels_N[chosen_B]
         self._module.train()
         with self._autocast():

@@ -41,6 +41,8 @@ def optimizer(module: nn.Module, recipe: ImageTraining) -> torch.optim.Optimizer
 
 def schedule(optimizer: torch.optim.Optimizer, recipe: ImageTraining, steps_per_epoch: int) -> Scheduler:
     """Return the learning rate's schedule; ``step_update(n)`` sets the rate of the n-th step, counted from 1."""
+    if recipe.schedule_per == "epoch":
+        return _per_epoch(optimizer, recipe)
     steps = recipe.epochs * steps_per_epoch
     warmup: dict[str, Any] = {"warmup_t": round(recipe.warmup_epochs * steps_per_epoch), "warmup_lr_init": 0.0}
     if recipe.schedule == "constant":
@@ -48,9 +50,19 @@ def schedule(optimizer: torch.optim.Optimizer, recipe: ImageTraining, steps_per_
     return CosineLRScheduler(optimizer, t_initial=steps + 1, t_in_epochs=False, **warmup)
 
 
+def _per_epoch(optimizer: torch.optim.Optimizer, recipe: ImageTraining) -> Scheduler:
+    """Return the released schedule: one rate an epoch, and a cosine that begins where the warm-up ends."""
+    warmup: dict[str, Any] = {"warmup_t": round(recipe.warmup_epochs), "warmup_lr_init": 0.0, "warmup_prefix": True}
+    if recipe.schedule == "constant":
+        return StepLRScheduler(optimizer, decay_t=recipe.epochs + 1, **warmup)
+    return CosineLRScheduler(optimizer, t_initial=recipe.epochs - warmup["warmup_t"], **warmup)
+
+
 def averaged(module: nn.Module, recipe: ImageTraining) -> ModelEmaV3 | None:
-    """Return the exponential moving average of the module's weights and statistics, or None where there is none."""
-    return ModelEmaV3(module, decay=recipe.ema_decay) if recipe.ema_decay else None
+    """Return the exponential moving average of the module's weights (and statistics), or None where there is none."""
+    if not recipe.ema_decay:
+        return None
+    return ModelEmaV3(module, decay=recipe.ema_decay, exclude_buffers=not recipe.ema_statistics)
 
 
 def mixing(recipe: ImageTraining, outputs: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None:

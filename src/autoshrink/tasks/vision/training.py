@@ -151,8 +151,11 @@ class ImageLearner(Learner[Batch]):
         return self._train_feed.training_batches(self.recipe, self.seed, epoch, first_step)
 
     def set_rate(self, epoch: int, number: int, batch: Batch) -> None:
-        """Follow the schedule, which counts steps from 1."""
-        self._schedule.step_update(number + 1)
+        """Follow the schedule, which counts steps from 1 and epochs from 0."""
+        if self._recipe.schedule_per == "epoch":
+            self._schedule.step(epoch)
+        else:
+            self._schedule.step_update(number + 1)
 
     def parts(self, batch: Batch) -> Sequence[Batch]:
         """Cut the batch into ``accumulation_steps`` equal parts."""

@@ -81,3 +81,13 @@ def test_processes_share_steps_and_evaluation_without_overlap(world: int) -> Non
         for index in range(part.start, part.stop)
     ]
     assert sorted(seen) == list(range(31))
+
+
+def test_erasing_with_noise_is_each_images_own() -> None:
+    """The rectangle holds standard normal noise, the same whichever images share its batch."""
+    x, draws = torch.zeros(64, 3, 12, 12), augmentation.draws(1, 0, 64)
+    wanted = Augmentation(erase=1.0, erase_area=[0.3, 0.4], erase_with="noise")
+    erased = augmentation.erase(x, draws, wanted)
+    inside = erased[erased != 0]
+    assert abs(inside.mean()) < 0.05 and abs(inside.std() - 1) < 0.05
+    assert torch.equal(augmentation.erase(x[5:9], draws[5:9], wanted), erased[5:9])

@@ -7,7 +7,7 @@ import torch
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import DataError
 from autoshrink.params.root import PaperDefects
-from autoshrink.params.vision import ImageNetwork, ImageProxy
+from autoshrink.params.vision import ImageNetwork, ImageProxy, ImageProxyTraining
 from autoshrink.tasks.vision import proxy
 from autoshrink.tasks.vision.data import PreparedImages
 from autoshrink.tasks.vision.proxy import ImageTrial, ProxyData
@@ -123,3 +123,12 @@ def test_a_batch_larger_than_the_proxy_is_told(cell: Cell, drawn: ProxyData) -> 
     """With every batch dropped as partial, nothing would be trained."""
     with pytest.raises(DataError, match="batch_size = 37"):
         ImageTrial(cell, small(batch_size=37), drawn, 3, CPU, True)
+
+
+def test_the_last_batch_is_filled_where_asked_for(arrays: PreparedImages, cell: Cell) -> None:
+    """As released: 48 images in batches of 32 are two steps, not one; the second begins the epoch anew."""
+    training = ImageProxyTraining(batch_size=32, epochs=1, fill_last_batch=True)
+    wanted = ImageProxy(train_per_class=16, validation_per_class=4, training=training)
+    drawn = proxy.draw(arrays, wanted, 1, PaperDefects())
+    trial = proxy.ImageTrial(cell, wanted, drawn, 1, torch.device("cpu"), True)
+    assert trial.run_epoch()["steps"] == 2
