@@ -6,7 +6,7 @@ ARGS ?=
 BIN := .venv/bin
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help set-up run test lint unit functional thorough cluster generated restore lock bench bench-gpu clean
+.PHONY: help set-up run test lint unit functional thorough cluster generated restore lock bench bench-gpu abuse clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ bench: set-up ## speed of the default searches and final trainings here; leave t
 
 bench-gpu: set-up ## all numbers that need a CUDA GPU, in 25 minutes at most
 	$(BIN)/python -m benchmarks.gpu --data data --out benchmarks/results/gpu
+
+abuse: set-up ## two thousand damages, forgeries, kills and mistakes, each counted in docs/reference/abuse.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.abuse
 
 clean: set-up ## remove what runs have written (results, prepared data, the environment); downloads, the store and files of yours stay
 	@for run in results results-smoke; do if [ -d "$$run" ]; then $(BIN)/autoshrink lineage clean "$$run" || exit 1; fi; done

@@ -162,7 +162,7 @@ def _beside(run: Run) -> list[Finding]:
     for record in run.records.values():
         timing = artifacts.timing_path(record.artifact)
         if any(record.path.is_relative_to(folder) for folder in run.folders if folder.name != "evaluations"):
-            if not timing.exists():
+            if not timing.is_file():
                 findings.append(Finding(MISSING, timing, f"was left by '{record.verb}' and is gone"))
             elif record.path.is_relative_to(run.results):
                 snapshots.add(artifacts.read_timing(record.artifact).get("snapshot"))

@@ -1,0 +1,64 @@
+"""Flipped bits, truncations and deletions of any file of a run: `lineage verify` must name each."""
+
+import json
+import os
+import random
+from pathlib import Path
+
+from autoshrink.cli import main
+from tests.abuse.trial import Outcome, Tally, digests, trial
+from tests.unit.lineage import made
+
+COUNT = 30
+
+
+def trials(folder: Path, seed: int) -> list[Tally]:
+    """Damage one file after the other, put it back, and count what was named."""
+    made.run(folder)
+    users = folder / "raw"
+    users.mkdir()
+    (users / "photo.jpg").write_text("mine")
+    os.chdir(folder)
+    before = digests([users])
+    generator = random.Random(seed)
+    files = sorted(path for name in ("results", "data", "store") for path in Path(name).rglob("*") if path.is_file())
+    verified = "named by `lineage verify`, status 1"
+    flips, cuts = Tally("bits flipped", verified), Tally("truncations and deletions", verified)
+    for number in range(COUNT):
+        path = files[number % len(files)]
+        for tally, change in ((flips, _flip), (cuts, _cut if number % 3 else _delete)):
+            good = path.read_bytes()
+            change(path, good, generator)
+            outcome = trial(lambda: main(["lineage", "verify", "results", "--json"]))
+            path.unlink(missing_ok=True)
+            path.write_bytes(good)
+            complaint = "" if _names(outcome, path) else f"is not named (status {outcome.status})"
+            if digests([users]) != before:
+                complaint = "changed a file of the user's"
+            tally.add(f"{path}", outcome, complaint)
+    return [flips, cuts]
+
+
+def _flip(path: Path, good: bytes, generator: random.Random) -> None:
+    position = generator.randrange(len(good))
+    flipped = good[position] ^ (1 << generator.randrange(8))
+    path.write_bytes(good[:position] + bytes([flipped]) + good[position + 1 :])
+
+
+def _cut(path: Path, good: bytes, generator: random.Random) -> None:
+    path.write_bytes(good[: generator.randrange(len(good))])
+
+
+def _delete(path: Path, good: bytes, generator: random.Random) -> None:
+    path.unlink()
+
+
+def _names(outcome: Outcome, path: Path) -> bool:
+    """Return whether the answer names the file, or the file that vouches for it."""
+    try:
+        named = {item["path"] for item in json.loads(outcome.said)["findings"]}
+    except (ValueError, KeyError):
+        return False
+    vouching = {path.with_suffix(".json"), path.with_name(path.name.replace(".lineage.json", ".json"))}
+    model = path.with_name("model.json")
+    return outcome.status == 1 and bool(named & {str(path), *map(str, vouching), str(model)})
