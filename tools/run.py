@@ -27,8 +27,11 @@ def main(arguments: list[str]) -> int:
     for file in overlays(arguments):
         if not file.is_file():
             return complain(f"--configfile {file}: there is no such file; give a YAML file of parameters")
-    STATE.mkdir(exist_ok=True)
-    lock = os.open(STATE / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        STATE.mkdir(exist_ok=True)
+        lock = os.open(STATE / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        return complain(f"{Path.cwd()}: cannot be written ({error.strerror}); run in a folder of your own")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

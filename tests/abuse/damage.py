@@ -9,7 +9,7 @@ from autoshrink.cli import main
 from tests.abuse.trial import Outcome, Tally, digests, trial
 from tests.unit.lineage import made
 
-COUNT = 30
+COUNT = 500
 
 
 def trials(folder: Path, seed: int) -> list[Tally]:

@@ -20,7 +20,9 @@ def trials(folder: Path, seed: int) -> list[Tally]:
     _count(kills, found["faults"], found["lost"], seconds)
     tallies = [kills]
     for name, number in (("full disk", errno.ENOSPC), ("read-only disk", errno.EROFS)):
-        tally = Tally(f"{name} at every write", "one line; the same command goes on; nothing lost")
+        tally = Tally(
+            f"{name} at every write", "ends with the disk's own error; the same command goes on; nothing lost"
+        )
         found, seconds = _inflict(folder / name.replace(" ", "-"), "errors", number)
         _count(tally, found["faults"], found["lost"], seconds)
         tallies.append(tally)

@@ -87,8 +87,29 @@ def begin(chosen: Parameters) -> None:
     Mistakes of an earlier run are forgotten: somebody may have mended them.
     """
     layout = Layout.of(chosen)
+    check_writable(chosen)
     for mistake in layout.logs.rglob("*.mistake"):
         mistake.unlink()
     availability.check(chosen, {name for name in chosen.used_datasets if layout.manifest(name).exists()})
     sufficiency.check(chosen)
     params.freeze(chosen, layout.snapshots)
+
+
+def check_writable(chosen: Parameters) -> None:
+    """Make sure, before anything is computed, that its results can be kept. Raises UserError, one line per folder.
+
+    Data that is prepared already is only read, so it may lie in a folder that others keep.
+    """
+    layout = Layout.of(chosen)
+    folders = {"paths.results": layout.results, "paths.store": layout.store}
+    if not all(layout.manifest(name).exists() for name in chosen.used_datasets):
+        folders["paths.data"] = layout.data
+    lines = []
+    for key, folder in folders.items():
+        place = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+        if not place.is_dir():
+            lines.append(f"{key} = {str(folder)!r}: {place} is no folder; name a folder that can be written")
+        elif not os.access(place, os.W_OK | os.X_OK):
+            lines.append(f"{key} = {str(folder)!r}: {place} cannot be written; name a folder that can")
+    if lines:
+        raise UserError("\n".join(lines))

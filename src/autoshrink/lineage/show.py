@@ -53,14 +53,19 @@ def _named(files: Mapping[Any, str]) -> dict[str, str]:
 
 
 def _grow(branch: Tree, record: Record, run: Run, told: set[Any]) -> None:
-    if record.path in told:
-        branch.add(f"[dim]{escape(telling.name(record.artifact))} (above)[/dim]")
-        return
-    told.add(record.path)
-    node = branch.add(_label(record))
-    for item in run.parents(record):
-        _grow(node, item, run, told)
-    _grow_leaves(node, record, run)
+    """Add a record and all that it was made from. No recursion: a forged chain may be as long as it likes."""
+    waiting: list[tuple[Tree, Record, bool]] = [(branch, record, False)]
+    while waiting:
+        place, current, is_complete = waiting.pop()
+        if is_complete:
+            _grow_leaves(place, current, run)
+        elif current.path in told:
+            place.add(f"[dim]{escape(telling.name(current.artifact))} (above)[/dim]")
+        else:
+            told.add(current.path)
+            node = place.add(_label(current))
+            waiting.append((node, current, True))
+            waiting += [(node, before, False) for before in reversed(run.parents(current))]
 
 
 def _grow_leaves(node: Tree, record: Record, run: Run) -> None:

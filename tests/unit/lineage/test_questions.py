@@ -171,3 +171,15 @@ def test_export_into_its_own_run_is_refused(pristine: Path, tmp_path: Path, caps
         main(["lineage", "export", str(tmp_path / "run/results"), "--out", str(out)])
     assert ended.value.code == 2 and "lies in the run that it packs" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_show_of_a_long_chain_ends(tmp_path: Path) -> None:
+    """A chain of thousands of forged records is drawn like any other."""
+    facts = {"verb": "conjure", "code": {"version": "0"}, "environment": {}}
+    for number in range(1500):
+        path = tmp_path / f"{number}.json"
+        path.touch()
+        before = {tmp_path / f"{number - 1}.json": "0" * 64} if number else {}
+        records.write(path, before, {path: "0" * 64}, facts)
+    run = graph.read(tmp_path)
+    assert show.tree(run, run.of(tmp_path / "1499.json")).children

@@ -1,0 +1,51 @@
+"""Before a run's first job: folders that cannot keep its results are named."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from autoshrink import params
+from autoshrink.cli import preflight
+from autoshrink.errors import UserError
+from autoshrink.params import Parameters
+
+
+def parameters(folder: Path, **paths: str) -> Parameters:
+    """Return parameters with these paths, the others inside ``folder``."""
+    (folder / "params.yaml").write_text("{}")
+    places = {name: str(folder / name) for name in ("results", "store", "data")} | paths
+    return params.load([folder / "params.yaml"], [f"paths.{name}={place}" for name, place in places.items()])
+
+
+def test_folders_that_are_not_there_yet_can_be_written(tmp_path: Path) -> None:
+    """What a first run will make is no mistake."""
+    preflight.check_writable(parameters(tmp_path, results=str(tmp_path / "a/b/c")))
+
+
+def test_a_file_in_a_folders_place_is_named(tmp_path: Path) -> None:
+    """A file where results are to go is one line that names the key."""
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"paths\.results = .*file is no folder"):
+        preflight.check_writable(parameters(tmp_path, results=str(tmp_path / "file/deeper")))
+
+
+def test_read_only_folders_are_named_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read-only store is told before training, each folder in a line; data that is prepared may be read-only."""
+    real = os.access
+    # a root user may write anywhere, so the system's refusal is restated here
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK and real(path, mode))
+    with pytest.raises(UserError) as caught:
+        preflight.check_writable(parameters(tmp_path))
+    assert [line.split(" ")[0] for line in str(caught.value).splitlines()] == [
+        "paths.results",
+        "paths.store",
+        "paths.data",
+    ]
+    chosen = parameters(tmp_path)
+    for name in chosen.used_datasets:
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "manifest.json").touch()
+    with pytest.raises(UserError) as caught:
+        preflight.check_writable(chosen)
+    assert "paths.data" not in str(caught.value)
