@@ -71,6 +71,9 @@ def test_the_pipeline_runs_it_from_data_to_report(folder: Path, run: Run) -> Non
     metrics = artifacts.read_sealed(search / "metrics.json", "metrics", 1)
     assert 0 <= metrics["metrics"]["test_error"] <= 1
     assert 0 < metrics["costs"]["macs"] <= metrics["complete_costs"]["macs"]
+    start = "import sys; from autoshrink.cli import main; sys.exit(main())"
+    refused = run(sys.executable, "-c", start, "export", "results", "--format", "onnx", fails=True).stderr
+    assert "export is for models of cnn and rnn, not of tabular" in refused and "Traceback" not in refused
     assert "Classification of tables" in (folder / "results/report/index.html").read_text(), done.stderr
 
 

@@ -49,6 +49,7 @@ def export(
     from autoshrink.inference import models
 
     trained = models.find(run, Task(task) if task else None, search)
+    models.require_supported(trained, "export")
     folder = out or Path("exported") / trained.name
     prepared = data or Path("data") / trained.dataset
     inputs = read(trained, prepared)

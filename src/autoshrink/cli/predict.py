@@ -43,6 +43,7 @@ def predict(run: Path, what: Path, task: str | None, search: str | None, top: in
     if not what.exists():
         raise UserError(f"{what}: there is no such file or folder; give a folder of images, an image or a text file")
     trained = models.find(run, Task(task) if task else _task_of(what), search)
+    models.require_supported(trained, "predict")
     if trained.task is Task.CNN:
         _images(trained, what, top, as_json)
     else:

@@ -11,9 +11,9 @@ from autoshrink.export.licences import licence
 from autoshrink.files import artifacts
 from autoshrink.inference.models import Trained
 from autoshrink.lineage import records
-from autoshrink.params.base import Task
 from autoshrink.report.metrics import quantity
 from autoshrink.search import rounds
+from autoshrink.tasks.spec import spec_of
 
 if TYPE_CHECKING:
     from autoshrink.export.formats import Written
@@ -52,10 +52,7 @@ def write(trained: Trained, manifest: Mapping[str, Any], written: Sequence["Writ
 
 
 def _head(trained: Trained, cell: Cell) -> str:
-    what = {
-        Task.CNN: f"An image classifier of {len(trained.description.get('classes', ()))} classes",
-        Task.RNN: f"A word-level language model of {len(trained.description.get('words', ())):,} words",
-    }[trained.task]
+    what = spec_of(trained.task).describe_model(trained.description)
     return (
         f"# {trained.name}\n\n{what}, built of one cell that [AutoShrink](https://arxiv.org/abs/1911.09251) found by "
         f"removing edges from a complete graph, round by round.\n\n"
@@ -70,7 +67,7 @@ def _results(trained: Trained) -> str:
         return ""
     content = artifacts.read_sealed(path, METRICS, METRICS_VERSION)
     rows = [f"| {_METRICS.get(key, key)} | {_number(key, value)} |" for key, value in content["metrics"].items()]
-    unit = "per image" if trained.task is Task.CNN else "per word"
+    unit = f"per {spec_of(trained.task).unit}"
     for key, name in (("parameters", "parameters"), ("macs", f"multiply-accumulates {unit}")):
         own, complete = content["costs"][key], content["complete_costs"][key]
         share = f" ({100 * own / complete:.0f} % of the complete cell's)" if complete else ""
@@ -136,12 +133,7 @@ def _lineage(trained: Trained) -> str:
 
 def _limits(trained: Trained) -> str:
     source = trained.description["origin"]["source"]
-    what = {
-        Task.CNN: "It knows its classes and nothing else: an image of none of them is given one of them all the same. "
-        "Images should look like the training images in size, framing and colour.",
-        Task.RNN: "It continues text as its training text goes, with that text's words, opinions and errors; what it "
-        "writes is not knowledge.",
-    }[trained.task]
+    what = spec_of(trained.task).caveat
     terms = "" if source not in ("ptb", "cifar10") else " Mind the data's terms before passing the model on."
     return f"## Limits\n\n{what}{terms}"
 

@@ -60,6 +60,16 @@ def find(folder: Path, task: Task | None = None, search: str | None = None) -> T
     return _trained(found[0], task)
 
 
+def require_supported(trained: Trained, verb: str) -> None:
+    """Raise UserError unless ``export`` and ``predict`` are written for models of this task."""
+    if not spec_of(trained.task).exportable:
+        accepted = " and ".join(task for task in Task if spec_of(task).exportable)
+        raise UserError(
+            f"{trained.folder}: {verb} is for models of {accepted}, not of {trained.task}; "
+            "load this one in Python with autoshrink.load_model"
+        )
+
+
 def load_model(folder: str | Path) -> "nn.Module":
     """Return a trained model as a module in evaluation mode, on the CPU.
 

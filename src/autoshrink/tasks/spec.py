@@ -132,6 +132,10 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     """The released cell whose network the cells of this task are counted in by ``cost --preset paper``."""
     benchmark: str = ""
     """The data set that published results, and that cell's, are on."""
+    caveat: str = ""
+    """What the user of a trained model must mind, for its model card."""
+    exportable: bool = False
+    """Whether ``export`` and ``predict`` are written for its models."""
     runs_without_edges: bool = False
     """Whether a network can be built from a cell without any edge."""
 
@@ -241,6 +245,10 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     @abstractmethod
     def test(self, folder: Path, data: Prepared, compute: "Compute") -> Tested:
         """Measure the model in ``folder`` on the test split, which nothing else reads."""
+
+    def describe_model(self, description: Mapping[str, Any]) -> str:
+        """Return what a trained model is, as the start of a sentence; ``description`` is its model.json."""
+        return f"A model of the task {self.task}"
 
     @abstractmethod
     def load_model(self, folder: Path) -> "nn.Module":

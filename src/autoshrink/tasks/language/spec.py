@@ -172,6 +172,10 @@ class LanguageModelling(
 
         return testing.test(folder, data, compute)
 
+    def describe_model(self, description: Mapping[str, Any]) -> str:
+        """Return how many words it knows."""
+        return f"A word-level language model of {len(description.get('words', ())):,} words"
+
     def load_model(self, folder: Path) -> "nn.Module":
         """Return a trained model: tokens (T, B) and a state (B, N) to logits (T, B, V) and the next state."""
         from autoshrink.tasks.language import loading
@@ -213,4 +217,7 @@ SPEC = LanguageModelling(
     training_draws=("epoch", "init"),
     released="shrinkrnn",
     benchmark="Penn Treebank",
+    caveat="It continues text as its training text goes, with that text's words, opinions and errors; what it "
+    "writes is not knowledge.",
+    exportable=True,
 )

@@ -175,6 +175,10 @@ class ImageClassification(
 
         return testing.test(folder, data, compute)
 
+    def describe_model(self, description: Mapping[str, Any]) -> str:
+        """Return how many classes it tells apart."""
+        return f"An image classifier of {len(description.get('classes', ()))} classes"
+
     def load_model(self, folder: Path) -> "nn.Module":
         """Return a trained classifier: normalised images (B, C, H, W) to logits (B, N)."""
         from autoshrink.tasks.vision import loading
@@ -223,5 +227,8 @@ SPEC = ImageClassification(
     training_draws=("epoch", "init", "step", "validation"),
     released="shrinkcnn-a",
     benchmark="ImageNet",
+    caveat="It knows its classes and nothing else: an image of none of them is given one of them all the same. "
+    "Images should look like the training images in size, framing and colour.",
+    exportable=True,
     runs_without_edges=True,
 )
