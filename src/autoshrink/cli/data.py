@@ -6,7 +6,7 @@ import click
 
 from autoshrink.cli import options
 from autoshrink.cli.step import step
-from autoshrink.errors import UserError
+from autoshrink.errors import UserError, meant
 from autoshrink.tasks.spec import spec_of
 
 
@@ -14,20 +14,22 @@ from autoshrink.tasks.spec import spec_of
 @options.parameters
 def check(files: tuple[Path, ...], settings: tuple[str, ...]) -> None:
     """Check the parameters, that the raw data of the data sets they name is there, and, once it is prepared, that there
-    is enough of it and the objective's limits can be met. Nothing is written but measured latencies, which the store
-    keeps.
+    is enough of it, that the final training takes its first step, and that the objective's limits can be met. Only
+    measured latencies are written, which the store keeps.
 
     \b
     Example:
       autoshrink check --params params.yaml --params workflow/presets/paper.yaml
     """
     from autoshrink.search import rounds
-    from autoshrink.tasks import availability, sufficiency
+    from autoshrink.tasks import availability, rehearsal, sufficiency
 
     parameters = options.load(files, settings)
     for line in availability.check(parameters):
         click.echo(line)
     sufficiency.check(parameters)
+    for line in rehearsal.check(parameters):
+        click.echo(line)
     for task in parameters.tasks:
         plan = rounds.plan(parameters, task)
         count = sum(len(slots) for job in plan for slots in job)
@@ -54,10 +56,19 @@ def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: 
     parameters = options.load(files, settings)
     entry = parameters.datasets.get(name)
     if entry is None:
-        raise UserError(f"{name!r} is not an entry of datasets; accepted: {', '.join(sorted(parameters.datasets))}")
+        raise UserError(
+            f"{name!r} is not an entry of datasets; accepted: {', '.join(sorted(parameters.datasets))}"
+            f"{meant(name, parameters.datasets)}"
+        )
+    from autoshrink.tasks import rehearsal, sufficiency
+
     spec = spec_of(entry.task)
     manifest = out / "manifest.json"
     with step("prepare", manifest, parameters=parameters, dataset=name, draws=["test-split", f"data/{name}"]) as doing:
         spec.prepare(name, entry, out, Path(parameters.paths.data) / "downloads", parameters.seed)
         doing.outputs += [manifest, *(out / file for file in spec.load(out).manifest["files"])]
+    if out == Path(parameters.paths.data) / name:
+        # now that the data is known, and not after a whole search
+        sufficiency.check(parameters)
+        rehearsal.check(parameters, {name})
     click.echo(f"{name}: prepared in {out}")

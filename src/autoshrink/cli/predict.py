@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 @click.option(
     "--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many classes or words to name."
 )
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads to compute on.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def predict(run: Path, what: Path, task: str | None, search: str | None, top: int, as_json: bool) -> None:
+def predict(run: Path, what: Path, task: str | None, search: str | None, top: int, threads: int, as_json: bool) -> None:
     """Use the trained model of RUN (a run's results, a search's folder or a model's own) on WHAT.
 
     A folder of images, or one image: each image's likeliest classes, as CSV; where folders bear classes' names, the
@@ -39,9 +40,11 @@ def predict(run: Path, what: Path, task: str | None, search: str | None, top: in
       autoshrink predict results letter.txt --top 10
     """
     from autoshrink.inference import models
+    from autoshrink.runtime import devices
 
     if not what.exists():
         raise UserError(f"{what}: there is no such file or folder; give a folder of images, an image or a text file")
+    devices.set_threads(threads)
     trained = models.find(run, Task(task) if task else _task_of(what), search)
     models.require_supported(trained, "predict")
     if trained.task is Task.CNN:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from autoshrink import __version__
-from autoshrink.errors import UserError
+from autoshrink.errors import UserError, meant
 from autoshrink.runtime import preemption
 
 # verb: (module, what the group is called in the help); the module is imported only when its verb is asked for
@@ -47,6 +47,14 @@ class Verbs(click.Group):
         command = getattr(importlib.import_module(VERBS[cmd_name][0]), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the verb that the first word names. Raises click.UsageError, with the closest verb, where none is."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            raise click.UsageError(f"no such verb: {args[0]!r}{meant(args[0], VERBS)}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the verbs by group."""

@@ -9,6 +9,8 @@ from autoshrink.params.sections import TaskProxy, TaskProxyTraining, TaskTrainin
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+RAND_AUGMENT = r"^rand(-(m|n|p|t|mstd|mmax|inc)[0-9]+(\.[0-9]+)?)*$"
+"""What timm reads as a RandAugment policy: the name and settings, each a letter or word and a number."""
 
 
 class ImageNetwork(Section):
@@ -144,8 +146,16 @@ class Augmentation(Section):
     """Mixup's alpha; 0 is none."""
     cutmix: Annotated[float, Field(ge=0)] = 0.0
     """CutMix's alpha; 0 is none."""
-    rand_augment: str | None = None
+    rand_augment: Annotated[str, Field(pattern=RAND_AUGMENT)] | None = None
     """A timm RandAugment policy such as ``rand-m9-mstd0.5`` (``storage: files`` only)."""
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "Augmentation":
+        for key in ("crop_area", "crop_aspect"):
+            bounds = getattr(self, key)
+            if bounds and bounds[0] > bounds[1]:
+                raise ValueError(f"{key} needs the least first and the greatest second, found {bounds}")
+        return self
 
 
 class ImageTraining(TaskTraining):

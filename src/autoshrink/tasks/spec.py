@@ -176,6 +176,10 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     def shortages(self, parameters: "Parameters", name: str, manifest: Mapping[str, Any]) -> Iterator[str]:
         """Yield what the prepared data set ``name`` has too little of for the recipes that name it, a line each."""
 
+    def contradictions(self, parameters: "Parameters") -> Iterator[str]:
+        """Yield what the recipes ask of their data sets that those, by their settings alone, cannot give."""
+        yield from ()
+
     def side_inputs(self, recipe: Proxy | Training) -> Mapping[str, str]:
         """Return the files beside the data set that a recipe reads, by their keys below the recipe's."""
         return {}
@@ -228,6 +232,13 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
         """Return what the task's steps may need."""
 
     # the final model
+
+    @abstractmethod
+    def rehearse(self, cell: Cell, recipe: Training, data: Prepared, seed: int) -> None:
+        """Build the full training and take its first step on a few examples, on the CPU; nothing is kept.
+
+        Raises UserError where recipe and data do not fit together, and whatever else the training would raise.
+        """
 
     @abstractmethod
     def train(

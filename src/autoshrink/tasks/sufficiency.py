@@ -1,6 +1,7 @@
 """Whether prepared data is large enough for the recipes that name it, told before anything is trained on it."""
 
 from pathlib import Path
+from typing import Any
 
 from autoshrink.errors import ArtifactError, DataError
 from autoshrink.files import artifacts
@@ -9,21 +10,29 @@ from autoshrink.tasks.spec import spec_of
 
 
 def check(parameters: Parameters) -> None:
-    """Compare both recipes of each task with the manifests of those of their data sets that are prepared.
+    """Compare both recipes of each task with their data sets, and with the manifests of those that are prepared.
 
-    A manifest that cannot be read is left to who reads the data; one of other settings is about to be made anew.
     Raises DataError, one line per mistake.
     """
-    wrong: list[str] = []
+    wrong = [line for task in parameters.tasks for line in spec_of(task).contradictions(parameters)]
     for name in parameters.used_datasets:
-        try:
-            manifest = artifacts.read_sealed(Path(parameters.paths.data) / name / "manifest.json", "dataset", 1)
-        except ArtifactError:
-            continue
-        if manifest["settings"] != parameters.datasets[name].model_dump(mode="json"):
+        manifest = prepared_manifest(parameters, name)
+        if manifest is None:
             continue
         for task in parameters.tasks:
             if manifest["task"] == task:
                 wrong += spec_of(task).shortages(parameters, name, manifest)
     if wrong:
         raise DataError("\n".join(wrong))
+
+
+def prepared_manifest(parameters: Parameters, name: str) -> dict[str, Any] | None:
+    """Return the manifest of the data set ``name``, or None where it is not prepared as the parameters say.
+
+    A manifest that cannot be read is left to who reads the data; one of other settings is about to be made anew.
+    """
+    try:
+        manifest = artifacts.read_sealed(Path(parameters.paths.data) / name / "manifest.json", "dataset", 1)
+    except ArtifactError:
+        return None
+    return manifest if manifest["settings"] == parameters.datasets[name].model_dump(mode="json") else None

@@ -68,3 +68,11 @@ def test_light_verbs_do_not_load_torch(module: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_misspelt_verb_is_answered_by_the_closest(capsys: pytest.CaptureFixture[str]) -> None:
+    """The last line names the verb that was probably meant."""
+    with pytest.raises(SystemExit) as ended:
+        main(["chek"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.strip().endswith("no such verb: 'chek'; did you mean 'check'?")

@@ -3,6 +3,7 @@
 Shapes: T time steps, B batch, E embedding width, N hidden width, V vocabulary.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import DataError
+from autoshrink.files import artifacts
 from autoshrink.params.language import LanguageNetwork
 from autoshrink.runtime import seeds
 from autoshrink.tasks.language import dropout
@@ -122,22 +124,31 @@ def read_vectors(path: Path, width: int, words: Sequence[str]) -> dict[int, list
     width.
     """
     number = {word: index for index, word in enumerate(words)}
-    vectors = {}
+    vectors: dict[int, list[float]] = {}
+    expected = f"expected UTF-8 lines 'word v1 v2 ...' of {width} finite numbers"
     try:
-        with path.open(encoding="utf-8") as file:
-            for line_number, line in enumerate(file, 1):
-                word, *values = line.split()
+        with artifacts.opened(path) as file:
+            for line_number, raw in enumerate(file, 1):
+                word, *values = raw.decode().removeprefix("\ufeff" if line_number == 1 else "").split()
                 if word not in number:
                     continue
+                where = f"{path}: line {line_number}"
                 if len(values) != width:
-                    raise DataError(
-                        f"{path}: line {line_number} has {len(values)} numbers; the network's embedding is {width} wide"
-                    )
-                vectors[number[word]] = [float(value) for value in values]
+                    raise DataError(f"{where} has {len(values)} numbers; the network's embedding is {width} wide")
+                vector = [float(value) for value in values]
+                if not all(map(math.isfinite, vector)):
+                    raise DataError(f"{where}, the word {word!r}, has a number that is not finite; {expected}")
+                if number[word] in vectors:
+                    raise DataError(f"{where}: the word {word!r} stands twice; remove one of its lines")
+                vectors[number[word]] = vector
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such embedding file; give another or null") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path}: expected UTF-8 lines 'word v1 v2 ...' ({error})") from None
+        raise DataError(f"{path}: line {line_number}: {expected} ({error})") from None
+    if not vectors:
+        raise DataError(f"{path}: has a vector for none of the {len(words)} words; {expected}")
     return vectors

@@ -151,6 +151,12 @@ class LanguageModelling(
             recipe.epochs * 50_000 * (recipe.network.hidden / 100) / _LINES_PER_MINUTE,
         )
 
+    def rehearse(self, cell: Cell, recipe: LanguageTraining, data: "PreparedText", seed: int) -> None:
+        """Take one step on the first sequence."""
+        from autoshrink.tasks.language import training
+
+        training.rehearse(cell, recipe, data, seed)
+
     def train(
         self,
         cell: Cell,

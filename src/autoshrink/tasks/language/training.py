@@ -26,6 +26,7 @@ from autoshrink.tasks.language.loading import ModelDescription, save_model
 from autoshrink.training.history import Record, finite
 from autoshrink.training.learner import UNTRACED, Learner, Loss
 from autoshrink.training.loop import Loop, Progress
+from autoshrink.training.rehearsal import take_step
 
 
 def train(
@@ -48,6 +49,12 @@ def train(
     with processes.joined(device) as share:
         learner = LanguageLearner(cell, recipe, data, seed, device, share)
         Loop(learner, Task.RNN, folder, device, share, progress).run()
+
+
+def rehearse(cell: Cell, recipe: LanguageTraining, data: PreparedText, seed: int) -> None:
+    """Take the training's first step, on the CPU. Raises as ``train`` does."""
+    learner = LanguageLearner(cell, recipe, data, seed, torch.device("cpu"), Share())
+    take_step(learner, next(learner.batches(0, 0)))
 
 
 @dataclass(frozen=True)

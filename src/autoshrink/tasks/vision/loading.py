@@ -90,5 +90,5 @@ def _description(folder: Path, content: dict[str, Any]) -> ModelDescription:
             content["evaluation_crop"],
             content["origin"],
         )
-    except (CellError, ValidationError, KeyError, TypeError) as error:
+    except (CellError, ValidationError, LookupError, TypeError) as error:
         raise ArtifactError(f"{folder / 'model.json'}: not a model of ours ({' '.join(str(error).split())})") from None

@@ -11,7 +11,7 @@ from autoshrink.params.base import Task
 from autoshrink.params.objective import Costs, ImageObjective
 from autoshrink.params.search import ImageOperator, ImageSearch
 from autoshrink.params.sections import Dataset, TaskSections
-from autoshrink.params.vision import ImageNetwork, ImageProxy, ImageTraining
+from autoshrink.params.vision import Augmentation, ImageNetwork, ImageProxy, ImageTraining
 from autoshrink.tasks import raw_data
 from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Tested, Workload
 from autoshrink.tasks.vision.objective import image_score
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 # on one core, with the paper's proxy network: images of 32 x 32, forward and backward
 _IMAGES_PER_MINUTE = 2000.0
 _CLASSES = 10
+_SIDES: dict[type, int] = {
+    datasets.Mnist5k: 28,
+    datasets.FashionMnist: 28,
+    datasets.Digits: 8,
+    datasets.Cifar10: 32,
+}
+OF_FILES = ("crop_area", "random_resize_kernel", "color_jitter", "rand_augment")
+"""Augmentation that needs images decoded from their files."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,31 @@ class ImageClassification(
                     "train on; accepted: at most that many"
                 )
 
+    def contradictions(self, parameters: "Parameters") -> Iterator[str]:
+        """Yield which augmentation needs images in their files, and an image size that is not the data's."""
+        training = self.training(parameters)
+        entry = parameters.datasets[training.dataset]
+        if isinstance(entry, datasets.ImageFolder) and entry.storage == "files":
+            if training.image_size is None:
+                yield (
+                    f"training.cnn.image_size: is required, since the images of data set {training.dataset!r} stay in "
+                    "their files (storage: files)"
+                )
+            return
+        for key in OF_FILES:
+            value = getattr(training.augmentation, key)
+            if value != getattr(Augmentation(), key):
+                yield (
+                    f"training.cnn.augmentation.{key} = {value!r}: needs images that stay in their files (storage: "
+                    f"files); data set {training.dataset!r} is prepared as arrays"
+                )
+        size = entry.image_size if isinstance(entry, datasets.ImageFolder) else _SIDES.get(type(entry))
+        if training.image_size is not None and size is not None and training.image_size != size:
+            yield (
+                f"training.cnn.image_size = {training.image_size}: the images of data set {training.dataset!r} are "
+                f"prepared at {size} x {size}; accepted here: null"
+            )
+
     def draw(self, data: "PreparedImages", parameters: "Parameters") -> "ProxyData":
         """Draw the proxy's images, balanced over classes."""
         from autoshrink.tasks.vision import proxy
@@ -153,6 +186,12 @@ class ImageClassification(
             int(2000 + 4000 * (proxy.training.batch_size / 128) * width),
             recipe.epochs * everything * sum(recipe.network.stage_cells) / 3 / _IMAGES_PER_MINUTE,
         )
+
+    def rehearse(self, cell: Cell, recipe: ImageTraining, data: "PreparedImages", seed: int) -> None:
+        """Take one step on four images."""
+        from autoshrink.tasks.vision import training
+
+        training.rehearse(cell, recipe, data, seed)
 
     def train(
         self,

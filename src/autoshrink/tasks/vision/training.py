@@ -27,6 +27,10 @@ from autoshrink.tasks.vision.loading import ModelDescription, save_model
 from autoshrink.training.history import finite
 from autoshrink.training.learner import UNTRACED, Learner, Loss
 from autoshrink.training.loop import Loop, Progress
+from autoshrink.training.rehearsal import take_step
+
+REHEARSED = 4
+"""Images of a rehearsal's batch."""
 
 
 def train(
@@ -49,6 +53,15 @@ def train(
     with processes.joined(device) as share:
         learner = ImageLearner(cell, recipe, data, seed, device, share)
         Loop(learner, Task.CNN, folder, device, share, progress).run()
+
+
+def rehearse(cell: Cell, recipe: ImageTraining, data: PreparedImages, seed: int) -> None:
+    """Take the training's first step on ``REHEARSED`` images, on the CPU. Raises as ``train`` does."""
+    learner = ImageLearner(
+        cell, recipe.model_copy(update={"loader_workers": 0}), data, seed, torch.device("cpu"), Share()
+    )
+    few = recipe.model_copy(update={"batch_size": min(REHEARSED, recipe.batch_size)})
+    take_step(learner, next(iter(learner.train_feed.training_batches(few, seed, 0, 0))))
 
 
 class ImageLearner(Learner[Batch]):
@@ -74,12 +87,12 @@ class ImageLearner(Learner[Batch]):
                 f"training.cnn.batch_size = {recipe.batch_size}: is not divisible by {share.world} processes x "
                 f"accumulation_steps {recipe.accumulation_steps}"
             )
-        self._train_feed, self._validation_feed = splits.training_feeds(data, recipe, seed, share, device)
-        self._steps_per_epoch = self._train_feed.count // recipe.batch_size
+        self.train_feed, self._validation_feed = splits.training_feeds(data, recipe, seed, share, device)
+        self._steps_per_epoch = self.train_feed.count // recipe.batch_size
         if not self._steps_per_epoch:
             raise DataError(
                 f"training.cnn.batch_size = {recipe.batch_size}: data set {data.name!r} has only "
-                f"{self._train_feed.count} images to train on; accepted: at most that many"
+                f"{self.train_feed.count} images to train on; accepted: at most that many"
             )
         module = network.build(cell, recipe.network, data.channels, len(data.classes), seed)
         if recipe.sync_batch_norm and share.world > 1:
@@ -148,7 +161,7 @@ class ImageLearner(Learner[Batch]):
 
     def batches(self, epoch: int, first_step: int) -> Iterator[Batch]:
         """Yield normalised, augmented images (B, C, H, W) and labels (B,)."""
-        return self._train_feed.training_batches(self.recipe, self.seed, epoch, first_step)
+        return self.train_feed.training_batches(self.recipe, self.seed, epoch, first_step)
 
     def set_rate(self, epoch: int, number: int, batch: Batch) -> None:
         """Follow the schedule, which counts steps from 1 and epochs from 0."""
