@@ -118,14 +118,19 @@ def _trained(parameters: "Parameters", cell: Cell) -> Setting:
 
 
 def _print_table(total: Counts, parts: dict[str, Counts]) -> None:
-    columns = list(total)
-    heads = ["", "parameters", "MACs", "parameters with batch norm", "MACs with batch norm"]
-    rows = [[name, *(f"{count[key]:,}" for key in columns)] for name, count in {**parts, "in all": total}.items()]
-    summary = [
-        "",
-        *(f"{total[key] / 1e6:,.3f} M" if "parameters" in key else f"{total[key] / 1e6:,.1f} M" for key in columns),
-    ]
-    widths = [max(len(row[index]) for row in [heads, *rows, summary]) for index in range(len(heads))]
-    for row in [heads, *rows, summary]:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        click.echo("  ".join(cells).rstrip())
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for head in ("parameters", "MACs", "parameters with batch norm", "MACs with batch norm"):
+        table.add_column(head, justify="right")
+    for name, count in parts.items():
+        table.add_row(name, *(f"{count[key]:,}" for key in total))
+    table.add_section()
+    table.add_row("in all", *(f"{count:,}" for count in total.values()))
+    millions = {key: f"{count / 1e6:,.{3 if 'parameters' in key else 1}f} M" for key, count in total.items()}
+    table.add_row("", *millions.values())
+    # whole rows where the output goes to a file or another program, whatever the width of a terminal
+    console = Console(highlight=False)
+    Console(highlight=False, width=None if console.is_terminal else 160).print(table)

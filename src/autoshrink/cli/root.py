@@ -15,6 +15,7 @@ from autoshrink.runtime import preemption
 VERBS = {
     "check": ("autoshrink.cli.data", "Before a run"),
     "cost": ("autoshrink.cli.cost", "Before a run"),
+    "cell": ("autoshrink.cli.cell", "Before a run"),
     "known-networks": ("autoshrink.cli.known_networks", "Before a run"),
     "prepare": ("autoshrink.cli.data", "Steps of the pipeline, in order"),
     "start": ("autoshrink.cli.search", "Steps of the pipeline, in order"),

@@ -27,8 +27,9 @@ def _without(*packages: str) -> Iterator[None]:
             del sys.modules[name]
 
 
-# ptflops loads timm and torchvision where it finds them, to count layers of theirs that we do not have: seconds of
-# every evaluation job
+# On import, ptflops imports timm and torchvision where they are installed, to register counters for their layers. Our
+# networks have none of them, and those imports take up to 8 s of every evaluation job. ptflops has no switch for it, so
+# the two look absent while it is imported.
 with _without("timm", "torchvision"):
     from ptflops.aten_engine import FlopCounterMode
 

@@ -1,9 +1,7 @@
 """The metrics table: what this run measured beside what others published, every row saying which and from where."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from autoshrink.params import Parameters
@@ -54,18 +52,16 @@ def rows(searches: Sequence[Search], counted: Sequence[Mapping[str, Any]] = ()) 
 
 def to_csv(table: Sequence[Row]) -> str:
     """Return the rows as CSV with a header; an empty field is "no number"."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = [field.name for field in fields(Row)]
-    writer.writerow(names)
-    for row in table:
-        writer.writerow(["" if getattr(row, name) is None else getattr(row, name) for name in names])
-    return text.getvalue()
+    import pandas as pd
+
+    # objects, for a column of whole numbers must not turn into floats because one of them is missing
+    frame = pd.DataFrame([asdict(row) for row in table], columns=[item.name for item in fields(Row)], dtype=object)
+    return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
 def to_markdown(table: Sequence[Row], notes: Sequence[str]) -> str:
     """Return the rows as Markdown, measured and published ones in tables of their own, with ``notes`` at the end."""
-    from tabulate import tabulate
+    import pandas as pd
 
     parts = ["# Metrics\n"]
     for task in Task:
@@ -75,8 +71,9 @@ def to_markdown(table: Sequence[Row], notes: Sequence[str]) -> str:
                 continue
             heading, cells = grid(task, origin, chosen)
             parts.append(f"## {spec_of(task).title}, {origin}\n")
-            # tabulate would take "73.9 %" for text and "12" for a number; all of it is text here
-            parts.append(tabulate(cells, heading, tablefmt="github", disable_numparse=True) + "\n")
+            # all of it is text here, "12" as well as "73.9 %"
+            frame = pd.DataFrame(cells, columns=heading, dtype=str)
+            parts.append(frame.to_markdown(index=False, tablefmt="github", disable_numparse=True) + "\n")
     parts += ["## Notes\n", "\n".join(f"- {note}" for note in notes) + "\n"]
     return "\n".join(parts)
 

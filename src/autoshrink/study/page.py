@@ -1,6 +1,5 @@
 """A comparison to look at: a table as CSV and Markdown, figures as SVG, and one page that holds it all."""
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -98,17 +97,15 @@ def _numbers(found: Mapping[str, float | None]) -> dict[str, str]:
 
 
 def _csv(rows: Sequence[Mapping[str, str]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    import pandas as pd
+
+    return str(pd.DataFrame(rows, dtype=str).to_csv(index=False, lineterminator="\n"))
 
 
 def _markdown(rows: Sequence[Mapping[str, str]], said: Sequence[str]) -> str:
-    from tabulate import tabulate
+    import pandas as pd
 
-    body = tabulate([list(row.values()) for row in rows], list(rows[0]), tablefmt="github", disable_numparse=True)
+    body = pd.DataFrame(rows, dtype=str).to_markdown(index=False, tablefmt="github", disable_numparse=True)
     return "\n".join([body, "", *(f"- {sentence}" for sentence in said), ""])
 
 
