@@ -36,8 +36,9 @@ def fill(
 
     def finished(key: str, result: Mapping[str, Any], seconds: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
         timing = {"device_seconds": round(seconds, 3), "device": str(device)}
-        content = store.put(wanted[key][0], result)
+        # the timing first: an evaluation that is there has all that belongs to it
         store.put_timing(wanted[key][0], timing)
+        content = store.put(wanted[key][0], result)
         return key, content, timing
 
     quicker: list[str] = []

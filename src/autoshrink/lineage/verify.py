@@ -161,11 +161,10 @@ def _beside(run: Run) -> list[Finding]:
     findings, snapshots = [], set()
     for record in run.records.values():
         timing = artifacts.timing_path(record.artifact)
-        if any(record.path.is_relative_to(folder) for folder in run.folders if folder.name != "evaluations"):
-            if not timing.is_file():
-                findings.append(Finding(MISSING, timing, f"was left by '{record.verb}' and is gone"))
-            elif record.path.is_relative_to(run.results):
-                snapshots.add(artifacts.read_timing(record.artifact).get("snapshot"))
+        if not timing.is_file():
+            findings.append(Finding(MISSING, timing, f"was left by '{record.verb}' and is gone"))
+        elif record.path.is_relative_to(run.results):
+            snapshots.add(artifacts.read_timing(record.artifact).get("snapshot"))
     for name in sorted(name for name in snapshots if isinstance(name, str) and _PARAMETERS.match(name)):
         if not (run.results / "params" / name).exists():
             path = run.results / "params" / name

@@ -339,10 +339,12 @@ def test_odd_files_are_named_and_do_not_hang(folder: Path, what: str, name: str)
     repair(run, verdict, run.folders)
 
 
-@pytest.mark.parametrize("name", ["round-01/round.timing.json", "model/model.timing.json", "../../params"])
+@pytest.mark.parametrize("name", ["round-01/round.timing.json", "model/model.timing.json", "../../params", "store"])
 def test_deleted_timing_and_snapshot_are_named(folder: Path, name: str) -> None:
     """What no digest covers is missed too: a step's timing, and the parameters' snapshot that it read."""
     path = folder / SEARCH / name
+    if name == "store":
+        path = next((folder / "store/evaluations").rglob("*.timing.json"))
     if path.is_dir():
         (path,) = path.resolve().glob("params-*.yaml")
     path.unlink()
