@@ -7,6 +7,7 @@ output.
 
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -25,6 +26,10 @@ QUICK = {"all", "start", "propose", "select", "best", "study"}
 # of these, what counts is said when their round is over
 ROUND = {"evaluate"}
 LAST_LINES = 10
+# what Snakemake says when SIGTERM has reached it
+TOLD_TO_END = "Will exit after finishing currently running jobs"
+INTERRUPTED = "Interrupted; nothing finished is lost, and the same command goes on from here."
+ENDING = "Told to end: the steps under way are let finish, and the same command goes on from here."
 # what Snakemake says before it knows what is to be done, and nobody asks
 PREAMBLE = (
     "Config file ",
@@ -82,6 +87,9 @@ class LogHandler(LogHandlerBase):
         self._jobs: dict[int, Job] = {}
         self._planned = False
         self._started = time.monotonic()
+        self._ending = False
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._interrupted)
         if self.common_settings.dryrun or self.common_settings.verbose:
             from snakemake.logging import ColorizingTextHandler
 
@@ -96,6 +104,8 @@ class LogHandler(LogHandlerBase):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say what a record means, where that matters."""
+        if self._ending:
+            return  # what becomes of steps that were told to end is no news
         if self._own:
             self._own.setFormatter(self.formatter)
             self._own.emit(record)
@@ -112,6 +122,22 @@ class LogHandler(LogHandlerBase):
             self._view.end()
         super().close()
 
+    def _interrupted(self, number: int, frame: object) -> None:
+        """Answer Ctrl-C in one line and let Snakemake end its steps; a second Ctrl-C ends all at once."""
+        if self._ending:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if os.getpgrp() == os.getpid():  # a shell has given this run a group of its own
+                os.killpg(os.getpid(), signal.SIGTERM)
+            os._exit(128 + number)
+        self._end_with(INTERRUPTED)
+        raise KeyboardInterrupt
+
+    def _end_with(self, text: str) -> None:
+        """Say the last that is said of this run."""
+        self.close_view()
+        self._say(text)
+        self._ending = True
+
     def _emit(self, record: logging.LogRecord, facts: dict[str, Any]) -> None:
         match facts.get("event"):
             case LogEvent.RUN_INFO:
@@ -127,6 +153,8 @@ class LogHandler(LogHandlerBase):
                 self._failed(facts)
             case LogEvent.ERROR if facts.get("exception") == "CalledProcessError":
                 pass  # a step's command: its log has said why
+            case _ if str(record.msg).startswith(TOLD_TO_END):
+                self._end_with(ENDING)
             case _ if record.levelno >= logging.WARNING:
                 self._say(self.format(record))
             case None if facts.get("farewell"):
