@@ -27,10 +27,15 @@ include: "workflow/rules/study.smk"
 
 
 preflight.environment(
-    PLAN.parameters, Path(workflow.basedir) / "workflow" / "bin", is_job=IS_JOB
+    PLAN.parameters,
+    Path(str(workflow.current_basedir)) / "workflow" / "bin",
+    is_job=IS_JOB,
 )
 if not (IS_JOB or workflow.dryrun or workflow.touch):
     preflight.or_exit(preflight.mend, RUN)
+    # `onstart` of a module is never called
+    if len(workflow.modifier_stack) > 1:
+        preflight.or_exit(preflight.begin, PLAN.parameters)
 
 
 localrules:

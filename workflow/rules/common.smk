@@ -1,4 +1,8 @@
-"""What all rules share: the run's plan and layout (autoshrink.workflow), and how rules ask them."""
+"""What all rules share: the run's plan and layout (autoshrink.workflow), and how rules ask them.
+
+Commands read the parameters' snapshot, which they know from the environment: as a parameter of a rule its path would make
+every step run again after any change, and a variable of this file is not seen where the workflow is used as a module.
+"""
 
 from pathlib import Path
 
@@ -18,7 +22,6 @@ PLAN = preflight.or_exit(
 RUN = PLAN.layout
 SEARCH = RUN.search("{task}", "{search}")
 ROUND = SEARCH.round("{round}")
-SNAPSHOT = preflight.snapshot(PLAN.parameters)
 
 
 wildcard_constraints:

@@ -27,5 +27,5 @@ rule prepare:
     message:
         "preparing the data set {wildcards.dataset}"
     shell:
-        "logged {log:q} autoshrink prepare --params {SNAPSHOT:q} "
+        'logged {log:q} autoshrink prepare --params "$AUTOSHRINK_PARAMS" '
         "--out {params.folder:q} -- {wildcards.dataset:q}"

@@ -36,7 +36,7 @@ rule test:
     message:
         "{wildcards.task} {wildcards.search}: measuring the final model on the test split"
     shell:
-        "logged {log:q} gpus {resources.gpu} autoshrink test --params {SNAPSHOT:q} "
+        'logged {log:q} gpus {resources.gpu} autoshrink test --params "$AUTOSHRINK_PARAMS" '
         "--task {wildcards.task:q} --search {wildcards.search:q} --best {input.best:q} "
         "--start {input.start:q} --data {params.data:q} --model {params.model:q} --out {output[0]:q}"
 

@@ -48,5 +48,5 @@ rule report:
     message:
         "drawing the report"
     shell:
-        "logged {log:q} autoshrink report --params {SNAPSHOT:q} "
+        'logged {log:q} autoshrink report --params "$AUTOSHRINK_PARAMS" '
         "--results {params.results:q} --out {params.folder:q}"

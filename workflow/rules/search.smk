@@ -24,7 +24,7 @@ rule start:
     message:
         "{wildcards.task} {wildcards.search}: starting"
     shell:
-        "logged {log:q} autoshrink start --params {SNAPSHOT:q} "
+        'logged {log:q} autoshrink start --params "$AUTOSHRINK_PARAMS" '
         "--task {wildcards.task:q} --search {wildcards.search:q} --out {output:q}"
 
 
@@ -44,7 +44,7 @@ rule propose:
     message:
         "{wildcards.task} {wildcards.search}: proposing round {wildcards.round}"
     shell:
-        "logged {log:q} autoshrink propose --params {SNAPSHOT:q} "
+        'logged {log:q} autoshrink propose --params "$AUTOSHRINK_PARAMS" '
         "--task {wildcards.task:q} --search {wildcards.search:q} "
         "--previous {input:q} --out {output:q}"
 
@@ -77,7 +77,7 @@ rule evaluate:
     message:
         "{wildcards.task} {wildcards.search}: training candidates {params.slots} of round {wildcards.round}"
     shell:
-        "logged {log:q} gpus {resources.gpu} autoshrink evaluate --params {SNAPSHOT:q} "
+        'logged {log:q} gpus {resources.gpu} autoshrink evaluate --params "$AUTOSHRINK_PARAMS" '
         "--task {wildcards.task:q} --proposal {input.proposal:q} "
         "--slots {params.slots:q} --data {params.data:q} --store {params.store:q} --out {output:q}"
 
@@ -100,7 +100,7 @@ rule select:
     message:
         "{wildcards.task} {wildcards.search}: selecting in round {wildcards.round}"
     shell:
-        "logged {log:q} autoshrink select --params {SNAPSHOT:q} "
+        'logged {log:q} autoshrink select --params "$AUTOSHRINK_PARAMS" '
         "--task {wildcards.task:q} --search {wildcards.search:q} "
         "--previous {input.previous:q} --proposal {input.proposal:q} --out {output:q} -- {input.evaluations:q}"
 

@@ -54,5 +54,5 @@ rule study_task:
     message:
         "{wildcards.task}: comparing strategies"
     shell:
-        "logged {log:q} autoshrink study --params {SNAPSHOT:q} "
+        'logged {log:q} autoshrink study --params "$AUTOSHRINK_PARAMS" '
         "--task {wildcards.task:q} --results {params.results:q} --out {params.folder:q}"

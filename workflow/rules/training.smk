@@ -35,6 +35,6 @@ rule train:
     message:
         "{wildcards.task} {wildcards.search}: training the best cell's network (progress: {log})"
     shell:
-        "logged {log:q} gpus {resources.gpu} launch autoshrink train --params {SNAPSHOT:q} "
+        'logged {log:q} gpus {resources.gpu} launch autoshrink train --params "$AUTOSHRINK_PARAMS" '
         "--task {wildcards.task:q} --cell {input.cell:q} "
         "--data {params.data:q} --out {params.folder:q}"

@@ -54,7 +54,7 @@ def snapshot(chosen: Parameters) -> str:
 def environment(chosen: Parameters, programs: Path, *, is_job: bool) -> None:
     """Make what steps are started with (``logged``, ``gpus``, ``launch``) and the snapshot known to all jobs."""
     os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"
-    if not is_job:
+    if not (is_job and os.environ.get(SNAPSHOT)):
         os.environ[SNAPSHOT] = snapshot(chosen)
 
 
