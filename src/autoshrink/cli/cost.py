@@ -21,7 +21,7 @@ Counts = dict[str, int]
 
 @dataclass(frozen=True)
 class Setting:
-    """What a cell is built into: the network, what it takes, and what is known of it from elsewhere."""
+    """The network that a cell is built into, its input sizes, and published figures."""
 
     task: Task
     network: Section

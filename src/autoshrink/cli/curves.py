@@ -1,4 +1,4 @@
-"""A training's curves for TensorBoard, beside its log: nothing that anything is made from, so no artifact."""
+"""Write a training's curves for TensorBoard, next to its log. They are not an artifact: no step reads them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,9 +24,9 @@ def folder_of(model: Path) -> Path:
 
 
 class Curves:
-    """Writes a training's numbers epoch by epoch, as event files; says so once where TensorBoard is not installed.
+    """Writes a training's metrics per epoch as event files; warns once if TensorBoard is not installed.
 
-    A training that goes on adds to the curves of before; one that starts anew starts them anew.
+    A resumed training appends to its curves; a restarted one replaces them.
     """
 
     def __init__(self, folder: Path) -> None:

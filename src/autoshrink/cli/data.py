@@ -1,4 +1,4 @@
-"""The verbs before a run and at its very start: check and prepare."""
+"""The verbs ``check`` and ``prepare``."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The verb that trains candidates on the proxy."""
+"""The verb ``evaluate``: train candidates on the proxy."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The verb that takes a trained model elsewhere."""
+"""The verb ``export``: write a trained model in another format."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 
 
-@click.command(short_help="Take a trained model elsewhere: ONNX, TorchScript or a state dict, with a model card.")
+@click.command(short_help="Export a trained model to ONNX, TorchScript or a state dict, with a model card.")
 @click.argument("run", type=options.FOLDER)
 @click.option(
     "--format",
@@ -27,7 +27,7 @@ from autoshrink.params.base import Task
 def export(
     run: Path, formats: tuple[str, ...], task: str | None, search: str | None, data: Path | None, out: Path | None
 ) -> None:
-    """Write the trained model of RUN (a run's results, a search's folder or a model's own) in other programs' formats.
+    """Export the trained model of RUN (a run's results, a search's folder or a model's own).
 
     What is written is compared with PyTorch on real inputs, out of the training data, for several batch sizes; where an
     output differs by more than 1e-4, nothing is written. Beside it goes a model card, README.md, with the data, the

@@ -1,4 +1,4 @@
-"""The verb that uses a trained model on a person's own images or text."""
+"""The verb ``predict``: apply a trained model to the user's own images or text."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Progress as plain lines, with what is known and how long it has taken."""
+"""Report progress as plain lines with the time elapsed."""
 
 import time
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The verb that shows a run: tables, figures and the page."""
+"""The verb ``report``: tables, figures and the page of a run."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from autoshrink.errors import UserError
 from autoshrink.lineage import records
 
 
-@click.command(short_help="Make the tables, figures and the page of a run.")
+@click.command(short_help="Write the tables, figures and page of a run.")
 @options.parameters
 @click.option("--results", type=options.FOLDER, required=True, help="The run's results.")
 @click.option("--against", type=options.FOLDER, help="Another run's results: the page sets the two side by side.")
 @options.out("the report (a folder)")
 def report(files: tuple[Path, ...], settings: tuple[str, ...], results: Path, against: Path | None, out: Path) -> None:
-    """Make the tables, figures and the page of a run out of its artifacts.
+    """Write the tables, figures and page of a run from its artifacts.
 
     \b
     Examples:

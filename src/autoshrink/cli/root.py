@@ -1,4 +1,4 @@
-"""The ``autoshrink`` command: its verbs by group, and what an error looks like."""
+"""The ``autoshrink`` command: its verbs by group, and how errors are printed."""
 
 import importlib
 import logging

@@ -1,4 +1,4 @@
-"""What every step that makes an artifact does around its work: keep beside it what it was made of, and its timing."""
+"""Record lineage and timing next to each artifact."""
 
 import contextlib
 import datetime

@@ -1,4 +1,4 @@
-"""The verb that compares strategies over many seeds."""
+"""The verb ``study``: compare strategies over seeds."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a network costs: parameters and multiply-accumulates, counted the same way for every network."""
+"""Costs of a network: parameters, multiply-accumulates, activation memory and latency."""
 
 from autoshrink.costs.counting import measure, measure_parts
 

@@ -1,5 +1,4 @@
-"""Counting parameters and multiply-accumulates (MACs) of one forward pass, by ptflops on the operations actually
-executed.
+"""Count the parameters and multiply-accumulates (MACs) of one forward pass with ptflops, per executed operation.
 
 The paper counts convolutions and matrix products without batch norm; we state both. Batch norm costs one MAC per
 element (its scale and shift once folded). Biases of a matrix product count one each; activations, pooling and

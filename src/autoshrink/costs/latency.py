@@ -1,4 +1,4 @@
-"""How long one forward pass takes on the device at hand: measured, so never quite the same twice."""
+"""Measure the latency of a forward pass on the device at hand."""
 
 import statistics
 import time
@@ -15,7 +15,7 @@ def measure(module: nn.Module, example_inputs: Sequence[Tensor], device: torch.d
     """Return the median time of ``module(*example_inputs)`` in evaluation mode on ``device``, in milliseconds.
 
     After ``WARM_UP`` passes, passes are timed for about ``SECONDS`` seconds, at least ``LEAST`` and at most ``MOST`` of
-    them; the median shrugs off what else the machine did meanwhile. Give a batch of one for the latency of one example.
+    them; the median is robust to other load on the machine. Give a batch of one for the latency of one example.
     """
     module = module.to(device).eval()
     inputs = [example.to(device) for example in example_inputs]
@@ -42,5 +42,5 @@ def _timed(module: nn.Module, inputs: Sequence[Tensor], device: torch.device) ->
     start = time.perf_counter()
     module(*inputs)
     if device.type == "cuda":
-        torch.cuda.synchronize(device)  # a kernel's launch returns long before it is done
+        torch.cuda.synchronize(device)  # kernel launches are asynchronous
     return time.perf_counter() - start

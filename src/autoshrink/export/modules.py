@@ -1,4 +1,4 @@
-"""Models in the form they leave in: an image classifier of plain pixels, a language model over whole sequences.
+"""Modules as exported: an image classifier on raw pixels, a language model over whole sequences.
 
 Shapes: B batch, C channels, H height, W width, K classes; T time steps, E embedding width, N hidden width, V words.
 """

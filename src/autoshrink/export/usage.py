@@ -1,4 +1,4 @@
-"""How to use an exported model: a few lines of Python for each task and format, as the model card shows them.
+"""Example code for the model card, by task and format.
 
 The tests run every one of them.
 """

@@ -1,4 +1,4 @@
-"""A trained image classifier on a person's own images.
+"""Classify the user's own images with a trained model.
 
 Shapes: B batch, C channels, H height, W width, N classifier outputs, K classes.
 """

@@ -1,4 +1,4 @@
-"""A trained language model on a person's own text: how well it foretells it, and what it expects next.
+"""Score the user's own text with a trained language model, and predict the next word.
 
 Shapes: L length of a column, B batch, N hidden width, V vocabulary.
 """

@@ -1,4 +1,4 @@
-"""A run to look at: tables, figures and the page, made of finished artifacts alone. Never trains or imports torch."""
+"""The report of a run: tables, figures and the page, from finished artifacts only. Never trains or imports torch."""
 
 from pathlib import Path
 

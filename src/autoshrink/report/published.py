@@ -1,4 +1,4 @@
-"""Published results as data, each row with its source, to stand beside what a run measures, never mixed with it."""
+"""Published results, each with its source; shown beside measured results and never mixed with them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a strategy remembers of the cells it has evaluated, as JSON values in its state's memory."""
+"""Serialise the evaluated cells that a strategy keeps in its state."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""A search's own corner of the root seed: draws named under one prefix."""
+"""Random draws of one search, named under a common prefix."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The cells a search can reach: subgraphs of the complete DAG on its nodes, whose operators were drawn at the start."""
+"""The search space: subgraphs of the complete DAG whose operators were drawn at the start."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Shrinking with a cheap first look: a round's candidates are looked at briefly, and only the best are trained in full.
+"""Successive halving within a round: candidates are judged cheaply first, and the best are trained in full.
 
 Successive halving over epochs: K. Jamieson and A. Talwalkar, "Non-stochastic best arm identification and hyperparameter
 optimization", AISTATS 2016. Ranking by an untrained network: M. Abdelfattah et al., "Zero-cost proxies for lightweight

@@ -1,4 +1,4 @@
-"""What a search strategy is: it says how many candidates it may propose, proposes, and selects. State is a value."""
+"""The interface of a search strategy: how many candidates it may propose, propose, select. State is a value."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,5 +1,4 @@
-"""Comparing strategies over many seeds at the same cost, from finished searches or by looking evaluations up in a
-table.
+"""Strategies compared over many seeds at equal cost, on finished searches or on a lookup table.
 
 Never trains and never imports torch.
 """

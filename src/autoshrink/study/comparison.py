@@ -1,5 +1,4 @@
-"""From traces to a comparison as JSON values: what each strategy finds at each budget, tests between them, in words
-too."""
+"""Compare traces: results at each budget, paired tests between strategies, and both in sentences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""A comparison to look at: a table as CSV and Markdown, figures as SVG, and one page that holds it all."""
+"""Write a comparison as CSV, Markdown, SVG figures and one HTML page."""
 
 import io
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The statistics of a comparison: intervals of a mean, paired tests, rank correlation."""
+"""Confidence intervals of a mean, paired tests and rank correlation."""
 
 import math
 from collections.abc import Sequence
