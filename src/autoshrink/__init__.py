@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from autoshrink.cells.cell import Cell
     from autoshrink.inference.models import load_model
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Cell", "load_model"]
 
 _HOMES = {"Cell": "autoshrink.cells.cell", "load_model": "autoshrink.inference.models"}

@@ -3,6 +3,9 @@
 Shapes: B batch, C channels, H height, W width. A convolution has no bias: batch norm follows it.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
@@ -68,9 +71,14 @@ class SeparableConv(nn.Module):
         return y_BCHW
 
 
+OPERATORS: dict[str, Callable[..., nn.Module]] = {
+    "separable_conv_3x3": SeparableConv,
+    "conv_1x1": ConvNorm,
+    "conv_3x3": partial(ConvNorm, kernel=3),
+}
+"""The operators by the name that ``params.search.ImageOperator`` accepts."""
+
+
 def operator(name: str, in_channels: int, out_channels: int, network: ImageNetwork, *, linear: bool) -> nn.Module:
-    """Return the module of the operator called ``name`` (one of ``params.search.ImageOperator``)."""
-    if name == "separable_conv_3x3":
-        return SeparableConv(in_channels, out_channels, network, linear=linear)
-    assert name in ("conv_1x1", "conv_3x3"), f"unknown operator {name}"
-    return ConvNorm(in_channels, out_channels, network, kernel=3 if name == "conv_3x3" else 1, linear=linear)
+    """Return the module of the operator called ``name``, which maps (B, in, H, W) to (B, out, H, W)."""
+    return OPERATORS[name](in_channels, out_channels, network, linear=linear)
