@@ -59,6 +59,7 @@ def _names(outcome: Outcome, path: Path) -> bool:
         named = {item["path"] for item in json.loads(outcome.said)["findings"]}
     except (ValueError, KeyError):
         return False
-    vouching = {path.with_suffix(".json"), path.with_name(path.name.replace(".lineage.json", ".json"))}
-    model = path.with_name("model.json")
-    return outcome.status == 1 and bool(named & {str(path), *map(str, vouching), str(model)})
+    vouching = {path.with_suffix(".json"), path.with_suffix(".safetensors"), path.with_name("model.json")}
+    if path.name.endswith(".lineage.json"):  # without its record, nobody can tell how a file was made
+        vouching |= {Path(name) for name in named if Path(name).is_relative_to(path.parent)}
+    return outcome.status == 1 and bool(named & {str(path), *map(str, vouching)})
