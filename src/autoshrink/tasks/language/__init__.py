@@ -1,6 +1,6 @@
 """Language models from cells: text, recurrent network, proxy, full training, test (paper, sections 4 and 5).
 
-Mirrors the room ``vision`` file for file. Knows nothing of how cells are searched for.
+Knows nothing of how cells are searched for.
 """
 
 from typing import TYPE_CHECKING, Any
