@@ -23,6 +23,7 @@ from typing import Any
 import click
 
 from autoshrink.files import artifacts
+from autoshrink.records.timing import StepTiming
 from tests.cluster.local_slurm import LocalSlurm, missing
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,8 +98,8 @@ def run(slurm: Any, data: Path, place: Path, slots: int) -> dict[str, float]:
             submitted, began, ended = map(datetime.datetime.fromisoformat, times)
             queued.append((began - submitted).total_seconds())
             ran.append((ended - began).total_seconds())
-    slots_of = [artifacts.read_timing(file)["slots"] for file in evaluations(folder)]
-    seconds = [slot["device_seconds"] for found in slots_of for slot in found.values() if not slot["reused"]]
+    slots_of = [StepTiming.read(artifacts.timing_path(file)).slots or {} for file in evaluations(folder)]
+    seconds = [slot.device_seconds or 0.0 for found in slots_of for slot in found.values() if not slot.reused]
     return {
         "candidates": sum(len(found) for found in slots_of),
         "submissions": len(ran),

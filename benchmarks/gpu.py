@@ -24,9 +24,9 @@ from autoshrink import params
 from autoshrink.cells.cell import Cell
 from autoshrink.evaluation import lanes, scheduler
 from autoshrink.evaluation.store import Identity, Store
-from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.records.proposal import Proposal
 from autoshrink.runtime import devices
 from autoshrink.search import rounds
 from autoshrink.tasks.language import proxy as language_proxy
@@ -105,9 +105,9 @@ def exact(parameters: Parameters, task: Task, data: Path, device: torch.device) 
     work = iter([(str(key), make) for key, make in enumerate(makes)])
     side = {int(item.key): item.result for item in scheduler.train(work, 3, parameters.compute, device) if item.result}
     pairs = [
-        (abs(a["train_loss"] - b["train_loss"]), a == b)
+        (abs((a["train_loss"] or 0.0) - (b["train_loss"] or 0.0)), a == b)
         for key, result in alone.items()
-        for a, b in zip(result["history"], (side[key] or {})["history"], strict=True)
+        for a, b in zip(result.history, side[key].history, strict=True)
     ]
     return {"equal": all(equal for _, equal in pairs), "worst_train_loss_difference": max(pair[0] for pair in pairs)}
 
@@ -133,20 +133,20 @@ def whole_search(parameters: Parameters, task: Task, data: Path, deadline: float
             started = time.perf_counter()
             proposal, out = Path(folder) / f"proposal-{number}.json", Path(folder) / f"round-{number:02d}.json"
             rounds.propose(parameters, name, previous, proposal)
-            candidates = artifacts.read_sealed(proposal, rounds.PROPOSAL, rounds.VERSION)["candidates"]
+            candidates = Proposal.read(proposal).candidates
             wanted: dict[str, tuple[Identity, Cell]] = {}
             slots: dict[int, Identity] = {}
             for item in candidates:
-                identity = Identity(task, item["key"], recipe, "benchmark", parameters.seed, parameters.paper_defects)
-                slots[item["slot"]] = identity
+                identity = Identity(task, item.key, recipe, "benchmark", parameters.seed, parameters.paper_defects)
+                slots[item.slot] = identity
                 if store.get(identity) is None:
-                    wanted[identity.key] = identity, Cell.from_json(item["canonical"])
+                    wanted[identity.key] = identity, item.canonical
             proposed = time.perf_counter()
             for _, _, timing in scheduler.fill(store, wanted, drawn, parameters.compute, lambda key, entry: None):
-                device_seconds += timing["device_seconds"]
+                device_seconds += timing.device_seconds or 0.0
                 evaluations += 1
             evaluated = time.perf_counter()
-            found = {slot: store.get(identity) or {} for slot, identity in slots.items()}
+            found = {slot: kept for slot, identity in slots.items() if (kept := store.get(identity))}
             rounds.select(parameters, name, previous, proposal, found, out)
             previous, done = out, number
             spent["evaluate"] += evaluated - proposed

@@ -151,7 +151,7 @@ def _child(pipe: "Connection[Any, Any]", job: Job) -> None:
         )
         for progress in train_together(work, len(job.candidates), job.compute, device):
             if progress.result is not None:
-                histories[progress.key] = progress.result["history"]
+                histories[progress.key] = [dict(entry) for entry in progress.result.history]
     if device.type == "cuda":
         torch.cuda.synchronize()
         memory = torch.cuda.max_memory_reserved() / GIBIBYTE

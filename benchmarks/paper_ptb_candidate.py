@@ -65,11 +65,11 @@ def main(folder: Path, name: str, device: Any, out: Path) -> None:
             "device": torch.cuda.get_device_name() if chosen.type == "cuda" else "cpu, 1 thread",
             "machine": platform.machine(),
             "torch": torch.__version__,
-            **candidate.result(),
+            **candidate.result().to_json(),
         }
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(result, indent=1) + "\n")
-        click.echo(f"epoch {record['epoch'] + 1}: {record['validation_perplexity']} in {seconds[-1]} s")
+        click.echo(f"epoch {len(seconds)}: {record['validation_perplexity']} in {seconds[-1]} s")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from autoshrink.files import artifacts
+from autoshrink.records.timing import StepTiming
 from tests.cluster.local_slurm import LocalSlurm
 from tests.cluster.on_slurm import IMAGES, ended_well, evaluated, same, started, until
 from tests.functional.smoke_run import RESULTS, Folder
@@ -14,10 +14,10 @@ def candidates(folder: Folder) -> list[tuple[str, bool, str, str]]:
     """Return of each of the run's candidates: its identity, whether the store had it, its job's start and end."""
     found = []
     for file in (folder.path / RESULTS).glob("*/*/round-*/evaluations-?.json"):
-        timing = artifacts.read_timing(file)
+        timing = StepTiming.beside(file)
         for slot, evaluation in json.loads(file.read_text())["evaluations"].items():
             identity = json.dumps(evaluation["identity"], sort_keys=True)
-            found.append((identity, timing["slots"][slot]["reused"], timing["started"], timing["ended"]))
+            found.append((identity, (timing.slots or {})[slot].reused, timing.started or "", timing.ended or ""))
     return found
 
 

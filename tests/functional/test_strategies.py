@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from autoshrink.cells.cell import Cell
 from autoshrink.files import artifacts
-from autoshrink.search import rounds
+from autoshrink.records.round import Round
 from tests.functional.smoke_run import RESULTS, Folder
 
 OUTSIDE = '''
@@ -55,7 +54,7 @@ def test_a_strategy_of_another_package(finished: Folder, tmp_path: Path, monkeyp
     done = folder.run(f"{RESULTS}/cnn/mine-0/best.json")
     assert done.returncode == 0, done.stderr
     cells = [
-        Cell.from_json(rounds.read_round(path)["state"]["cell"])
+        Round.read(path).state.cell
         for path in sorted((folder.path / RESULTS / "cnn" / "mine-0").glob("round-*/round.json"))[1:]
     ]
     assert [cell.edges for cell in cells] == [((0, 1),), ((0, 1), (1, 2))]

@@ -23,8 +23,8 @@ from typing import Any
 import yaml
 
 from autoshrink.errors import ArtifactError
-from autoshrink.evaluation.store import KIND, VERSION
 from autoshrink.lineage import environment
+from autoshrink.records.evaluation import Evaluation
 from tests.unit.lineage import made
 
 FAILED, DONE = 3, 0
@@ -119,13 +119,12 @@ def forked(work: Callable[[], None]) -> int:
 
 def evaluations(folder: Path) -> dict[str, bytes]:
     """Return the finished evaluations of the store: those that read back whole."""
-    from autoshrink.files import artifacts
 
     found = {}
     for path in sorted((folder / "store").rglob("*.json")):
         if not path.name.endswith((".lineage.json", ".timing.json")):
             with contextlib.suppress(ArtifactError):
-                artifacts.read_sealed(path, KIND, VERSION)
+                Evaluation.read(path)
                 found[str(path)] = path.read_bytes()
     return found
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from autoshrink.errors import ArtifactError
-from autoshrink.evaluation.store import KIND, VERSION
-from autoshrink.files.artifacts import read_sealed
+from autoshrink.records.evaluation import Evaluation
 from tests.functional.smoke_run import Folder
 
 KILLS = 50
@@ -20,7 +19,7 @@ def evaluations(folder: Folder) -> dict[str, tuple[int, int, bytes]]:
         if path.name.endswith((".lineage.json", ".timing.json")):
             continue
         try:
-            read_sealed(path, KIND, VERSION)
+            Evaluation.read(path)
         except ArtifactError:
             continue
         status = path.stat()

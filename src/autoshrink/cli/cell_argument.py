@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from autoshrink.cells import cell
-from autoshrink.cells.cell import Cell, CellError
-from autoshrink.errors import ArtifactError, UserError, meant
+from autoshrink.cells.cell import Cell
+from autoshrink.errors import UserError, meant
 from autoshrink.files import artifacts
-from autoshrink.search import rounds
+from autoshrink.records.best import Best
+from autoshrink.records.round import Round
 
 
 def find(what: str) -> Cell:
@@ -37,13 +38,10 @@ def find(what: str) -> Cell:
 
 def _read(path: Path) -> Cell:
     kind = artifacts.kind_of(path)
-    try:
-        if kind == rounds.BEST:
-            return rounds.read_best(path)[0]
-        if kind == rounds.ROUND:
-            return Cell.from_json(rounds.read_round(path)["state"]["cell"])
-    except (LookupError, TypeError, CellError):
-        raise ArtifactError(f"{path}: a file of kind {kind!r} that holds no cell; have it made again") from None
+    if kind == Best.KIND:
+        return Best.read(path).cell
+    if kind == Round.KIND:
+        return Round.read(path).state.cell
     if kind == cell.KIND:
         return Cell.load(path)
     raise UserError(f"--cell {path}: a file of kind {kind!r} holds no cell; accepted: cell, best, round")

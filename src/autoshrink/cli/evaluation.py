@@ -62,5 +62,6 @@ def evaluate(
     about: Any = {"parameters": parameters, "task": of, "subject": {"slots": slots}, "draws": draws, "store": store}
     with step("evaluate", out, inputs=inputs, **about) as doing:
         reused, count, timing = engine.evaluate(parameters, of, proposal, wanted, data, kept, out, tell)
-        doing.timing.update(timing, reused=reused, evaluations=count)
+        slots_took = {slot: took.to_json() for slot, took in timing.items()}
+        doing.timing.update(slots=slots_took, reused=reused, evaluations=count)
     click.echo(f"re-used {reused} of {count} evaluations")

@@ -1,16 +1,12 @@
 """The verb that counts what found cells are compared with."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
 from autoshrink.cli import options
 from autoshrink.cli.step import step
-from autoshrink.files import artifacts
-
-KIND, VERSION = "known-networks", 1
+from autoshrink.records.known_networks import KnownNetwork, KnownNetworks
 
 
 @click.command(short_help="Count the released cells and well-known mobile architectures, to compare with.")
@@ -26,13 +22,13 @@ def known_networks(out: Path) -> None:
     from autoshrink.costs.known_networks import counted
 
     with step("known-networks", out):
-        rows = [*_released(), *({"task": "cnn", **asdict(row)} for row in counted())]
-        artifacts.write_sealed(out, KIND, VERSION, {"rows": rows})
+        rows = (*_released(), *counted())
+        KnownNetworks(rows=rows).write(out)
     for row in rows:
-        click.echo(f"{row['name']}: {row['parameters'] / 1e6:.3f} M parameters, {row['macs'] / 1e6:.1f} M MACs")
+        click.echo(f"{row.name}: {row.parameters / 1e6:.3f} M parameters, {row.macs / 1e6:.1f} M MACs")
 
 
-def _released() -> list[dict[str, Any]]:
+def _released() -> list[KnownNetwork]:
     """Return the released cells' rows; their quality is what the paper publishes."""
     from autoshrink.cells import released
     from autoshrink.cli.cost import counts, released_setting
@@ -43,6 +39,6 @@ def _released() -> list[dict[str, Any]]:
         total, _ = counts(found.cell.canonical(), released_setting(name, found.cell))
         quality = {key: value for key, value in found.published.items() if key not in ("parameters", "macs")}
         rows.append(
-            {"task": str(found.task), "name": name, **total, **quality, "source": "counted here on the released cell"}
+            KnownNetwork(task=found.task, name=name, source="counted here on the released cell", **total, **quality)
         )
     return rows

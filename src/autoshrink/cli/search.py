@@ -80,23 +80,24 @@ def select(
       autoshrink select --task cnn --search shrink-0 --previous round-00/round.json \\
         --proposal round-01/proposal.json --out round-01/round.json round-01/evaluations-*.json
     """
-    from autoshrink.evaluation import job_results
+    from autoshrink.records.evaluation import read_round
+    from autoshrink.records.round import Round
     from autoshrink.search import rounds
 
     parameters, name = options.load(files, settings), rounds.SearchName.parse(task, search)
     about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json(), "draws": name.prefixes}
     with step("select", out, inputs=[previous, proposal, *evaluations], **about):
-        rounds.select(parameters, name, previous, proposal, job_results.read(evaluations), out)
-    content = rounds.read_round(out)
-    if content["selected"] is None:
-        why = content["state"]["stopped"]
+        rounds.select(parameters, name, previous, proposal, read_round(evaluations), out)
+    finished = Round.read(out)
+    chosen = finished.answer
+    if chosen is None:
+        why = finished.state.stopped
         if why is None:
-            why = "the search goes on" if content["taken"] is None else "the search passes through a cell over a limit"
-        click.echo(f"{name.task}/{name} round {content['round']}: nothing selected, {why}")
+            why = "the search goes on" if finished.taken is None else "the search passes through a cell over a limit"
+        click.echo(f"{name.task}/{name} round {finished.round}: nothing selected, {why}")
         return
-    chosen = content["candidates"][content["selected"]]
-    facts = ", ".join(f"{key} {value:.4g}" for key, value in chosen["metrics"].items() if isinstance(value, float))
-    click.echo(f"{name.task}/{name} round {content['round']}: {chosen['origin']}, score {chosen['score']:.4f}, {facts}")
+    facts = ", ".join(f"{key} {value:.4g}" for key, value in chosen.metrics.items() if isinstance(value, float))
+    click.echo(f"{name.task}/{name} round {finished.round}: {chosen.origin}, score {chosen.score:.4f}, {facts}")
 
 
 @click.command(short_help="Write the search's answer: the best cell of all rounds.")
@@ -113,6 +114,7 @@ def best(task: str, search: str, out: Path, rounds: tuple[Path, ...]) -> None:
     Example:
       autoshrink best --task cnn --search shrink-0 --out best.json round-*/round.json
     """
+    from autoshrink.records.best import Best
     from autoshrink.search import rounds as search_rounds
 
     name, front = search_rounds.SearchName.parse(task, search), out.with_name("front.json")
@@ -120,5 +122,5 @@ def best(task: str, search: str, out: Path, rounds: tuple[Path, ...]) -> None:
         search_rounds.best(name, rounds, out)
         search_rounds.write_front(name, rounds, front)
         doing.outputs += [out, front]
-    _, content = search_rounds.read_best(out)
-    click.echo(f"{name.task}/{name}: the best cell is round {content['round']}'s, score {content['score']:.4f}")
+    found = Best.read(out)
+    click.echo(f"{name.task}/{name}: the best cell is round {found.round}'s, score {found.score:.4f}")

@@ -11,14 +11,10 @@ from autoshrink.cli import options
 from autoshrink.cli.curves import Curves, folder_of
 from autoshrink.cli.progress import Lines
 from autoshrink.cli.step import step
-from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.runtime import preemption
 from autoshrink.tasks import availability
 from autoshrink.tasks.spec import spec_of
-
-METRICS, VERSION = "metrics", 1
-DETAILS, DETAILS_KIND = "test-details.json", "test-details"
 
 
 @click.command(short_help="Train the best cell's network with the full recipe.")
@@ -97,6 +93,9 @@ def test(
       autoshrink test --task cnn --search shrink-0 --start round-00/round.json --best best.json \\
         --data data/mnist5k --model model --out metrics.json
     """
+    from autoshrink.records.best import Best
+    from autoshrink.records.metrics import FinalMetrics, ProxyFacts, TestDetails
+    from autoshrink.records.round import Round
     from autoshrink.search import rounds
 
     parameters = options.load(files, settings)
@@ -106,28 +105,28 @@ def test(
     inputs = [start, best, data / "manifest.json", model / "model.json", model / "model.safetensors"]
     about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json()}
     with step("test", out, inputs=inputs, computes=True, **about) as doing:
-        cell, chosen = rounds.read_best(best)
+        chosen = rounds.read(Best, best, name)
         # every strategy starts with all nodes, though not with all edges
-        complete = Cell.complete(Cell.from_json(rounds.read_round(start)["state"]["cell"]).operators[1:])
+        complete = Cell.complete(rounds.read(Round, start, name).state.cell.operators[1:])
         prepared = spec.load(data)
         example = spec.example(prepared, recipe)
         tested = spec.test(model, prepared, parameters.compute)
-        details = out.with_name(DETAILS)
-        content = {
-            **name.to_json(),
-            "seed": parameters.seed,
-            "seed_name": f"{parameters.seed}/{name.task}/{name}",
-            "dataset": recipe.dataset,
-            "round": chosen["round"],
-            "cell": cell.to_json(),
-            "key": cell.key,
-            "proxy": {"score": chosen["score"], "metrics": chosen["metrics"], "costs": chosen["costs"]},
-            "metrics": dict(tested.metrics),
-            "costs": spec.count(cell, recipe.network, example)[0],
-            "complete_costs": spec.count(complete, recipe.network, example)[0],
-        }
-        artifacts.write_sealed(details, DETAILS_KIND, VERSION, {**name.to_json(), "details": dict(tested.details)})
-        artifacts.write_sealed(out, METRICS, VERSION, content)
+        details = out.with_name("test-details.json")
+        TestDetails(task=name.task, search=str(name), details=tested.details).write(details)
+        FinalMetrics(
+            task=name.task,
+            search=str(name),
+            seed=parameters.seed,
+            seed_name=f"{parameters.seed}/{name.task}/{name}",
+            dataset=recipe.dataset,
+            round=chosen.round,
+            cell=chosen.cell,
+            key=chosen.cell.key,
+            proxy=ProxyFacts(score=chosen.score, metrics=chosen.metrics, costs=chosen.costs),
+            metrics=tested.metrics,
+            costs=spec.count(chosen.cell, recipe.network, example)[0],
+            complete_costs=spec.count(complete, recipe.network, example)[0],
+        ).write(out)
         doing.outputs += [out, details]
     for key, value in tested.metrics.items():
         click.echo(

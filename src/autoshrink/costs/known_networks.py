@@ -8,22 +8,11 @@ from torch import nn
 from torchvision import models
 
 from autoshrink.costs.counting import measure
+from autoshrink.params.base import Task
+from autoshrink.records.known_networks import KnownNetwork
 
 IMAGE_SIDE = 224
 """ImageNet's usual evaluation size, pixels; all networks here take 3 channels and have 1,000 classes."""
-
-
-@dataclass(frozen=True)
-class Counted:
-    """One counted architecture. ``accuracy_top1`` (in [0, 1]) is what torchvision publishes for its own weights."""
-
-    name: str
-    parameters: int
-    macs: int
-    parameters_with_batch_norm: int
-    macs_with_batch_norm: int
-    accuracy_top1: float | None
-    source: str
 
 
 @dataclass(frozen=True)
@@ -44,18 +33,25 @@ _ARCHITECTURES = (
 )
 
 
-def counted() -> tuple[Counted, ...]:
-    """Return every architecture with its parameters and MACs at 224 x 224 (``counting.measure``'s meaning)."""
+def counted() -> tuple[KnownNetwork, ...]:
+    """Return every architecture with its parameters and MACs at 224 x 224 (``counting.measure``'s meaning).
+
+    ``accuracy_top1`` (in [0, 1]) is what torchvision publishes for its own weights, None where it has none.
+    """
     return tuple(_count(architecture) for architecture in _ARCHITECTURES)
 
 
-def _count(architecture: _Architecture) -> Counted:
+def _count(architecture: _Architecture) -> KnownNetwork:
     with torch.device("meta"):  # shapes are enough, and nothing is drawn
         module = architecture.make()
     counts = measure(module, [torch.zeros(1, 3, IMAGE_SIDE, IMAGE_SIDE)])
     top1 = None
     if architecture.weights is not None:
         top1 = round(architecture.weights.meta["_metrics"]["ImageNet-1K"]["acc@1"] / 100, 5)
-    return Counted(
-        architecture.name, **counts, accuracy_top1=top1, source="counted here on torchvision's implementation"
+    return KnownNetwork(
+        task=Task.CNN,
+        name=architecture.name,
+        source="counted here on torchvision's implementation",
+        **counts,
+        accuracy_top1=top1,
     )

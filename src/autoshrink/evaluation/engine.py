@@ -1,22 +1,23 @@
 """Evaluating a proposal's slots: what the store has is taken from it, the rest is trained and kept at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import UserError
-from autoshrink.evaluation import job_results
 from autoshrink.evaluation.proxy_networks import Networks
 from autoshrink.evaluation.store import Identity, Store
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.sections import TaskProxy
+from autoshrink.records.evaluation import EpochEntry, Evaluation, EvaluationJob
+from autoshrink.records.proposal import Proposal
+from autoshrink.records.record import Metrics
+from autoshrink.records.timing import SlotTiming, TrialTiming
 from autoshrink.runtime import numerics
-from autoshrink.search.rounds import PROPOSAL, section_of
-from autoshrink.search.rounds import VERSION as PROPOSAL_VERSION
+from autoshrink.search.rounds import section_of
 from autoshrink.tasks import availability
 from autoshrink.tasks.spec import spec_of
 
@@ -30,7 +31,7 @@ class Event:
     limit: int
     done: bool
     reused: bool
-    metrics: Mapping[str, Any]
+    metrics: Metrics | EpochEntry
 
 
 def evaluate(
@@ -42,47 +43,47 @@ def evaluate(
     store: Store,
     out: Path,
     tell: Callable[[Event], None],
-) -> tuple[int, int, dict[str, Any]]:
+) -> tuple[int, int, dict[str, SlotTiming]]:
     """Evaluate the proposal's candidates in ``slots``, write their evaluations to ``out``.
 
-    Returns how many were re-used, how many there were, and the timing: device-seconds per slot. Data is read, and torch
+    Returns how many were re-used, how many there were, and what each slot took. Data is read, and torch
     imported, only when something must be trained or measured. In round 1, raises ParameterError when no cell at all can
     be within the objective's limits, before anything is trained.
     """
-    content = artifacts.read_sealed(proposal, PROPOSAL, PROPOSAL_VERSION)
-    if content["task"] != task:
-        raise UserError(f"{proposal}: is a proposal for {content['task']}, not for {task}")
+    proposed = Proposal.read(proposal)
+    if proposed.task != task:
+        raise UserError(f"{proposal}: is a proposal for {proposed.task}, not for {task}")
     recipe = spec_of(task).proxy(parameters)
     fingerprint = artifacts.digest_of_file(data / "manifest.json")
     for file in availability.side_inputs(parameters, "proxy", task):
         fingerprint = artifacts.digest_of([fingerprint, artifacts.digest_of_file(file)])
     networks = Networks(parameters, task, data)
-    evaluations: dict[int, Any] = {}
-    timing: dict[str, Any] = {}
+    evaluations: dict[int, Evaluation] = {}
+    timing: dict[str, SlotTiming] = {}
     reused = 0
     waiting: dict[int, tuple[Identity, Cell]] = {}
-    for item in content["candidates"]:
-        if item["slot"] not in slots:
+    for item in proposed.candidates:
+        if item.slot not in slots:
             continue
-        look = item["fidelity"] or {}
+        epochs, zero_cost = (item.fidelity.epochs, item.fidelity.zero_cost) if item.fidelity else (None, None)
         identity = Identity(
             task,
-            item["key"],
-            _shortened(recipe, look.get("epochs")),
+            item.key,
+            _shortened(recipe, epochs),
             fingerprint,
             parameters.seed,
             parameters.paper_defects,
-            look.get("zero_cost"),
+            zero_cost,
             numerics.effective(parameters.compute.numerics),
         )
         found = store.get(identity)
         if found is None:
-            waiting[item["slot"]] = (identity, Cell.from_json(item["canonical"]))
+            waiting[item.slot] = (identity, item.canonical)
             continue
         reused += 1
-        evaluations[item["slot"]] = found
-        timing[str(item["slot"])] = {**store.timing(identity), "reused": True}
-        tell(Event(item["slot"], len(found["history"]), recipe.training.epochs, True, True, found["metrics"]))
+        evaluations[item.slot] = found
+        timing[str(item.slot)] = _slot(store.timing(identity), reused=True)
+        tell(Event(item.slot, len(found.history), recipe.training.epochs, True, True, found.metrics))
 
     measurements = None
     objective = section_of(parameters, task).objective
@@ -91,7 +92,7 @@ def evaluate(
         from autoshrink.evaluation.measured import Measurements
 
         measurements = Measurements(parameters, task, networks, fingerprint, store.folder.parent)
-        if content["round"] == 1:
+        if proposed.round == 1:
             limits.check(parameters, task, measurements)
 
     if waiting:
@@ -103,25 +104,28 @@ def evaluate(
             slots_of.setdefault(identity.key, []).append(slot)
         wanted = {key: waiting[same[0]] for key, same in slots_of.items()}
 
-        def tell_epoch(key: str, entry: Mapping[str, Any]) -> None:
+        def tell_epoch(key: str, entry: EpochEntry) -> None:
             limit = wanted[key][0].proxy.training.epochs
-            tell(Event(slots_of[key][0], entry["epoch"] + 1, limit, False, False, entry))
+            tell(Event(slots_of[key][0], int(entry["epoch"] or 0) + 1, limit, False, False, entry))
 
-        for key, found, seconds in scheduler.fill(store, wanted, networks.drawn, parameters.compute, tell_epoch):
+        for key, found, took in scheduler.fill(store, wanted, networks.drawn, parameters.compute, tell_epoch):
             for slot in slots_of[key]:
                 evaluations[slot] = found
-                timing[str(slot)] = {**seconds, "reused": False}
+                timing[str(slot)] = _slot(took, reused=False)
                 limit = wanted[key][0].proxy.training.epochs
-                tell(Event(slot, len(found["history"]), limit, True, False, found["metrics"]))
+                tell(Event(slot, len(found.history), limit, True, False, found.metrics))
 
     if measurements is not None and objective.needs_measuring:
-        cells = {item["slot"]: Cell.from_json(item["canonical"]) for item in content["candidates"]}
         for slot, evaluation in evaluations.items():
-            costs = {**evaluation["costs"], **measurements.of(cells[slot])}
-            evaluations[slot] = {**evaluation, "costs": costs}
+            costs = {**evaluation.costs, **measurements.of(proposed.candidates[slot].canonical)}
+            evaluations[slot] = evaluation.model_copy(update={"costs": costs})
 
-    job_results.write(out, content, evaluations)
-    return reused, len(evaluations), {"slots": timing}
+    EvaluationJob.of(task, proposed.search, proposed.round, evaluations).write(out)
+    return reused, len(evaluations), timing
+
+
+def _slot(timing: TrialTiming, reused: bool) -> SlotTiming:
+    return SlotTiming(device_seconds=timing.device_seconds, device=timing.device, reused=reused)
 
 
 def _shortened(recipe: TaskProxy, epochs: int | None) -> TaskProxy:

@@ -8,13 +8,13 @@ captured as a CUDA graph and replayed with one launch. Numbers reach the host on
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import torch
 
+from autoshrink.records.evaluation import EpochEntry, TrialResult
 from autoshrink.tasks.spec import ProxyTrial
 
-Entry = dict[str, Any]
 Key = TypeVar("Key")
 
 
@@ -23,8 +23,8 @@ class Progress(Generic[Key]):
     """A candidate ended an epoch, or, with ``result``, its training, which took ``seconds`` of the device."""
 
     key: Key
-    entry: Entry
-    result: dict[str, Any] | None = None
+    entry: EpochEntry
+    result: TrialResult | None = None
     seconds: float = 0.0
 
 
@@ -33,7 +33,7 @@ def in_turn(work: Iterable[tuple[Key, Callable[[], ProxyTrial]]]) -> Iterator[Pr
     for key, make in work:
         started = time.perf_counter()
         candidate = make()
-        entry: Entry = {}
+        entry: EpochEntry = {}
         while not candidate.done:
             entry = candidate.run_epoch()
             yield Progress(key, entry)
@@ -52,11 +52,11 @@ class Lane(Protocol):
         """Launch the next epoch."""
         ...
 
-    def end_epoch(self) -> Entry:
+    def end_epoch(self) -> EpochEntry:
         """Wait for the epoch launched and return its record."""
         ...
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> TrialResult:
         """Return what the candidate came to."""
         ...
 
@@ -170,12 +170,12 @@ class GraphLane:
                     self._candidate.run(step)
                     self._seen.add(step)
 
-    def end_epoch(self) -> Entry:
+    def end_epoch(self) -> EpochEntry:
         """Wait for the epoch launched and return its record."""
         with torch.cuda.stream(self._stream):
             return self._candidate.end_epoch()
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> TrialResult:
         """Return what the candidate came to."""
         return self._candidate.result()
 

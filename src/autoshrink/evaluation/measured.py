@@ -5,10 +5,12 @@ on: the cell, the network around it, and for a latency the device; so it is meas
 again sees the same numbers.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import torch
+from pydantic import JsonValue
 
 from autoshrink.cells.cell import Cell
 from autoshrink.costs import latency, memory
@@ -17,9 +19,17 @@ from autoshrink.evaluation.proxy_networks import Networks
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.records.record import Number, SealedRecord
 from autoshrink.tasks.spec import spec_of
 
-KIND, VERSION = "measurement", 1
+
+class Measurement(SealedRecord):
+    """One measured cost, and all that it depends on."""
+
+    KIND: ClassVar = "measurement"
+
+    identity: Mapping[str, JsonValue]
+    value: Number
 
 
 class Measurements:
@@ -31,13 +41,17 @@ class Measurements:
         section, recipe = spec.search(parameters), spec.proxy(parameters)
         self._objective, self._networks, self._folder = section.objective, networks, folder / "measurements"
         self._compute = parameters.compute
-        self._about = {"task": str(task), "network": recipe.network.model_dump(mode="json"), "data": data}
+        self._about: dict[str, JsonValue] = {
+            "task": str(task),
+            "network": recipe.network.model_dump(mode="json"),
+            "data": data,
+        }
 
-    def of(self, cell: Cell) -> dict[str, Any]:
+    def of(self, cell: Cell) -> dict[str, Number]:
         """Return the measured costs of a cell that the objective asks for: ``latency_ms``, ``activation_bytes``."""
         from autoshrink.runtime import devices
 
-        found: dict[str, Any] = {}
+        found: dict[str, Number] = {}
         if self._objective.memory_weight > 0:
             found["activation_bytes"] = self._kept({"cost": "activation_bytes"}, cell, None)
         if self._objective.needs_latency:
@@ -46,24 +60,24 @@ class Measurements:
             found["latency_ms"] = self._kept(about, cell, device)
         return found
 
-    def counted(self, cell: Cell) -> dict[str, Any]:
+    def counted(self, cell: Cell) -> dict[str, Number]:
         """Return all costs of a cell that limits may bound, without training it."""
         return {**self._networks.count(cell), **self.of(cell)}
 
-    def _kept(self, about: dict[str, Any], cell: Cell, device: torch.device | None) -> Any:
-        identity = {**self._about, **about, "cell": cell.key}
+    def _kept(self, about: dict[str, str], cell: Cell, device: torch.device | None) -> Number:
+        identity: dict[str, JsonValue] = {**self._about, **about, "cell": cell.key}
         key = artifacts.digest_of(identity)
         path = self._folder / key[:2] / f"{key}.json"
         if path.exists():
             try:
-                return artifacts.read_sealed(path, KIND, VERSION)["value"]
+                return Measurement.read(path).value
             except ArtifactError:
                 artifacts.set_aside(path, "damaged")
         module, inputs = self._networks.build(cell.canonical())
-        value: Any
+        value: Number
         if device is None:
             value = memory.peak_activation_bytes(module, inputs)
         else:
             value = latency.measure(module, inputs, device)
-        artifacts.write_sealed(path, KIND, VERSION, {"identity": identity, "value": value})
+        Measurement(identity=identity, value=value).write(path)
         return value

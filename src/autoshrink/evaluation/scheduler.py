@@ -8,9 +8,12 @@ from typing import Any
 import torch
 
 from autoshrink.cells.cell import Cell
+from autoshrink.errors import ArtifactError
 from autoshrink.evaluation import lanes, workers, zero_cost
 from autoshrink.evaluation.store import Identity, Store
 from autoshrink.params.root import Compute
+from autoshrink.records.evaluation import EpochEntry, Evaluation, TrialResult
+from autoshrink.records.timing import TrialTiming
 from autoshrink.runtime import devices
 from autoshrink.tasks.spec import ProxyTrial, spec_of
 
@@ -23,8 +26,8 @@ def fill(
     wanted: Mapping[str, tuple[Identity, Cell]],
     drawn: Any,
     compute: Compute,
-    tell: Callable[[str, Mapping[str, Any]], None],
-) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    tell: Callable[[str, EpochEntry], None],
+) -> Iterator[tuple[str, Evaluation, TrialTiming]]:
     """Evaluate the candidates ``wanted``, by their identities' keys; yield each one's key, evaluation and timing.
 
     ``drawn`` is the proxy's data; ``tell`` hears of every epoch. What another process puts into the store meanwhile is
@@ -34,12 +37,12 @@ def fill(
     if device.type == "cuda" and wanted:
         drawn = spec_of(next(iter(wanted.values()))[0].task).to_device(drawn, device)
 
-    def finished(key: str, result: Mapping[str, Any], seconds: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
-        timing = {"device_seconds": round(seconds, 3), "device": str(device)}
+    def finished(key: str, result: TrialResult, seconds: float) -> tuple[str, Evaluation, TrialTiming]:
+        timing = TrialTiming(device_seconds=round(seconds, 3), device=str(device))
         # the timing first: an evaluation that is there has all that belongs to it
         store.put_timing(wanted[key][0], timing)
-        content = store.put(wanted[key][0], result)
-        return key, content, timing
+        evaluation = store.put(wanted[key][0], result)
+        return key, evaluation, timing
 
     quicker: list[str] = []
     trained: dict[str, tuple[Identity, Cell]] = {}
@@ -67,9 +70,10 @@ def fill(
         else:
             yield finished(progress.key, progress.result, progress.seconds)
     for key in quicker:
-        content = store.get(trained[key][0])
-        assert content is not None, "an evaluation has vanished from the store"
-        yield key, content, store.timing(trained[key][0])
+        evaluation = store.get(trained[key][0])
+        if evaluation is None:
+            raise ArtifactError(f"{store.path(key)}: has vanished while it was waited for; run again")
+        yield key, evaluation, store.timing(trained[key][0])
 
 
 def train(work: Work, count: int, compute: Compute, device: torch.device) -> Iterator[lanes.Progress[str]]:

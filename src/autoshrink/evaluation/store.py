@@ -19,10 +19,11 @@ from autoshrink.lineage import records
 from autoshrink.params.base import Task
 from autoshrink.params.root import PaperDefects
 from autoshrink.params.sections import TaskProxy, sections_of
+from autoshrink.records.evaluation import Evaluation, EvaluationIdentity, TrialResult
+from autoshrink.records.timing import EvaluationTiming, TrialTiming
 from autoshrink.runtime import seeds
 from autoshrink.tasks import code
 
-KIND, VERSION = "evaluation", 1
 log = logging.getLogger(__name__)
 
 
@@ -42,27 +43,26 @@ class Identity:
     zero_cost: str | None = None
     numerics: str = "portable"
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the identity as JSON values. The data's name is left out: its digest says what it is."""
-        recipe = self.proxy.model_dump(mode="json", exclude={"dataset"})
+    def record(self) -> EvaluationIdentity:
+        """Return the identity as an evaluation's file has it. The data's name is left out: its digest says what it
+        is."""
         defects = self.defects.model_dump(mode="json") if sections_of(self.task).paper_defects else {}
-        untrained = {} if self.zero_cost is None else {"zero_cost": self.zero_cost}
-        return {
-            **untrained,
-            "evaluator": code.evaluator(self.task, trained=self.zero_cost is None),
-            "task": str(self.task),
-            "cell": self.cell,
-            "proxy": recipe,
-            "data": self.data,
-            "seed": self.seed,
-            "defects": sorted(name for name, is_on in defects.items() if is_on),
-            "numerics": self.numerics,
-        }
+        return EvaluationIdentity(
+            evaluator=code.evaluator(self.task, trained=self.zero_cost is None),
+            task=self.task,
+            cell=self.cell,
+            proxy=self.proxy.model_dump(mode="json", exclude={"dataset"}),
+            data=self.data,
+            seed=self.seed,
+            defects=tuple(sorted(name for name, is_on in defects.items() if is_on)),
+            numerics=self.numerics,
+            zero_cost=self.zero_cost,
+        )
 
     @property
     def key(self) -> str:
         """The sha256 that the evaluation is kept under."""
-        return artifacts.digest_of(self.to_json())
+        return artifacts.digest_of(self.record().to_json())
 
     @property
     def candidate_seed(self) -> int:
@@ -84,8 +84,8 @@ class Store:
         """Return where the evaluation of this key is kept."""
         return self.folder / key[:2] / f"{key}.json"
 
-    def get(self, identity: Identity) -> dict[str, Any] | None:
-        """Return the evaluation's content, or None where there is none. A damaged one is set aside and logged.
+    def get(self, identity: Identity) -> Evaluation | None:
+        """Return the evaluation, or None where there is none. A damaged one is set aside and logged.
 
         Raises ArtifactError where a file stands in its place that no record says AutoShrink wrote.
         """
@@ -93,8 +93,8 @@ class Store:
         if not path.exists():
             return None
         try:
-            content = artifacts.read_sealed(path, KIND, VERSION)
-            if content["identity"] != identity.to_json():
+            found = Evaluation.read(path)
+            if found.identity != identity.record():
                 raise ArtifactError(f"{path}: is the evaluation of something else")
         except ArtifactError as error:
             if not records.path_of(path).is_file() and not artifacts.is_sealed(path):
@@ -102,23 +102,25 @@ class Store:
             moved = artifacts.set_aside(path, "damaged")
             log.warning("%s; set aside as %s and evaluated again", error, moved.name)
             return None
-        return content
+        return found
 
-    def put(self, identity: Identity, result: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep a result and return the evaluation's content."""
-        content = {"key": identity.key, "identity": identity.to_json(), "seed": identity.candidate_seed, **result}
+    def put(self, identity: Identity, result: TrialResult) -> Evaluation:
+        """Keep a result and return the evaluation."""
+        evaluation = Evaluation(
+            key=identity.key, identity=identity.record(), seed=identity.candidate_seed, **dict(result)
+        )
         path = self.path(identity.key)
         if self.made_by is not None:
             # the record first: whatever happens in between, no evaluation stands without its origin
-            digest = hashlib.sha256(artifacts.sealed_bytes(KIND, VERSION, content)).hexdigest()
+            digest = hashlib.sha256(evaluation.sealed()).hexdigest()
             records.write(path, {}, {path: digest}, self.made_by())
-        artifacts.write_sealed(path, KIND, VERSION, content)
-        return content
+        evaluation.write(path)
+        return evaluation
 
-    def put_timing(self, identity: Identity, timing: Mapping[str, Any]) -> None:
+    def put_timing(self, identity: Identity, timing: TrialTiming) -> None:
         """Keep what the evaluation took beside it; no digest covers it."""
-        artifacts.write_timing(self.path(identity.key), timing)
+        EvaluationTiming(**dict(timing)).write_beside(self.path(identity.key))
 
-    def timing(self, identity: Identity) -> dict[str, Any]:
+    def timing(self, identity: Identity) -> TrialTiming:
         """Return what the evaluation took, empty where that is not known."""
-        return artifacts.read_timing(self.path(identity.key))
+        return EvaluationTiming.beside(self.path(identity.key))

@@ -8,13 +8,14 @@ import torch
 from autoshrink.cells.cell import Cell
 from autoshrink.params.base import Task
 from autoshrink.params.sections import TaskProxy
+from autoshrink.records.evaluation import TrialResult
 from autoshrink.tasks.spec import spec_of
 
 
 def evaluate(
     task: Task, cell: Cell, proxy: TaskProxy, data: Any, seed: int, device: torch.device, method: str
-) -> dict[str, Any]:
-    """Return the evaluation of a candidate that is not trained, as JSON values of the form that training gives.
+) -> TrialResult:
+    """Return what a candidate that is not trained comes to, in the form that training gives.
 
     ``metrics[method]`` is the value, greater is better, None where it is not finite; the task's own metric is None. The
     network is the one that training would start from. ``data`` is the task's proxy data; ``seed`` the candidate's own.
@@ -27,4 +28,4 @@ def evaluate(
         "loss": None,
         "best_epoch": None,
     }
-    return {"metrics": metrics, "history": [], "stopped": "untrained", "costs": costs}
+    return TrialResult(metrics=metrics, history=(), stopped="untrained", costs=costs)

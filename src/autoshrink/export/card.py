@@ -11,15 +11,15 @@ from autoshrink.export.licences import licence
 from autoshrink.files import artifacts
 from autoshrink.inference.models import Trained
 from autoshrink.lineage import records
+from autoshrink.records.best import Best
+from autoshrink.records.metrics import FinalMetrics
 from autoshrink.report.metrics import quantity
-from autoshrink.search import rounds
 from autoshrink.tasks.spec import spec_of
 
 if TYPE_CHECKING:
     from autoshrink.export.formats import Written
 
 NAME, DRAWING = "README.md", "cell.svg"
-METRICS, METRICS_VERSION = "metrics", 1
 _METRICS = {
     "accuracy_top1": "accuracy (top-1)",
     "accuracy_top5": "accuracy (top-5)",
@@ -65,15 +65,15 @@ def _results(trained: Trained) -> str:
     path = None if trained.search is None else trained.search / "metrics.json"
     if path is None or not path.is_file():
         return ""
-    content = artifacts.read_sealed(path, METRICS, METRICS_VERSION)
-    rows = [f"| {_METRICS.get(key, key)} | {_number(key, value)} |" for key, value in content["metrics"].items()]
+    content = FinalMetrics.read(path)
+    rows = [f"| {_METRICS.get(key, key)} | {_number(key, value)} |" for key, value in content.metrics.items()]
     unit = f"per {spec_of(trained.task).unit}"
     for key, name in (("parameters", "parameters"), ("macs", f"multiply-accumulates {unit}")):
-        own, complete = content["costs"][key], content["complete_costs"][key]
+        own, complete = content.costs[key], content.complete_costs[key]
         share = f" ({100 * own / complete:.0f} % of the complete cell's)" if complete else ""
         rows.append(f"| {name} | {quantity(own)}{share} |")
     return (
-        f"## How good it is, and what it costs\n\nMeasured once, on the test split of `{content['dataset']}`, which "
+        f"## How good it is, and what it costs\n\nMeasured once, on the test split of `{content.dataset}`, which "
         "neither the search nor the training has seen. Costs leave batch norm out, as the paper does.\n\n"
         "| | |\n| --- | --- |\n" + "\n".join(rows)
     )
@@ -105,11 +105,11 @@ def _training(trained: Trained) -> str:
         f"{recipe['learning_rate']:g}, root seed {origin['seed']}; the whole recipe is in the model's `model.json`."
     ]
     if trained.search is not None:
-        _, best = rounds.read_best(trained.search / "best.json")
-        metrics = ", ".join(f"{key} {value:.4g}" for key, value in best["metrics"].items() if isinstance(value, float))
+        best = Best.read(trained.search / "best.json")
+        metrics = ", ".join(f"{key} {value:.4g}" for key, value in best.metrics.items() if isinstance(value, float))
         lines.append(
-            f"The cell is that of round {best['round']} of the search `{best['task']}/{best['search']}`: score "
-            f"{best['score']:.4f}, on the search's proxy {metrics}."
+            f"The cell is that of round {best.round} of the search `{best.task}/{best.search}`: score "
+            f"{best.score:.4f}, on the search's proxy {metrics}."
         )
     return "## Search and training\n\n" + "\n".join(lines)
 

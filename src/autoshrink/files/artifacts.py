@@ -206,11 +206,3 @@ def timing_path(path: Path) -> Path:
 def write_timing(path: Path, timing: Mapping[str, Any]) -> None:
     """Write the timing of the artifact ``path`` beside it, sealed, so that a damaged one is found out."""
     write_sealed(timing_path(path), TIMING, TIMING_VERSION, dict(timing))
-
-
-def read_timing(path: Path) -> dict[str, Any]:
-    """Return ``path``'s timing; empty where it is missing or damaged, for no result depends on it."""
-    try:
-        return read_sealed(timing_path(path), TIMING, TIMING_VERSION)
-    except ArtifactError:
-        return {}

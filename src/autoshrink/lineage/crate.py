@@ -22,6 +22,7 @@ from autoshrink.lineage import graph, records, telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
 from autoshrink.lineage.verify import LEFTOVER, SET_ASIDE
+from autoshrink.records.timing import StepTiming
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -153,7 +154,7 @@ def _add_actions(packing: _Packing, steps: list[Record]) -> dict[str, list[Entit
         action["instrument"] = packing.crate.dereference(tools[record.verb])
         action["object"] = [*read, *parameters, packing.files[record.path]]
         action["result"] = made
-        usage = artifacts.read_timing(record.artifact).get("seconds")
+        usage = StepTiming.beside(record.artifact).to_json().get("seconds")
         if usage is not None:
             seconds = _value(packing, f"{place}#seconds", "seconds", usage)
             seconds["propertyID"] = "https://schema.org/duration"
@@ -175,7 +176,7 @@ def _value(packing: _Packing, identifier: str, name: str, value: Any) -> Entity:
 
 
 def _times(record: Record) -> dict[str, str]:
-    timing = artifacts.read_timing(record.artifact)
+    timing = StepTiming.beside(record.artifact).to_json()
     names = {"startTime": "started", "endTime": "ended"}
     return {name: timing[key] for name, key in names.items() if key in timing}
 

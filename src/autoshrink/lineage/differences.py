@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autoshrink.files import artifacts
 from autoshrink.lineage import telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
+from autoshrink.records.timing import StepTiming
 
 ABSENT = "(absent)"
 Facts = dict[str, str]
@@ -79,7 +79,7 @@ def _environment(run: Run) -> Facts:
         for key, value in record.facts.get("compute", {}).items()
     )
     # the machine differs between runs that are the same, so timings hold it and not records
-    timings = (artifacts.read_timing(record.artifact) for record in _all(run))
+    timings = (StepTiming.beside(record.artifact).to_json() for record in _all(run))
     machines = ({"cpu": timing["cpu"]} for timing in timings if isinstance(timing.get("cpu"), str))
     return _gathered([*libraries, *compute, *machines])
 

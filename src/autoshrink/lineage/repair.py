@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from autoshrink.errors import UserError
+from autoshrink.errors import ArtifactError, UserError
 from autoshrink.files import artifacts
 from autoshrink.lineage import records, verify
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
 from autoshrink.lineage.verify import Finding, Verdict
+from autoshrink.records.evaluation import Evaluation
+from autoshrink.records.timing import StepTiming
 
 
 @dataclass(frozen=True)
@@ -149,14 +151,14 @@ class _Plan:
         It is sealed, and a record says that a step read it, or a step's record or timing stands beside it, or it is an
         evaluation under its own key.
         """
-        beside = records.path_of(path) in self.run.damaged or artifacts.read_timing(path) or path in self._read
+        beside = records.path_of(path) in self.run.damaged or StepTiming.beside(path).to_json() or path in self._read
         if not beside and len(path.stem) != 64:
             return False
         return artifacts.is_sealed(path) and bool(beside or _key_of(path) == path.stem)
 
     def _is_record(self, path: Path, artifact: Path) -> bool:
         """Return whether a file named as a record, which cannot be read as one, was one of the pipeline's."""
-        if artifact in self._read or artifacts.read_timing(artifact) or artifacts.is_sealed(artifact):
+        if artifact in self._read or StepTiming.beside(artifact).to_json() or artifacts.is_sealed(artifact):
             return True
         try:
             with artifacts.opened(path) as file:
@@ -165,8 +167,11 @@ class _Plan:
             return False
 
 
-def _key_of(path: Path) -> object:
-    return artifacts.read_sealed(path, "evaluation", 1).get("key") if artifacts.kind_of(path) == "evaluation" else None
+def _key_of(path: Path) -> str | None:
+    try:
+        return Evaluation.read(path).key
+    except ArtifactError:
+        return None
 
 
 def _all(record: Record) -> list[Path]:

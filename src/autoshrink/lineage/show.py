@@ -6,10 +6,10 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
-from autoshrink.files import artifacts
 from autoshrink.lineage import telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
+from autoshrink.records.timing import StepTiming
 
 
 def tree(run: Run, record: Record) -> Tree:
@@ -41,7 +41,7 @@ def as_json(run: Run, record: Record) -> dict[str, Any]:
                 "what": telling.what(item),
                 "inputs": _named(item.inputs),
                 "outputs": _named(item.outputs),
-                "timing": artifacts.read_timing(item.artifact),
+                "timing": StepTiming.beside(item.artifact).to_json(),
             }
             for item in run.ancestors(record)
         ],

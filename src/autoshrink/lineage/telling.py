@@ -9,6 +9,7 @@ from autoshrink.files import artifacts
 from autoshrink.lineage import records
 from autoshrink.lineage.records import Record
 from autoshrink.params.base import Task
+from autoshrink.records.timing import StepTiming
 from autoshrink.tasks.spec import spec_of
 
 Content = Mapping[str, Any]
@@ -43,8 +44,8 @@ def code(record: Record) -> str:
 
 def machine(record: Record) -> str:
     """Return where, when and how long the step ran; empty where its timing is gone."""
-    timing = artifacts.read_timing(record.artifact)
-    if not isinstance(timing.get("seconds"), int | float):
+    timing = StepTiming.beside(record.artifact).to_json()
+    if "seconds" not in timing:
         return ""
     return f"{timing['seconds']:.1f} s on {timing.get('host', 'a machine')}, {timing.get('started', '')}"
 

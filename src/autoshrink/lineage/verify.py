@@ -14,6 +14,7 @@ from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
 from autoshrink.params import Parameters, markup
 from autoshrink.params.base import Task
+from autoshrink.records.timing import StepTiming
 from autoshrink.workflow.slices import slice_of
 
 ALTERED, MISSING, OUTDATED, ORPHANED = "altered", "missing", "out of date", "orphaned"
@@ -164,7 +165,7 @@ def _beside(run: Run) -> list[Finding]:
         if not timing.is_file():
             findings.append(Finding(MISSING, timing, f"was left by '{record.verb}' and is gone"))
         elif record.path.is_relative_to(run.results):
-            snapshots.add(artifacts.read_timing(record.artifact).get("snapshot"))
+            snapshots.add(StepTiming.beside(record.artifact).snapshot)
     for name in sorted(name for name in snapshots if isinstance(name, str) and _PARAMETERS.match(name)):
         if not (run.results / "params" / name).exists():
             path = run.results / "params" / name

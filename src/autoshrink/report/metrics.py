@@ -1,11 +1,11 @@
 """The metrics table: what this run measured beside what others published, every row saying which and from where."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
 
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.records.known_networks import KnownNetwork
 from autoshrink.report.published import Published, published
 from autoshrink.report.runs import Search
 from autoshrink.tasks.spec import spec_of
@@ -34,7 +34,7 @@ class Row:
     note: str
 
 
-def rows(searches: Sequence[Search], counted: Sequence[Mapping[str, Any]] = ()) -> list[Row]:
+def rows(searches: Sequence[Search], counted: Sequence[KnownNetwork] = ()) -> list[Row]:
     """Return the rows: per task its searches' final models and complete cells, then counted, then published ones.
 
     ``counted`` are the rows of a ``known-networks.json``: known networks whose parameters and MACs our counter counted.
@@ -45,7 +45,7 @@ def rows(searches: Sequence[Search], counted: Sequence[Mapping[str, Any]] = ()) 
         for search in of_task:
             found += _measured(search)
         if of_task:
-            found += [_counted(row) for row in counted if row["task"] == task]
+            found += [_counted(row) for row in counted if row.task == task]
             found += [_published(row) for row in published(task)]
     return found
 
@@ -135,8 +135,8 @@ def notes(parameters: Parameters, searches: Sequence[Search], set_aside: Sequenc
     ]
     for search in searches:
         diverged = sum(candidate.score is None for candidate in search.trained)
-        evaluations = len({candidate.evaluation["key"] for candidate in search.candidates})
-        reused = len({candidate.evaluation["key"] for candidate in search.candidates if candidate.reused})
+        evaluations = len({candidate.evaluation.key for candidate in search.candidates})
+        reused = len({candidate.evaluation.key for candidate in search.candidates if candidate.reused})
         found.append(
             f"{search.task}/{search.name}: {len(search.rounds) - 1} rounds, {len(search.candidates)} candidates, "
             f"{evaluations} distinct evaluations ({reused} taken from the store), {diverged} without a finite score."
@@ -173,15 +173,15 @@ def _measured(search: Search) -> list[Row]:
     content = search.metrics
     if content is None:
         return []
-    metrics, costs, complete = content["metrics"], content["costs"], content["complete_costs"]
+    metrics, costs, complete = content.metrics, content.costs, content.complete_costs
     share = costs["macs"] / complete["macs"] if complete["macs"] else 1.0
     found = Row(
         task=str(search.task),
         name=f"found cell ({search.name}, {len(search.best.cell.edges)} edges)",
         origin=MEASURED,
         source="this run",
-        seed=content["seed_name"],
-        dataset=content["dataset"],
+        seed=content.seed_name,
+        dataset=content.dataset,
         accuracy_top1=metrics.get("accuracy_top1"),
         accuracy_top5=metrics.get("accuracy_top5"),
         perplexity_validation=metrics.get("validation_perplexity"),
@@ -197,8 +197,8 @@ def _measured(search: Search) -> list[Row]:
         name=f"complete cell ({search.name}, {len(search.start.edges)} edges)",
         origin=MEASURED,
         source="this run",
-        seed=content["seed_name"],
-        dataset=content["dataset"],
+        seed=content.seed_name,
+        dataset=content.dataset,
         accuracy_top1=None,
         accuracy_top5=None,
         perplexity_validation=None,
@@ -212,20 +212,21 @@ def _measured(search: Search) -> list[Row]:
     return [found, whole]
 
 
-def _counted(row: Mapping[str, Any]) -> Row:
-    numbers = ("accuracy_top1", "perplexity_validation", "perplexity_test")
+def _counted(row: KnownNetwork) -> Row:
     return Row(
-        task=row["task"],
-        name=row["name"],
+        task=str(row.task),
+        name=row.name,
         origin=COUNTED,
-        source=row["source"],
+        source=row.source,
         seed="",
-        dataset=spec_of(Task(row["task"])).benchmark,
-        **{name: row.get(name) for name in numbers},
+        dataset=spec_of(row.task).benchmark,
+        accuracy_top1=row.accuracy_top1,
+        perplexity_validation=row.perplexity_validation,
+        perplexity_test=row.perplexity_test,
         accuracy_top5=None,
         perplexity_unigram=None,
-        parameters=row["parameters"],
-        macs=row["macs"],
+        parameters=row.parameters,
+        macs=row.macs,
         search_device_hours=None,
         note="parameters and MACs counted here, quality as published",
     )

@@ -93,7 +93,7 @@ def _search(search: Search) -> dict[str, Any]:
         "tested": _tested(search.details or {}),
     }
     if search.metrics is not None:
-        found["metrics"] = {name: search.metrics[name] for name in ("metrics", "costs", "complete_costs", "seed_name")}
+        found["metrics"] = search.metrics.model_dump(include={"metrics", "costs", "complete_costs", "seed_name"})
     if search.training is not None:
         found["training"] = _training(search)
     return found
@@ -113,7 +113,7 @@ def _round(item: Round, cost: str) -> dict[str, Any]:
 
 
 def _candidate(item: EvaluatedCell, cost: str) -> dict[str, Any]:
-    identity, metrics_of = item.evaluation["identity"], item.evaluation["metrics"]
+    identity, metrics_of = item.evaluation.identity, item.evaluation.metrics
     return {
         "id": f"{item.round}.{item.slot}",
         "cell": _cell(item.cell),
@@ -127,14 +127,14 @@ def _candidate(item: EvaluatedCell, cost: str) -> dict[str, Any]:
         "fidelity": _fidelity(item),
         "others": {name: value for name, value in metrics_of.items() if name not in KNOWN},
         "over": item.violation > 0,
-        "history": _columns(item.evaluation["history"]),
+        "history": _columns(item.evaluation.history),
         "bestEpoch": metrics_of.get("best_epoch"),
         "key": item.cell.key,
-        "evaluation": item.evaluation["key"],
+        "evaluation": item.evaluation.key,
         "digest": item.digest,
-        "seed": str(item.evaluation["seed"]),  # 63 bits, more than a JavaScript number holds
-        "data": identity["data"],
-        "evaluator": identity["evaluator"],
+        "seed": str(item.evaluation.seed),  # 63 bits, more than a JavaScript number holds
+        "data": identity.data,
+        "evaluator": identity.evaluator,
         "seconds": item.device_seconds,
         "reused": item.reused,
     }
@@ -144,9 +144,9 @@ def _fidelity(item: EvaluatedCell) -> str | None:
     """Say how a candidate was judged where that was less than a full training."""
     if item.fidelity is None:
         return None
-    if "zero_cost" in item.fidelity:
-        return f"untrained, ranked by {item.fidelity['zero_cost']}"
-    return f"a first look of {item.fidelity['epochs']} epochs"
+    if item.fidelity.zero_cost is not None:
+        return f"untrained, ranked by {item.fidelity.zero_cost}"
+    return f"a first look of {item.fidelity.epochs} epochs"
 
 
 def _tested(details: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -183,7 +183,7 @@ def _tested(details: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _training(search: Search) -> dict[str, Any]:
     assert search.training is not None
-    history = search.training["epochs"]
+    history = search.training.epochs
     columns = [
         name for name in ("train_loss", "validation_loss") if any(entry.get(name) is not None for entry in history)
     ]

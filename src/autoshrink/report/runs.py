@@ -4,20 +4,25 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from autoshrink.cells.cell import Cell, Edge
 from autoshrink.errors import ArtifactError
-from autoshrink.evaluation import job_results
 from autoshrink.files import artifacts
 from autoshrink.params.base import Task
-from autoshrink.search.rounds import BEST, SearchName, read_round
-from autoshrink.search.rounds import VERSION as ROUND_VERSION
+from autoshrink.records import evaluation as evaluations
+from autoshrink.records import round as finished
+from autoshrink.records.best import Best
+from autoshrink.records.evaluation import Evaluation
+from autoshrink.records.history import TrainingHistory
+from autoshrink.records.known_networks import KnownNetwork, KnownNetworks
+from autoshrink.records.metrics import FinalMetrics, TestDetails
+from autoshrink.records.proposal import Fidelity
+from autoshrink.records.timing import SlotTiming, StepTiming
+from autoshrink.search import rounds as search_rounds
+from autoshrink.search.rounds import SearchName
 from autoshrink.tasks.spec import spec_of
-
-METRICS, HISTORY, KNOWN_NETWORKS = "metrics", "history", "known-networks"
-TEST_DETAILS = "test-details"
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class EvaluatedCell:
     ``metric`` is validation accuracy in [0, 1] (CNN) or validation perplexity (RNN), None after a diverged training.
     ``fidelity`` says how it was judged where that was less than a full training, and ``violation`` by how much it
     exceeds the hard limits, 0 within them.
-    ``evaluation`` is the evaluation's content (key, identity, seed, history, ...) and ``digest`` the sha256 of it.
+    ``digest`` is the sha256 of ``evaluation``.
     ``device_seconds`` is what its training took, whenever that was; ``reused``: the store had it before this run asked.
     """
 
@@ -40,9 +45,9 @@ class EvaluatedCell:
     metric: float | None
     costs: Mapping[str, float]
     early_stop: str | None
-    fidelity: Mapping[str, Any] | None
+    fidelity: Fidelity | None
     violation: float
-    evaluation: Mapping[str, Any]
+    evaluation: Evaluation
     digest: str
     device_seconds: float | None
     reused: bool
@@ -80,9 +85,9 @@ class Search:
     rounds: tuple[Round, ...]
     best_round: int
     best_slot: int
-    metrics: Mapping[str, Any] | None
-    training: Mapping[str, Any] | None
-    details: Mapping[str, Any] | None = None
+    metrics: FinalMetrics | None
+    training: TrainingHistory | None
+    details: Mapping[str, JsonValue] | None = None
 
     @property
     def task(self) -> Task:
@@ -122,7 +127,7 @@ class Search:
 
         So the cost of a search does not depend on what a store already held.
         """
-        spent = {candidate.evaluation["key"]: candidate.device_seconds for candidate in self.candidates}
+        spent = {candidate.evaluation.key: candidate.device_seconds for candidate in self.candidates}
         known = [seconds for seconds in spent.values() if seconds is not None]
         return sum(known) / 3600 if len(known) == len(spent) else None
 
@@ -142,16 +147,19 @@ def read_search(folder: Path, name: SearchName, rounds: int | None = None) -> Se
     # rounds that only carry a stopped search's state on have nothing to show
     last = max((item.number for item in read if item.candidates), default=0)
     path = folder / "best.json"
-    answer = artifacts.read_sealed(path, BEST, ROUND_VERSION)
-    number, slot = answer["round"], answer["slot"]
-    if number > last or read[number].candidates[slot].evaluation["key"] != answer["evaluation"]:
+    answer = search_rounds.read(Best, path, name)
+    number, slot = answer.round, answer.slot
+    there = [item.evaluation.key for item in read[number].candidates] if number <= last else []
+    if answer.evaluation not in there[slot : slot + 1]:
         raise ArtifactError(
             f"{path}: names a candidate that round {number} does not have; remove it to have it made again"
         )
-    metrics = _read_if_there(folder / "metrics.json", METRICS)
-    training = _read_if_there(folder / "model" / "history.json", HISTORY)
-    details = _read_if_there(folder / "test-details.json", TEST_DETAILS)
-    return Search(name, read[: last + 1], number, slot, metrics, training, details and details["details"])
+    tested, trained = folder / "metrics.json", folder / "model" / "history.json"
+    metrics = search_rounds.read(FinalMetrics, tested, name) if tested.exists() else None
+    training = TrainingHistory.read(trained) if trained.exists() else None
+    details = folder / "test-details.json"
+    shown = search_rounds.read(TestDetails, details, name).details if details.exists() else None
+    return Search(name, read[: last + 1], number, slot, metrics, training, shown)
 
 
 def read_all(results: Path) -> list[Search]:
@@ -169,7 +177,7 @@ def read_all(results: Path) -> list[Search]:
     return found
 
 
-def read_known_networks(results: Path) -> list[dict[str, Any]]:
+def read_known_networks(results: Path) -> tuple[KnownNetwork, ...]:
     """Return the rows of the counted networks to compare with. Raises ArtifactError where they were not counted."""
     path = results / "report" / "known-networks.json"
     if not path.exists():
@@ -177,8 +185,7 @@ def read_known_networks(results: Path) -> list[dict[str, Any]]:
             f"{path}: missing, and report.known_networks asks for it; make it by "
             f"`autoshrink known-networks --out {path}`, or set report.known_networks to false"
         )
-    rows: list[dict[str, Any]] = artifacts.read_sealed(path, KNOWN_NETWORKS, VERSION)["rows"]
-    return rows
+    return KnownNetworks.read(path).rows
 
 
 def set_aside(folders: Sequence[Path]) -> list[str]:
@@ -187,62 +194,48 @@ def set_aside(folders: Sequence[Path]) -> list[str]:
     return sorted({str(path) for folder in folders for pattern in patterns for path in folder.rglob(pattern)})
 
 
-def _read_if_there(path: Path, kind: str) -> dict[str, Any] | None:
-    return artifacts.read_sealed(path, kind, VERSION) if path.exists() else None
-
-
 def _read_round(folder: Path, name: SearchName) -> Round:
     path = folder / "round.json"
-    content = read_round(path)
-    if {key: content[key] for key in ("task", "search")} != name.to_json():
-        raise ArtifactError(
-            f"{path}: belongs to the search {content['task']}/{content['search']}, not {name.task}/{name}"
-        )
-    evaluations, timing = _read_evaluations(folder) if content["candidates"] else ({}, {})
+    content = search_rounds.read(finished.Round, path, name)
+    found, timing = _read_evaluations(folder) if content.candidates else ({}, {})
     metric = spec_of(name.task).metric.name
     candidates = []
-    for item in content["candidates"]:
-        evaluation = evaluations.get(item["slot"])
-        if evaluation is None or evaluation["key"] != item["evaluation"]:
+    for item in content.candidates:
+        evaluation = found.get(item.slot)
+        if evaluation is None or evaluation.key != item.evaluation:
             raise ArtifactError(
-                f"{path}: slot {item['slot']} was scored by an evaluation that evaluations-*.json beside it lacks; "
+                f"{path}: slot {item.slot} was scored by an evaluation that evaluations-*.json beside it lacks; "
                 "remove the round's files to have it made again"
             )
-        took = timing.get(str(item["slot"]), {})
+        took = timing.get(item.slot)
         candidates.append(
             EvaluatedCell(
-                content["round"],
-                item["slot"],
-                Cell.from_json(item["cell"]),
-                item["origin"],
-                tuple((source, target) for source, target in item["removed"]),
-                item["score"],
-                item["metrics"].get(metric),
-                item["costs"],
-                item["early_stop"],
-                item["fidelity"],
-                item["violation"],
+                content.round,
+                item.slot,
+                item.cell,
+                item.origin,
+                item.removed,
+                item.score,
+                item.metrics.get(metric),
+                item.costs,
+                item.early_stop,
+                item.fidelity,
+                item.violation,
                 evaluation,
-                artifacts.digest_of(evaluation),
-                took.get("device_seconds"),
-                bool(took.get("reused")),
+                artifacts.digest_of(evaluation.to_json()),
+                took.device_seconds if took else None,
+                took is not None and took.reused,
             )
         )
-    return Round(
-        content["round"],
-        Cell.from_json(content["state"]["cell"]),
-        content["state"]["stopped"],
-        tuple(candidates),
-        content["taken"],
-        tuple((source, target) for source, target in content["fell"]),
-    )
+    state = content.state
+    return Round(content.round, state.cell, state.stopped, tuple(candidates), content.taken, content.fell)
 
 
-def _read_evaluations(folder: Path) -> tuple[dict[int, dict[str, Any]], dict[str, Any]]:
-    """Return a round's evaluations, and what they took, by slot (a number, and as JSON has it, text)."""
+def _read_evaluations(folder: Path) -> tuple[dict[int, Evaluation], dict[int, SlotTiming]]:
+    """Return a round's evaluations, and what they took, by slot."""
     # beside each stand its timing and its lineage record, whose names begin alike
     paths = [path for path in folder.glob("evaluations-*.json") if path.stem.removeprefix("evaluations-").isdigit()]
-    timing: dict[str, Any] = {}
+    timing: dict[int, SlotTiming] = {}
     for path in paths:
-        timing.update(artifacts.read_timing(path).get("slots", {}))
-    return job_results.read(paths), timing
+        timing.update({int(slot): took for slot, took in (StepTiming.beside(path).slots or {}).items()})
+    return evaluations.read_round(paths), timing

@@ -3,16 +3,17 @@
 import re
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from autoshrink import params
 from autoshrink.errors import UserError
-from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.records.record import Json
+from autoshrink.records.round import Round
+from autoshrink.records.timing import StepTiming
 from autoshrink.search import rounds
 
 # what `autoshrink evaluate` says of a candidate that is done
@@ -52,12 +53,12 @@ class SearchStatus:
     trained: int
     slots: int
     stopped: str | None
-    best: dict[str, Any] | None
+    best: Mapping[str, float] | None
     seconds_spent: float
     seconds_left: float | None
     jobs: list[Job] = field(default_factory=list)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return the status as JSON values."""
         return asdict(self)
 
@@ -105,8 +106,8 @@ def of(results: Path, parameters: Parameters, task: Task, name: rounds.SearchNam
     number = 0
     while number < len(plan) and (folder / f"round-{number + 1:02d}" / "round.json").exists():
         number += 1
-    finished = [rounds.read_round(folder / f"round-{done:02d}" / "round.json") for done in range(1, number + 1)]
-    stopped = finished[-1]["state"]["stopped"] if finished else None
+    finished = [Round.read(folder / f"round-{done:02d}" / "round.json") for done in range(1, number + 1)]
+    stopped = finished[-1].state.stopped if finished else None
 
     jobs, trained, size = [], 0, 0
     if number < len(plan):
@@ -129,7 +130,7 @@ def of(results: Path, parameters: Parameters, task: Task, name: rounds.SearchNam
         search=str(name),
         round=number,
         rounds=len(plan),
-        candidates=sum(len(content["candidates"]) for content in finished),
+        candidates=sum(len(content.candidates) for content in finished),
         most=most,
         trained=trained,
         slots=size,
@@ -141,14 +142,14 @@ def of(results: Path, parameters: Parameters, task: Task, name: rounds.SearchNam
     )
 
 
-def _best(finished: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _best(finished: Sequence[Round]) -> dict[str, float] | None:
     """Return score, metrics and edges of the best candidate that a round has kept."""
-    kept = [content["candidates"][content["selected"]] for content in finished if content["selected"] is not None]
+    kept = [(answer.score, answer) for content in finished if (answer := content.answer) and answer.score is not None]
     if not kept:
         return None
-    item = max(kept, key=lambda candidate: float(candidate["score"]))
-    metrics = {key: value for key, value in item["metrics"].items() if isinstance(value, float)}
-    return {"score": item["score"], **metrics, "edges": len(item["cell"]["edges"])}
+    score, item = max(kept, key=lambda scored: scored[0])
+    metrics = {key: value for key, value in item.metrics.items() if isinstance(value, float)}
+    return {"score": score, **metrics, "edges": len(item.cell.edges)}
 
 
 def _seconds(folder: Path) -> Iterator[float]:
@@ -156,9 +157,9 @@ def _seconds(folder: Path) -> Iterator[float]:
     for file in folder.glob("round-*/evaluations-*.json"):
         if file.name.endswith((".timing.json", ".lineage.json")):
             continue
-        for slot in artifacts.read_timing(file).get("slots", {}).values():
-            if not slot.get("reused") and slot.get("device_seconds") is not None:
-                yield float(slot["device_seconds"])
+        for slot in (StepTiming.beside(file).slots or {}).values():
+            if not slot.reused and slot.device_seconds is not None:
+                yield slot.device_seconds
 
 
 def _text(log: Path) -> str:
@@ -177,7 +178,7 @@ def _job(name: str, output: Path, log: Path) -> Job:
     return Job(name, "failed" if _FAILURE.search(line) else "running", line, time.time() - written)
 
 
-def numbers(best: dict[str, Any]) -> str:
+def numbers(best: Mapping[str, float]) -> str:
     """Return the best candidate's numbers in words."""
     return ", ".join(f"{key} {value:.4g}" for key, value in best.items())
 

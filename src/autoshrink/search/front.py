@@ -1,7 +1,12 @@
 """The Pareto front of a search's candidates, over quality and every cost."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeVar
+
+from autoshrink.records.record import Numbers
+from autoshrink.records.round import ScoredSlot
+
+Trained = TypeVar("Trained", bound=ScoredSlot)
 
 COSTS = ("macs", "parameters", "latency_ms", "activation_bytes")
 """Costs that a front weighs against quality, where they were counted or measured."""
@@ -21,7 +26,7 @@ def non_dominated(points: Sequence[Sequence[float]]) -> list[int]:
     return sorted(kept)
 
 
-def members(qualities: Sequence[float | None], costs: Sequence[Mapping[str, Any]], higher_is_better: bool) -> list[int]:
+def members(qualities: Sequence[float | None], costs: Sequence[Numbers], higher_is_better: bool) -> list[int]:
     """Return the indices of the candidates that none dominates in quality and every cost.
 
     A cost counts where all candidates have it. One without a finite quality (None) is no member.
@@ -33,13 +38,13 @@ def members(qualities: Sequence[float | None], costs: Sequence[Mapping[str, Any]
     return [known[number] for number in non_dominated(points)]
 
 
-def costs_compared(costs: Sequence[Mapping[str, Any]]) -> list[str]:
+def costs_compared(costs: Sequence[Numbers]) -> list[str]:
     """Return the names of the costs that a front of these candidates compares: those that all of them have."""
     return [name for name in COSTS if all(name in item for item in costs)]
 
 
-def front(candidates: Sequence[Mapping[str, Any]], metric: str, higher_is_better: bool) -> list[Mapping[str, Any]]:
+def front(candidates: Sequence[Trained], metric: str, higher_is_better: bool) -> list[Trained]:
     """Return those of a search's fully trained ``candidates`` that none dominates in ``metrics[metric]`` and cost."""
-    qualities = [item["metrics"].get(metric) for item in candidates]
-    indices = members(qualities, [item["costs"] for item in candidates], higher_is_better)
+    qualities = [item.metrics.get(metric) for item in candidates]
+    indices = members(qualities, [item.costs for item in candidates], higher_is_better)
     return [candidates[index] for index in indices]

@@ -1,25 +1,25 @@
 """What makes one candidate better than another (paper, section 3: the search metric), and how ties are broken."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from autoshrink.cells.cell import Cell
 from autoshrink.params.base import Task
 from autoshrink.params.objective import Costs
 from autoshrink.params.sections import TaskProxy
+from autoshrink.records.record import Metrics, Numbers
 from autoshrink.search.strategy import Scored
 from autoshrink.tasks.spec import spec_of
 
 
-def score(task: Task, objective: Costs, proxy: TaskProxy, cell: Cell, evaluation: Mapping[str, Any]) -> float | None:
+def score(task: Task, objective: Costs, proxy: TaskProxy, cell: Cell, metrics: Metrics, costs: Numbers) -> float | None:
     """Return a candidate's score, or None where it has no finite one (a diverged training; no cost to take the log of).
 
-    ``evaluation`` is an evaluation's content (``metrics`` and ``costs``); ``objective`` and ``proxy`` are the task's.
+    ``metrics`` and ``costs`` are its evaluation's; ``objective`` and ``proxy`` are the task's. Raises KeyError where
+    the objective asks for a metric or cost that is not there.
     """
-    costs = evaluation["costs"]
     try:
-        value = spec_of(task).score(objective, proxy, cell, evaluation["metrics"], costs)
+        value = spec_of(task).score(objective, proxy, cell, metrics, costs)
         # a cost without weight is not looked at: nobody need have measured it
         if objective.parameters_weight:
             value -= objective.parameters_weight * (math.log10(costs["parameters"]) - 6.0)
@@ -32,7 +32,7 @@ def score(task: Task, objective: Costs, proxy: TaskProxy, cell: Cell, evaluation
     return value if math.isfinite(value) else None
 
 
-def violation(objective: Costs, costs: Mapping[str, Any]) -> float:
+def violation(objective: Costs, costs: Numbers) -> float:
     """Return by how much ``costs`` exceed the objective's hard limits: the sum of relative excesses, 0 within all of
     them."""
     return sum(max(0.0, float(costs[name]) / limit - 1.0) for name, limit in objective.limits.items())

@@ -6,14 +6,17 @@ Sealed JSON, one kind each.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from autoshrink.cells.cell import Cell
 from autoshrink.errors import ArtifactError, UserError
-from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.search import TaskSearch
+from autoshrink.records.best import Best, Front, FrontPoint
+from autoshrink.records.evaluation import Evaluation
+from autoshrink.records.proposal import Proposal, ProposedSlot
+from autoshrink.records.record import SearchRecord
+from autoshrink.records.round import Round, ScoredSlot
 from autoshrink.search import registry
 from autoshrink.search.draws import Draws
 from autoshrink.search.front import front
@@ -21,9 +24,9 @@ from autoshrink.search.objective import preference, score, violation
 from autoshrink.search.strategy import ProposedCell, Scored, State, Strategy
 from autoshrink.tasks.spec import spec_of
 
-ROUND, PROPOSAL, BEST, FRONT = "round", "proposal", "best", "front"
-VERSION = 1
 SEARCH_NAME = r"[a-z][a-z_-]*-\d+"
+
+Kind = TypeVar("Kind", bound=SearchRecord)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class SearchName:
         """Return this search's draws under the root seed."""
         return Draws(root, *self.prefixes)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, str]:
         """Return the name as JSON values."""
         return {"task": str(self.task), "search": str(self)}
 
@@ -105,32 +108,31 @@ def start(parameters: Parameters, name: SearchName, path: Path) -> None:
 
 def propose(parameters: Parameters, name: SearchName, previous: Path, path: Path) -> int:
     """Write the proposal that follows the round in ``previous``; return how many candidates it has."""
-    content = _read_round(previous, name)
-    number = content["round"] + 1
-    state = State.from_json(content["state"])
+    before = read(Round, previous, name)
+    number = before.round + 1
     strategy = strategy_of(parameters, name.task, name.strategy)
     slots = strategy.slots()
     if number > len(slots):
         raise UserError(f"{previous}: is the last round of {name.task}/{name}, which has {len(slots)}")
-    candidates = strategy.propose(state, number, name.draws(parameters.seed))
+    candidates = strategy.propose(State.of(before.state), number, name.draws(parameters.seed))
     if len(candidates) > slots[number - 1]:  # a strategy from outside; its surplus would never be evaluated
         raise UserError(
             f"{name.task}/{name} round {number}: the strategy proposes {len(candidates)} candidates but planned at "
             f"most {slots[number - 1]}; mend its slots()"
         )
-    listed = [
-        {
-            "slot": slot,
-            "cell": candidate.cell.to_json(),
-            "canonical": candidate.cell.canonical().to_json(),
-            "key": candidate.cell.key,
-            "origin": candidate.origin,
-            "removed": [list(edge) for edge in candidate.removed],
-            "fidelity": None if candidate.fidelity is None else dict(candidate.fidelity),
-        }
+    listed = tuple(
+        ProposedSlot(
+            slot=slot,
+            cell=candidate.cell,
+            canonical=candidate.cell.canonical(),
+            key=candidate.cell.key,
+            origin=candidate.origin,
+            removed=candidate.removed,
+            fidelity=candidate.fidelity,
+        )
         for slot, candidate in enumerate(candidates)
-    ]
-    artifacts.write_sealed(path, PROPOSAL, VERSION, {**name.to_json(), "round": number, "candidates": listed})
+    )
+    Proposal(task=name.task, search=str(name), round=number, candidates=listed).write(path)
     return len(listed)
 
 
@@ -139,59 +141,66 @@ def select(
     name: SearchName,
     previous: Path,
     proposal: Path,
-    evaluations: Mapping[int, Mapping[str, Any]],
+    evaluations: Mapping[int, Evaluation],
     path: Path,
 ) -> None:
     """Write the finished round: every candidate with its evaluation, costs and score, and the cell that was kept.
 
-    ``evaluations`` maps each slot to an evaluation's content. Raises ArtifactError when one is missing or of another
-    cell.
+    ``evaluations`` are those of the proposal's slots. Raises ArtifactError when one is missing or of another cell.
     """
-    content = _read_round(previous, name)
-    before = State.from_json(content["state"])
-    proposed = _of_search(artifacts.read_sealed(proposal, PROPOSAL, VERSION), proposal, name)
-    if proposed["round"] != content["round"] + 1:
-        raise ArtifactError(
-            f"{proposal}: proposes round {proposed['round']}, but {previous} is round {content['round']}"
-        )
+    last = read(Round, previous, name)
+    before = State.of(last.state)
+    proposed = read(Proposal, proposal, name)
+    if proposed.round != last.round + 1:
+        raise ArtifactError(f"{proposal}: proposes round {proposed.round}, but {previous} is round {last.round}")
     section = section_of(parameters, name.task)
     spec = spec_of(name.task)
     proxy = spec.proxy(parameters)
     scored, listed = [], []
-    for item in proposed["candidates"]:
-        evaluation = evaluations.get(item["slot"])
+    for item in proposed.candidates:
+        evaluation = evaluations.get(item.slot)
         if evaluation is None:
             raise ArtifactError(
-                f"{proposal}: slot {item['slot']} has no evaluation; run the evaluation jobs of this round"
+                f"{proposal}: slot {item.slot} has no evaluation; run the evaluation jobs of this round"
             )
-        if evaluation["identity"]["cell"] != item["key"]:
+        if (evaluation.identity.task, evaluation.identity.cell) != (name.task, item.key):
             raise ArtifactError(
-                f"{proposal}: the evaluation of slot {item['slot']} is of another cell; remove it and run again"
+                f"{proposal}: the evaluation of slot {item.slot} is of another cell; remove it and run again"
             )
-        cell = Cell.from_json(item["cell"])
         # an untrained network has no accuracy to score, only what ranks it
-        untrained = item["fidelity"] is not None and "zero_cost" in item["fidelity"]
-        value = None if untrained else score(name.task, section.objective, proxy, cell, evaluation)
-        excess = violation(section.objective, evaluation["costs"])
-        removed = tuple((source, target) for source, target in item["removed"])
-        candidate = ProposedCell(cell, item["origin"], removed, item["fidelity"])
-        scored.append(Scored(candidate, value, excess, evaluation["metrics"]))
-        costs = {**evaluation["costs"], **spec.further_costs(proxy, cell)}
+        untrained = item.fidelity is not None and item.fidelity.zero_cost is not None
+        metrics, costs = evaluation.metrics, evaluation.costs
+        try:
+            value = None if untrained else score(name.task, section.objective, proxy, item.cell, metrics, costs)
+            excess = violation(section.objective, costs)
+        except KeyError as missing:
+            raise ArtifactError(
+                f"{proposal}: the evaluation of slot {item.slot} lacks {missing}, which search.{name.task}.objective "
+                "asks for; remove the round's evaluations-*.json and run again"
+            ) from None
+        candidate = ProposedCell(item.cell, item.origin, item.removed, item.fidelity)
+        scored.append(Scored(candidate, value, excess, metrics))
+        costs = {**costs, **spec.further_costs(proxy, item.cell)}
         listed.append(
-            {
-                **{key: item[key] for key in ("slot", "cell", "key", "origin", "removed", "fidelity")},
-                "evaluation": evaluation["key"],
-                "metrics": evaluation["metrics"],
-                "epochs": len(evaluation["history"]),
-                "early_stop": evaluation["stopped"],
-                "costs": costs,
-                "score": value,
-                "violation": excess,
-            }
+            ScoredSlot(
+                slot=item.slot,
+                cell=item.cell,
+                key=item.key,
+                origin=item.origin,
+                removed=item.removed,
+                fidelity=item.fidelity,
+                evaluation=evaluation.key,
+                metrics=metrics,
+                epochs=len(evaluation.history),
+                early_stop=evaluation.stopped,
+                costs=costs,
+                score=value,
+                violation=excess,
+            )
         )
     strategy = strategy_of(parameters, name.task, name.strategy)
-    selection = strategy.select(before, proposed["round"], scored, name.draws(parameters.seed))
-    _write_round(path, name, proposed["round"], selection.state, listed, selection.slot, before)
+    selection = strategy.select(before, proposed.round, scored, name.draws(parameters.seed))
+    _write_round(path, name, proposed.round, selection.state, listed, selection.slot, before)
 
 
 def best(name: SearchName, paths: Sequence[Path], path: Path) -> None:
@@ -199,16 +208,14 @@ def best(name: SearchName, paths: Sequence[Path], path: Path) -> None:
 
     Raises UserError when no round selected a candidate.
     """
-    finalists = []
-    over_a_limit = False
-    for file in paths:
-        content = _read_round(file, name)
-        over_a_limit |= any(item["violation"] > 0 for item in content["candidates"])
-        if content["selected"] is not None:
-            item = content["candidates"][content["selected"]]
-            finalists.append((preference(item["score"], Cell.from_json(item["cell"])), content["round"], item))
+    finished = [read(Round, file, name) for file in paths]
+    finalists = [
+        (preference(item.score, item.cell), content.round, item)
+        for content in finished
+        if (item := content.answer) is not None and item.score is not None
+    ]
     if not finalists:
-        if over_a_limit:
+        if any(item.violation > 0 for content in finished for item in content.candidates):
             raise UserError(
                 f"{name.task}/{name}: no candidate of any round is within the limits; raise "
                 f"search.{name.task}.objective's max_macs, max_params or max_latency_ms, or lower keep_fraction"
@@ -218,31 +225,25 @@ def best(name: SearchName, paths: Sequence[Path], path: Path) -> None:
             f"lower proxy.{name.task}.training.learning_rate"
         )
     _, number, item = min(finalists, key=lambda finalist: (finalist[0], finalist[1]))
-    artifacts.write_sealed(path, BEST, VERSION, {**name.to_json(), "round": number, **item})
+    Best(task=name.task, search=str(name), round=number, **dict(item)).write(path)
 
 
 def write_front(name: SearchName, paths: Sequence[Path], path: Path) -> None:
     """Write the fully trained candidates that no other dominates in quality and costs, whether selected or not."""
     trained = [
-        {"round": content["round"], **item}
-        for content in (_read_round(file, name) for file in paths)
-        for item in content["candidates"]
-        if item["fidelity"] is None
+        FrontPoint(round=content.round, **dict(item))
+        for content in (read(Round, file, name) for file in paths)
+        for item in content.candidates
+        if item.fidelity is None
     ]
     metric = spec_of(name.task).metric
     undominated = front(trained, metric.name, higher_is_better=metric.higher_is_better)
-    artifacts.write_sealed(path, FRONT, VERSION, {**name.to_json(), "metric": metric.name, "candidates": undominated})
+    Front(task=name.task, search=str(name), metric=metric.name, candidates=tuple(undominated)).write(path)
 
 
-def read_best(path: Path) -> tuple[Cell, dict[str, Any]]:
-    """Read a best-cell file. Raises ArtifactError."""
-    content = artifacts.read_sealed(path, BEST, VERSION)
-    return Cell.from_json(content["cell"]), content
-
-
-def read_round(path: Path) -> dict[str, Any]:
-    """Read a finished round. Raises ArtifactError."""
-    return artifacts.read_sealed(path, ROUND, VERSION)
+def read(kind: type[Kind], path: Path, name: SearchName) -> Kind:
+    """Read a file of the search ``name``. Raises ArtifactError, also where it belongs to another search."""
+    return kind.read(path).belonging_to(name.task, str(name), path)
 
 
 def section_of(parameters: Parameters, task: Task) -> TaskSearch:
@@ -250,38 +251,26 @@ def section_of(parameters: Parameters, task: Task) -> TaskSearch:
     return spec_of(task).search(parameters)
 
 
-def _read_round(path: Path, name: SearchName) -> dict[str, Any]:
-    return _of_search(read_round(path), path, name)
-
-
-def _of_search(content: dict[str, Any], path: Path, name: SearchName) -> dict[str, Any]:
-    found = {key: content[key] for key in ("task", "search")}
-    if found != name.to_json():
-        raise ArtifactError(f"{path}: belongs to the search {found['task']}/{found['search']}, not {name.task}/{name}")
-    return content
-
-
 def _write_round(
     path: Path,
     name: SearchName,
     number: int,
     state: State,
-    candidates: list[dict[str, Any]],
+    candidates: Sequence[ScoredSlot],
     slot: int | None,
     before: State | None,
 ) -> None:
     # over a hard limit, or judged at less than full fidelity: the search may pass through it, but it is no answer
-    answer = slot is not None and candidates[slot]["violation"] == 0 and candidates[slot]["fidelity"] is None
+    answer = slot is not None and candidates[slot].violation == 0 and candidates[slot].fidelity is None
     kept = set(state.cell.edges)
-    fell = [list(edge) for edge in before.cell.edges if edge not in kept] if before else []
-    content = {
-        **name.to_json(),
-        "round": number,
-        "state": state.to_json(),
-        "key": state.cell.key,
-        "candidates": candidates,
-        "taken": slot,
-        "selected": slot if answer else None,
-        "fell": fell,
-    }
-    artifacts.write_sealed(path, ROUND, VERSION, content)
+    Round(
+        task=name.task,
+        search=str(name),
+        round=number,
+        state=state.record(),
+        key=state.cell.key,
+        candidates=tuple(candidates),
+        taken=slot,
+        selected=slot if answer else None,
+        fell=tuple(edge for edge in before.cell.edges if edge not in kept) if before else (),
+    ).write(path)

@@ -10,13 +10,14 @@ next look, and only the last one moves the cell.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from autoshrink.cells.cell import Cell
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import HalvingStrategy, PrerankStrategy
+from autoshrink.records.proposal import Fidelity
 from autoshrink.search.draws import Draws
 from autoshrink.search.objective import rank
 from autoshrink.search.shrink import keep_best, shrink_space
@@ -33,11 +34,11 @@ class Staged:
     options: HalvingStrategy | PrerankStrategy
 
     @property
-    def looks(self) -> list[Mapping[str, Any]]:
+    def looks(self) -> list[Fidelity]:
         """The fidelities of the cheap looks, in order."""
         if isinstance(self.options, PrerankStrategy):
-            return [{"zero_cost": self.options.zero_cost}]
-        return [{"epochs": epochs} for epochs in self.options.epochs]
+            return [Fidelity(zero_cost=self.options.zero_cost)]
+        return [Fidelity(epochs=epochs) for epochs in self.options.epochs]
 
     def slots(self) -> list[int]:
         """Return, for each step and each of its looks, how many candidates there are at most."""
@@ -88,5 +89,4 @@ class Staged:
             return rank(item)
         value = item.metrics[self.options.zero_cost]
         # within limits first; a network that has no finite value comes last; the key decides between equals
-        unknown = value is None
-        return (item.violation > 0, unknown, 0.0 if unknown else -value, item.candidate.cell.key)
+        return (item.violation > 0, value is None, 0.0 if value is None else -value, item.candidate.cell.key)

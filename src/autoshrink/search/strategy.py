@@ -5,39 +5,45 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from autoshrink.cells.cell import Cell
+from autoshrink.records.proposal import Fidelity
+from autoshrink.records.record import Metrics
+from autoshrink.records.round import RoundState
 from autoshrink.search.draws import Draws
+
+Memory = Mapping[str, Any]
+"""JSON values that a strategy remembers from round to round; only the strategy knows what they are."""
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a search stands after a round. ``memory`` is JSON that a strategy may need besides the cell."""
+    """Where a search stands after a round. ``memory`` is what the strategy needs beside the cell."""
 
     cell: Cell
     stopped: str | None = None
-    memory: Mapping[str, Any] = field(default_factory=dict)
+    memory: Memory = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the state as JSON values."""
-        return {"cell": self.cell.to_json(), "stopped": self.stopped, "memory": dict(self.memory)}
+    def record(self) -> RoundState:
+        """Return the state as a round's file keeps it."""
+        return RoundState(cell=self.cell, stopped=self.stopped, memory=self.memory)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "State":
-        """Read what ``to_json`` wrote."""
-        return cls(Cell.from_json(value["cell"]), value["stopped"], value["memory"])
+    def of(cls, record: RoundState) -> "State":
+        """Return the state that a round's file has."""
+        return cls(record.cell, record.stopped, record.memory)
 
 
 @dataclass(frozen=True)
 class ProposedCell:
     """A proposed cell, as a change to the round's starting cell, and how it came about (``origin``, one phrase).
 
-    ``fidelity`` says how it is evaluated where not by the proxy's whole recipe: ``{"epochs": 2}`` (for that many only)
-    or ``{"zero_cost": "naswot"}`` (not trained at all). Such a candidate is a hint and never the search's answer.
+    ``fidelity`` says how it is evaluated where not by the proxy's whole recipe: ``Fidelity(epochs=2)`` (for that many
+    only) or ``Fidelity(zero_cost="naswot")`` (not trained at all). Such a candidate is a hint, never the answer.
     """
 
     cell: Cell
     origin: str
     removed: tuple[tuple[int, int], ...] = ()
-    fidelity: Mapping[str, Any] | None = None
+    fidelity: Fidelity | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Scored:
     candidate: ProposedCell
     score: float | None
     violation: float = 0.0
-    metrics: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from autoshrink.cells.cell import Cell, CellError, Edge
 from autoshrink.errors import DataError
+from autoshrink.study.entries import TableEntry
 
 _NODE = re.compile(r"([A-Za-z0-9_.-]+)\(([0-9,]*)\)")
 
@@ -56,7 +57,7 @@ def cell_of_201(text: str) -> Cell | None:
     return cell if cell.leaves == (len(groups),) else None
 
 
-def read_101(path: Path) -> dict[str, Mapping[str, Any]]:
+def read_101(path: Path) -> dict[str, TableEntry]:
     """Return NAS-Bench-101's evaluations by cell key, from its official TFRecord file; accuracies are means of its
     runs.
 
@@ -83,17 +84,17 @@ def read_101(path: Path) -> dict[str, Mapping[str, Any]]:
     return {key: _evaluation_of_101(by_epochs, parameters[key]) for key, by_epochs in runs.items()}
 
 
-def _evaluation_of_101(by_epochs: Mapping[int, list[tuple[float, float]]], parameters: int) -> Mapping[str, Any]:
+def _evaluation_of_101(by_epochs: Mapping[int, list[tuple[float, float]]], parameters: int) -> TableEntry:
     proxy, final = by_epochs[min(by_epochs)], by_epochs[max(by_epochs)]
-    return {
-        "metrics": {
+    return TableEntry(
+        {
             "accuracy": sum(validation for validation, _ in proxy) / len(proxy),
             "test": sum(test for _, test in final) / len(final),
         },
         # the file counts no MACs; at a fixed skeleton they go with parameters
-        "costs": {"macs": float(parameters), "parameters": float(parameters)},
-        "epochs": min(by_epochs),
-    }
+        {"macs": float(parameters), "parameters": float(parameters)},
+        min(by_epochs),
+    )
 
 
 def _cell_of_101(adjacency: str, operations: list[str]) -> Cell | None:

@@ -34,15 +34,19 @@ def search(parameters: Parameters, name: SearchName, table: Table) -> Trace:
         proposed = strategy.propose(state, number, draws)
         scored = []
         for candidate in proposed:
-            evaluation = table.look_up(candidate.cell, candidate.fidelity)
-            untrained = candidate.fidelity is not None and "zero_cost" in candidate.fidelity
-            value = None if untrained else score(name.task, section.objective, proxy, candidate.cell, evaluation)
-            excess = violation(section.objective, evaluation["costs"])
-            scored.append(Scored(candidate, value, excess, evaluation["metrics"]))
-            events.append(Event(evaluation["epochs"], value, candidate.fidelity is None, excess == 0))
+            found = table.look_up(candidate.cell, candidate.fidelity)
+            untrained = candidate.fidelity is not None and candidate.fidelity.zero_cost is not None
+            value = (
+                None
+                if untrained
+                else score(name.task, section.objective, proxy, candidate.cell, found.metrics, found.costs)
+            )
+            excess = violation(section.objective, found.costs)
+            scored.append(Scored(candidate, value, excess, found.metrics))
+            events.append(Event(found.epochs, value, candidate.fidelity is None, excess == 0))
             if candidate.fidelity is None and value is not None and excess == 0:
-                found = (preference(value, candidate.cell), evaluation["metrics"].get("test"))
-                answer = found if answer is None or found[0] < answer[0] else answer
+                entry = (preference(value, candidate.cell), found.metrics.get("test"))
+                answer = entry if answer is None or entry[0] < answer[0] else answer
         state = strategy.select(state, number, scored, draws).state
     return trace(name, events, None if answer is None else answer[1])
 

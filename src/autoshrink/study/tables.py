@@ -5,13 +5,13 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from autoshrink.cells.cell import Cell, CellError
 from autoshrink.errors import DataError
+from autoshrink.records.proposal import Fidelity
 from autoshrink.study import nas_bench
-
-Fidelity = Mapping[str, Any] | None
+from autoshrink.study.entries import TableEntry
 
 
 class Table(Protocol):
@@ -20,8 +20,8 @@ class Table(Protocol):
     name: str
     operators: Sequence[str]
 
-    def look_up(self, cell: Cell, fidelity: Fidelity) -> Mapping[str, Any]:
-        """Return an evaluation's ``metrics`` (accuracy, the test accuracy ``test`` if known), ``costs`` and ``epochs``.
+    def look_up(self, cell: Cell, fidelity: Fidelity | None) -> TableEntry:
+        """Return what the table knows of a cell.
 
         The accuracy of a cell that the table lacks is None, which never wins. Raises DataError when the table knows
         nothing of this fidelity.
@@ -44,17 +44,17 @@ class MadeTable:
         self.operators = operators
         # operators are worth and cost more, the earlier they are listed
         self._worth = {operator: 1.0 / (1 + index) for index, operator in enumerate(operators)}
-        self._known: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._known: dict[tuple[str, str], TableEntry] = {}
 
-    def look_up(self, cell: Cell, fidelity: Fidelity) -> Mapping[str, Any]:
+    def look_up(self, cell: Cell, fidelity: Fidelity | None) -> TableEntry:
         """Return the made-up evaluation of a cell."""
-        about = str(sorted((fidelity or {}).items()))
+        about = str(sorted(fidelity.to_json().items() if fidelity else []))
         found = self._known.get((cell.key, about))
         if found is None:
-            found = self._known[cell.key, about] = self._make(cell, fidelity or {}, about)
+            found = self._known[cell.key, about] = self._make(cell, fidelity, about)
         return found
 
-    def _make(self, cell: Cell, fidelity: Mapping[str, Any], about: str) -> Mapping[str, Any]:
+    def _make(self, cell: Cell, fidelity: Fidelity | None, about: str) -> TableEntry:
         depth = {0: 0.0}
         macs = 2e5
         for node, operator in zip(cell.nodes[1:], cell.operators[1:], strict=True):
@@ -66,30 +66,30 @@ class MadeTable:
         accuracy = min(1.0, sound + 0.012 * (_chance(f"{cell.key}/validation") - 0.5))
         test = min(1.0, sound + 0.012 * (_chance(f"{cell.key}/test") - 0.5))
         costs = {"macs": macs, "parameters": macs / 20}
-        if "zero_cost" in fidelity:
+        if fidelity and fidelity.zero_cost:
             value = sound + 0.15 * (_chance(f"{cell.key}/{about}") - 0.5)
-            return {"metrics": {"accuracy": None, fidelity["zero_cost"]: value}, "costs": costs, "epochs": 0}
-        epochs = fidelity.get("epochs", self._EPOCHS)
+            return TableEntry({"accuracy": None, fidelity.zero_cost: value}, costs, 0)
+        epochs = fidelity.epochs if fidelity and fidelity.epochs else self._EPOCHS
         if epochs < self._EPOCHS:
             accuracy -= 0.25 / epochs - 0.08 * (_chance(f"{cell.key}/{about}") - 0.5)
-        return {"metrics": {"accuracy": accuracy, "test": test}, "costs": costs, "epochs": epochs}
+        return TableEntry({"accuracy": accuracy, "test": test}, costs, epochs)
 
 
 class FileTable:
     """Evaluations by the cell's key, read from a file."""
 
-    def __init__(self, name: str, evaluations: Mapping[str, Mapping[str, Any]], operators: Sequence[str]) -> None:
+    def __init__(self, name: str, evaluations: Mapping[str, TableEntry], operators: Sequence[str]) -> None:
         self.name, self.operators = name, operators
         self._evaluations = evaluations
         # a cell that the table lacks is one that nobody can train: no accuracy, and no epochs spent on it
-        costs = {key: max(item["costs"][key] for item in evaluations.values()) for key in ("macs", "parameters")}
-        self._missing = {"metrics": {"accuracy": None, "test": None}, "costs": costs, "epochs": 0}
+        costs = {key: max(item.costs[key] for item in evaluations.values()) for key in ("macs", "parameters")}
+        self._missing = TableEntry({"accuracy": None, "test": None}, costs, 0)
 
-    def look_up(self, cell: Cell, fidelity: Fidelity) -> Mapping[str, Any]:
+    def look_up(self, cell: Cell, fidelity: Fidelity | None) -> TableEntry:
         """Return the file's evaluation of a cell; one that it lacks has no accuracy and costs as much as any."""
         if fidelity is not None:
             raise DataError(
-                f"{self.name}: holds full trainings alone, not {dict(fidelity)}; leave strategies that look first "
+                f"{self.name}: holds full trainings alone, not {fidelity.to_json()}; leave strategies that look first "
                 "(halving, prerank) out of study.strategies"
             )
         return self._evaluations.get(cell.key, self._missing)
@@ -110,7 +110,7 @@ def load(source: str, operators: Sequence[str]) -> Table:
     return FileTable(path.name, evaluations, sorted(found))
 
 
-def _read_csv(path: Path) -> dict[str, Mapping[str, Any]]:
+def _read_csv(path: Path) -> dict[str, TableEntry]:
     """Read a CSV file with the columns cell and accuracy, and optionally test, macs, parameters and epochs.
 
     ``cell`` is a key as this package writes it, ``conv_1x1(0);conv_3x3(0,1)``, or a NAS-Bench-201 string,
@@ -132,7 +132,7 @@ def _read_csv(path: Path) -> dict[str, Mapping[str, Any]]:
                 rows.setdefault(cell.key, []).append(numbers)
     if not rows:
         raise DataError(f"{path}: holds no cell")
-    return {key: _evaluation(key, same) for key, same in rows.items()}
+    return {key: _entry(key, same) for key, same in rows.items()}
 
 
 _COLUMNS = ("accuracy", "test", "macs", "parameters", "epochs")
@@ -142,7 +142,7 @@ def _cell(text: str) -> Cell | None:
     return nas_bench.cell_of_201(text) if text.startswith("|") else nas_bench.cell_of_key(text)
 
 
-def _evaluation(key: str, same: Sequence[Mapping[str, float | None]]) -> Mapping[str, Any]:
+def _entry(key: str, same: Sequence[Mapping[str, float | None]]) -> TableEntry:
     def mean(name: str) -> float | None:
         values = [row[name] for row in same]
         known = [value for value in values if value is not None]
@@ -155,11 +155,7 @@ def _evaluation(key: str, same: Sequence[Mapping[str, float | None]]) -> Mapping
     # where the file has no costs every edge counts one, so that the objective still prefers smaller cells
     edges = float(max(1, key.count(",") + key.count("(")))
     costs = {"macs": mean("macs") or 1e6 * edges, "parameters": mean("parameters") or 1e4 * edges}
-    return {
-        "metrics": {"accuracy": share("accuracy"), "test": share("test")},
-        "costs": costs,
-        "epochs": round(mean("epochs") or 1),
-    }
+    return TableEntry({"accuracy": share("accuracy"), "test": share("test")}, costs, round(mean("epochs") or 1))
 
 
 def _chance(text: str) -> float:

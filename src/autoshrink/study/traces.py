@@ -1,14 +1,13 @@
 """What a search had found by the time it had spent so much: the raw material of a comparison."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from autoshrink.errors import UserError
-from autoshrink.files import artifacts
-from autoshrink.params.base import Task
+from autoshrink.errors import ArtifactError
+from autoshrink.records.metrics import FinalMetrics
+from autoshrink.records.round import Round
 from autoshrink.search import rounds
 from autoshrink.tasks.spec import spec_of
 
@@ -72,26 +71,25 @@ def trace(name: rounds.SearchName, events: Iterable[Event], quality: float | Non
 
 
 def read(results: Path, name: rounds.SearchName, count: int) -> Trace:
-    """Return the trace of a finished search of ``count`` rounds. Raises ArtifactError or UserError, naming the file."""
+    """Return the trace of a finished search of ``count`` rounds. Raises ArtifactError, naming the file."""
     folder = results / name.task / str(name)
     paths = [folder / f"round-{number:02d}" / "round.json" for number in range(1, count + 1)]
     events = [event for path in paths for event in _events(path, name)]
-    return trace(name, events, _quality(folder / "metrics.json", name.task))
+    return trace(name, events, _quality(folder / "metrics.json", name))
 
 
 def _events(path: Path, name: rounds.SearchName) -> list[Event]:
-    content = rounds.read_round(path)
-    if {key: content[key] for key in ("task", "search")} != name.to_json():
-        raise UserError(f"{path}: is a round of {content['task']}/{content['search']}, not of {name.task}/{name}")
     return [
-        Event(item["epochs"], item["score"], item["fidelity"] is None, item["violation"] == 0)
-        for item in content["candidates"]
+        Event(item.epochs, item.score, item.fidelity is None, item.violation == 0)
+        for item in rounds.read(Round, path, name).candidates
     ]
 
 
-def _quality(path: Path, task: Task) -> float | None:
+def _quality(path: Path, name: rounds.SearchName) -> float | None:
     if not path.exists():
         return None
-    metrics: Mapping[str, Any] = artifacts.read_sealed(path, "metrics", 1)["metrics"]
-    value: float | None = metrics[spec_of(task).metric.test]
-    return value
+    key = spec_of(name.task).metric.test
+    metrics = rounds.read(FinalMetrics, path, name).metrics
+    if key not in metrics:
+        raise ArtifactError(f"{path}: has no {key}; remove it to have it made again")
+    return metrics[key]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from autoshrink.params import Parameters
     from autoshrink.params.root import Compute
+    from autoshrink.records.evaluation import EpochEntry, TrialResult
 
 Counts = dict[str, int]
 Progress = Callable[[dict[str, Any]], None]
@@ -37,7 +38,7 @@ class ProxyTrial(Protocol):
         """Whether there is no further epoch."""
         ...
 
-    def run_epoch(self) -> dict[str, Any]:
+    def run_epoch(self) -> "EpochEntry":
         """Run a whole epoch and return its record."""
         ...
 
@@ -49,12 +50,12 @@ class ProxyTrial(Protocol):
         """Launch a step; equal steps launch the same kernels on the same memory."""
         ...
 
-    def end_epoch(self) -> dict[str, Any]:
+    def end_epoch(self) -> "EpochEntry":
         """Wait for the steps and return the epoch's record."""
         ...
 
-    def result(self) -> dict[str, Any]:
-        """Return the evaluation: ``metrics``, ``history``, ``stopped`` and ``costs``, as JSON values."""
+    def result(self) -> "TrialResult":
+        """Return what the candidate came to."""
         ...
 
 

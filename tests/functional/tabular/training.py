@@ -16,6 +16,7 @@ from autoshrink.costs import counting
 from autoshrink.errors import DataError
 from autoshrink.files import artifacts, models
 from autoshrink.params.base import Task
+from autoshrink.records.evaluation import TrialResult
 from autoshrink.runtime import seeds
 
 from . import network
@@ -89,12 +90,12 @@ class TabularTrial:
         )
         return self._history[-1]
 
-    def result(self) -> dict[str, Any]:
-        """Return the evaluation."""
+    def result(self) -> TrialResult:
+        """Return what the candidate came to."""
         best = min(range(len(self._history)), key=lambda epoch: self._history[epoch]["validation_error"])
         record = self._history[best]
         metrics = {"error": record["validation_error"], "loss": record["validation_loss"], "best_epoch": best}
-        return {"metrics": metrics, "history": self._history, "stopped": None, "costs": self._costs}
+        return TrialResult(metrics=metrics, history=tuple(self._history), stopped=None, costs=self._costs)
 
 
 def train(

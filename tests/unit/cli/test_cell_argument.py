@@ -42,10 +42,10 @@ def sealed(path: Path, kind: str, content: dict[str, Any]) -> Path:
     ("kind", "content", "why"),
     [
         ("cell", {}, "not a cell: expected"),
-        ("best", {}, "holds no cell"),
-        ("best", {"cell": 3}, "holds no cell|not a cell|holds no"),
-        ("round", {"state": 3}, "holds no cell"),
-        ("round", {"state": {"cell": None}}, "holds no cell"),
+        ("best", {}, "is no best: it lacks "),
+        ("best", {"cell": 3}, "is no best: "),
+        ("round", {"state": 3}, "is no round: "),
+        ("round", {"state": {"cell": None}}, "is no round: "),
         ("timing", {"cell": CELL.to_json()}, "holds no cell; accepted: cell, best, round"),
     ],
 )

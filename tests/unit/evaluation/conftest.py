@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from autoshrink.evaluation import engine, job_results
+from autoshrink.evaluation import engine
 from autoshrink.evaluation.store import Store
-from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.loading import merge
+from autoshrink.records.evaluation import read_round
+from autoshrink.records.round import Round
 from autoshrink.runtime import seeds
 from autoshrink.search import rounds
 
@@ -58,14 +59,14 @@ class Small:
             )
             count["reused"] += done[0]
             count["evaluations"] += done[1]
-            rounds.select(parameters, name, previous, proposal, job_results.read([found]), here / "round.json")
+            rounds.select(parameters, name, previous, proposal, read_round([found]), here / "round.json")
             previous = here / "round.json"
         return count
 
-    def rounds(self, task: str, search: str, folder: Path) -> list[dict[str, Any]]:
-        """Return the contents of a search's rounds, the start left out."""
+    def rounds(self, task: str, search: str, folder: Path) -> list[Round]:
+        """Return a search's rounds, the start left out."""
         paths = sorted((folder / task / search).glob("round-*/round.json"))[1:]
-        return [artifacts.read_sealed(path, rounds.ROUND, rounds.VERSION) for path in paths]
+        return [Round.read(path) for path in paths]
 
 
 @pytest.fixture(scope="session")

@@ -72,12 +72,12 @@ def test_lanes_of_replayed_steps_equal_candidates_alone(makes: list[Make]) -> No
     alone = results(lanes.in_turn(enumerate(makes)))
     on_streams = ((key, partial(lanes.GraphLane, make, graphs=True)) for key, make in enumerate(makes))
     assert results(lanes.side_by_side(on_streams, Unlimited())) == alone
-    assert all(result["history"] for result in alone.values())
+    assert all(result.history for result in alone.values())
 
 
 def test_an_epoch_that_ends_early_is_short() -> None:
     """The low ceiling of the test above does end epochs: fewer steps than there are batches."""
-    history = results(lanes.in_turn(enumerate(image_candidates(0.3))))[2]["history"]
+    history = results(lanes.in_turn(enumerate(image_candidates(0.3))))[2].history
     assert min(entry["steps"] for entry in history) < 6
 
 

@@ -60,14 +60,12 @@ def test_latency_and_memory_are_measured_once_and_judged(small: Any, tmp_path: P
     weighed = small.search("cnn", "shrink-0", tmp_path / "weighed", overlay)
     assert weighed["reused"] > 0 or plain["evaluations"] == 0
     rounds = small.rounds("cnn", "shrink-0", tmp_path / "weighed")
-    before = {
-        item["key"]: item for r in small.rounds("cnn", "shrink-0", tmp_path / "plain") for item in r["candidates"]
-    }
+    before = {item.key: item for r in small.rounds("cnn", "shrink-0", tmp_path / "plain") for item in r.candidates}
     for content in rounds:
-        for item in content["candidates"]:
-            assert item["costs"]["latency_ms"] > 0 and item["costs"]["activation_bytes"] > 0
-            if item["key"] in before:
-                assert item["metrics"] == before[item["key"]]["metrics"]
-                assert item["score"] != before[item["key"]]["score"]
+        for item in content.candidates:
+            assert item.costs["latency_ms"] > 0 and item.costs["activation_bytes"] > 0
+            if item.key in before:
+                assert item.metrics == before[item.key].metrics
+                assert item.score != before[item.key].score
     small.search("cnn", "shrink-0", tmp_path / "again", overlay)
     assert small.rounds("cnn", "shrink-0", tmp_path / "again") == rounds

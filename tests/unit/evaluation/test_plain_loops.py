@@ -20,7 +20,7 @@ def _double_precision() -> Iterator[None]:
 
 def alone(make: Make) -> Any:
     """Return a candidate's history."""
-    return next(item.result for item in lanes.in_turn([(0, make)]) if item.result)["history"]
+    return next(item.result for item in lanes.in_turn([(0, make)]) if item.result).history
 
 
 @pytest.mark.parametrize("ceiling", [0.98, 0.3])
@@ -30,7 +30,7 @@ def test_image_candidates_equal_the_plain_loop(number: int, ceiling: float) -> N
     make: Any = image_candidates(ceiling)[number]
     cell, settings, data, seed, *_ = make.args
     expected = plain.train_images(cell, settings, data, seed, CPU)
-    assert alone(make) == [pytest.approx(entry, rel=1e-5) for entry in expected]
+    assert list(alone(make)) == [pytest.approx(entry, rel=1e-5) for entry in expected]
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -39,4 +39,4 @@ def test_text_candidates_equal_the_plain_loop(number: int) -> None:
     make: Any = text_candidates()[number]
     cell, settings, data, seed, *_ = make.args
     expected = plain.train_text(cell, settings, data, seed, CPU)
-    assert alone(make) == [pytest.approx(entry, rel=1e-6) for entry in expected]
+    assert list(alone(make)) == [pytest.approx(entry, rel=1e-6) for entry in expected]

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from autoshrink.errors import ArtifactError
-from autoshrink.evaluation.store import KIND, VERSION, Identity, Store
-from autoshrink.files import artifacts
+from autoshrink.evaluation.store import Identity, Store
 from autoshrink.params.base import Task
 from autoshrink.params.root import PaperDefects
 from autoshrink.params.vision import ImageProxy, ImageProxyTraining
+from autoshrink.records.evaluation import TrialResult
 
-RESULT = {"metrics": {"accuracy": 0.5}, "history": [], "stopped": None, "costs": {"macs": 10, "parameters": 5}}
+RESULT = TrialResult(metrics={"accuracy": 0.5}, history=(), stopped=None, costs={"macs": 10, "parameters": 5})
 
 
 def identity(**changes: object) -> Identity:
@@ -58,7 +58,7 @@ def test_what_is_put_is_got(tmp_path: Path) -> None:
     """An evaluation comes back as it was kept, also through another store object on the same folder."""
     kept = Store(tmp_path).put(identity(), RESULT)
     assert Store(tmp_path).get(identity()) == kept
-    assert kept["metrics"] == RESULT["metrics"]
+    assert kept.metrics == RESULT.metrics
     assert Store(tmp_path).get(identity(seed=2)) is None
 
 
@@ -92,5 +92,5 @@ def test_evaluation_of_something_else_is_not_taken(tmp_path: Path) -> None:
     """A sound file under the wrong key is not believed."""
     store = Store(tmp_path)
     other = store.put(identity(seed=2), RESULT)
-    artifacts.write_sealed(store.path(identity().key), KIND, VERSION, other)
+    other.write(store.path(identity().key))
     assert store.get(identity()) is None

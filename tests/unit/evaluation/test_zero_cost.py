@@ -58,16 +58,16 @@ def test_staged_searches_run_on_real_networks(small: Any, tmp_path: Path, task: 
     """A look is an evaluation of its own, kept and found again; only full trainings are answers."""
     first = small.search(task, f"{strategy}-0", tmp_path)
     rounds = small.rounds(task, f"{strategy}-0", tmp_path)
-    looks = [item for content in rounds for item in content["candidates"] if item["fidelity"]]
-    trained = [item for content in rounds for item in content["candidates"] if not item["fidelity"]]
+    looks = [item for content in rounds for item in content.candidates if item.fidelity]
+    trained = [item for content in rounds for item in content.candidates if not item.fidelity]
     assert looks and trained
     for item in looks:
-        if "zero_cost" in item["fidelity"]:
-            assert item["epochs"] == 0 and item["score"] is None
-            assert math.isfinite(item["metrics"][item["fidelity"]["zero_cost"]])
+        if item.fidelity.zero_cost:
+            assert item.epochs == 0 and item.score is None
+            assert math.isfinite(item.metrics[item.fidelity.zero_cost])
         else:
-            assert item["epochs"] == item["fidelity"]["epochs"]
-    assert all(item["score"] is not None for item in trained)
+            assert item.epochs == item.fidelity.epochs
+    assert all(item.score is not None for item in trained)
     again = small.search(task, f"{strategy}-0", tmp_path / "again")
     assert again["reused"] == again["evaluations"] == first["evaluations"]
     assert small.rounds(task, f"{strategy}-0", tmp_path / "again") == rounds

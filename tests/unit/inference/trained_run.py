@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from autoshrink.cells.cell import Cell
-from autoshrink.files import artifacts
+from autoshrink.params.base import Task
 from autoshrink.params.data import Digits, OwnText
 from autoshrink.params.language import LanguageNetwork, LanguageTraining
 from autoshrink.params.root import Compute
 from autoshrink.params.vision import ImageTraining
-from autoshrink.search import rounds
+from autoshrink.records.best import Best
+from autoshrink.records.metrics import FinalMetrics, ProxyFacts
+from autoshrink.records.record import Metrics
 from autoshrink.tasks.language import data as text_data
 from autoshrink.tasks.language import testing as text_testing
 from autoshrink.tasks.language import training as text_training
@@ -70,13 +72,40 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def finish(folder: Path, task: str, cell: Cell, dataset: str, metrics: dict[str, float | None]) -> None:
     """Write a search's answer and its metrics, as far as a model card reads them."""
-    name = {"task": task, "search": "shrink-0", "round": 3}
-    found = {"cell": cell.to_json(), "score": 0.5, "metrics": {"accuracy": 0.75}, "costs": {}, "slot": 0}
-    artifacts.write_sealed(folder / "best.json", rounds.BEST, rounds.VERSION, {**name, **found})
-    costs = {"costs": {"parameters": 1500, "macs": 30_000}, "complete_costs": {"parameters": 2000, "macs": 60_000}}
-    artifacts.write_sealed(
-        folder / "metrics.json", "metrics", 1, {**name, **costs, "dataset": dataset, "metrics": metrics}
+    quality: Metrics = {"accuracy": 0.75}
+    best = Best(
+        task=Task(task),
+        search="shrink-0",
+        round=3,
+        slot=0,
+        cell=cell,
+        key=cell.key,
+        origin="without 0 -> 2",
+        removed=((0, 2),),
+        fidelity=None,
+        evaluation="e" * 64,
+        metrics=quality,
+        epochs=2,
+        early_stop=None,
+        costs={},
+        score=0.5,
+        violation=0,
     )
+    best.write(folder / "best.json")
+    FinalMetrics(
+        task=Task(task),
+        search="shrink-0",
+        seed=7,
+        seed_name=f"7/{task}/shrink-0",
+        dataset=dataset,
+        round=3,
+        cell=cell,
+        key=cell.key,
+        proxy=ProxyFacts(score=0.5, metrics=quality, costs={}),
+        metrics=metrics,
+        costs={"parameters": 1500, "macs": 30_000},
+        complete_costs={"parameters": 2000, "macs": 60_000},
+    ).write(folder / "metrics.json")
 
 
 def sentence(draw: random.Random) -> str:

@@ -12,11 +12,15 @@ from autoshrink import params
 from autoshrink.cli import main
 from autoshrink.cli.step import made_by, step
 from autoshrink.errors import ArtifactError
-from autoshrink.evaluation import job_results
 from autoshrink.evaluation.store import Identity, Store
 from autoshrink.files import artifacts
 from autoshrink.lineage import records
 from autoshrink.params.base import Task
+from autoshrink.records.best import Best
+from autoshrink.records.evaluation import EvaluationJob, TrialResult
+from autoshrink.records.metrics import FinalMetrics, ProxyFacts
+from autoshrink.records.proposal import Proposal
+from autoshrink.records.timing import TrialTiming
 from autoshrink.search import rounds
 
 SETTINGS: dict[str, Any] = {
@@ -118,23 +122,23 @@ def _evaluate(parameters: params.Parameters, proposal: Path, slots: range, out: 
     store = Store(Path("store"), lambda: made_by(parameters, Task.CNN))
     about: Any = {"parameters": parameters, "task": Task.CNN, "store": Path("store"), "draws": ["proxy"]}
     with step("evaluate", out, inputs=[proposal, MANIFEST], **about) as doing:
-        content = artifacts.read_sealed(proposal, rounds.PROPOSAL, rounds.VERSION)
+        proposed = Proposal.read(proposal)
         evaluations, took = {}, {}
-        for item in content["candidates"]:
-            if item["slot"] in slots:
+        for item in proposed.candidates:
+            if item.slot in slots:
                 recipe, data = parameters.proxy.cnn, artifacts.digest_of_file(MANIFEST)
-                of = Identity(Task.CNN, item["key"], recipe, data, parameters.seed, parameters.paper_defects)
-                edges = len(item["cell"]["edges"])
-                result = {
-                    "metrics": {"accuracy": 0.5 + edges / 100, "loss": 1.0, "best_epoch": 0},
-                    "history": [{"epoch": 0, "validation_accuracy": 0.5 + edges / 100}],
-                    "stopped": None,
-                    "costs": {"parameters": 100 * edges, "macs": 10_000 * (1 + edges)},
-                }
-                store.put_timing(of, {"device_seconds": 1.5, "device": "cpu"})
-                evaluations[item["slot"]] = store.get(of) or store.put(of, result)
-                took[str(item["slot"])] = {"device_seconds": 1.5, "device": "cpu", "reused": False}
-        job_results.write(out, content, evaluations)
+                of = Identity(Task.CNN, item.key, recipe, data, parameters.seed, parameters.paper_defects)
+                edges = len(item.cell.edges)
+                result = TrialResult(
+                    metrics={"accuracy": 0.5 + edges / 100, "loss": 1.0, "best_epoch": 0},
+                    history=({"epoch": 0, "validation_accuracy": 0.5 + edges / 100},),
+                    stopped=None,
+                    costs={"parameters": 100 * edges, "macs": 10_000 * (1 + edges)},
+                )
+                store.put_timing(of, TrialTiming(device_seconds=1.5, device="cpu"))
+                evaluations[item.slot] = store.get(of) or store.put(of, result)
+                took[str(item.slot)] = {"device_seconds": 1.5, "device": "cpu", "reused": False}
+        EvaluationJob.of(proposed.task, proposed.search, proposed.round, evaluations).write(out)
         doing.timing["slots"] = took
     return out
 
@@ -152,7 +156,12 @@ def _train(parameters: params.Parameters) -> None:
         checkpoint = {**sealed, "tensors_sha256": digest}
         artifacts.write_sealed(model / "checkpoints/step-000000010.json", "checkpoint", 1, checkpoint)
         artifacts.write_bytes(weights, b"made weights" * 30)
-        artifacts.write_sealed(model / "history.json", "history", 1, {"epochs": [{"epoch": 0, "train_loss": 1.0}]})
+        artifacts.write_sealed(
+            model / "history.json",
+            "history",
+            1,
+            {"task": "cnn", "epochs": [{"epoch": 0, "train_loss": 1.0}], "chosen_epoch": 0},
+        )
         artifacts.write_sealed(model / "model.json", "model", 1, {"weights": artifacts.digest_of_file(weights)})
         doing.outputs += [model / "model.json", weights, model / "history.json"]
 
@@ -164,21 +173,21 @@ def _test(parameters: params.Parameters, name: rounds.SearchName) -> None:
     inputs = [SEARCH / "round-00/round.json", SEARCH / "best.json", MANIFEST, model / "model.json"]
     about: Any = {"parameters": parameters, "task": Task.CNN, "computes": True, "subject": name.to_json()}
     with step("test", SEARCH / "metrics.json", inputs=[*inputs, model / "model.safetensors"], **about):
-        cell, best = rounds.read_best(SEARCH / "best.json")
-        content = {
-            **name.to_json(),
-            "seed": parameters.seed,
-            "seed_name": f"{parameters.seed}/{name.task}/{name}",
-            "dataset": "digits",
-            "round": best["round"],
-            "cell": cell.to_json(),
-            "key": cell.key,
-            "proxy": {"score": best["score"], "metrics": best["metrics"], "costs": best["costs"]},
-            "metrics": {"accuracy_top1": 0.97, "accuracy_top5": 0.999},
-            "costs": {"parameters": 300, "macs": 30_000},
-            "complete_costs": {"parameters": 900, "macs": 90_000},
-        }
-        artifacts.write_sealed(SEARCH / "metrics.json", "metrics", 1, content)
+        best = Best.read(SEARCH / "best.json")
+        FinalMetrics(
+            task=name.task,
+            search=str(name),
+            seed=parameters.seed,
+            seed_name=f"{parameters.seed}/{name.task}/{name}",
+            dataset="digits",
+            round=best.round,
+            cell=best.cell,
+            key=best.key,
+            proxy=ProxyFacts(score=best.score, metrics=best.metrics, costs=best.costs),
+            metrics={"accuracy_top1": 0.97, "accuracy_top5": 0.999},
+            costs={"parameters": 300, "macs": 30_000},
+            complete_costs={"parameters": 900, "macs": 90_000},
+        ).write(SEARCH / "metrics.json")
 
 
 def _report(parameters: params.Parameters) -> None:

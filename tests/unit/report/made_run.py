@@ -8,6 +8,14 @@ from autoshrink.cells.cell import Cell
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.records.best import Best
+from autoshrink.records.evaluation import Evaluation, EvaluationIdentity, EvaluationJob
+from autoshrink.records.history import TrainingHistory
+from autoshrink.records.known_networks import KnownNetwork, KnownNetworks
+from autoshrink.records.metrics import FinalMetrics, ProxyFacts, TestDetails
+from autoshrink.records.proposal import Proposal
+from autoshrink.records.record import Metrics
+from autoshrink.records.timing import SlotTiming, StepTiming
 from autoshrink.runtime import seeds
 from autoshrink.search import rounds
 from autoshrink.search.rounds import SearchName
@@ -29,7 +37,7 @@ PAPER = {
 }
 
 
-def evaluation(task: Task, key: str, cell: Cell, seed: int) -> dict[str, Any]:
+def evaluation(task: Task, key: str, cell: Cell, seed: int) -> Evaluation:
     """Return a made evaluation: more edges cost more and are a little better, more nodes too, with noise by name."""
     noise = seeds.derive(seed, key) / 2**63 - 0.5
     size = len(cell.edges)
@@ -62,28 +70,20 @@ def evaluation(task: Task, key: str, cell: Cell, seed: int) -> dict[str, Any]:
     name = "accuracy" if task is Task.CNN else "perplexity"
     chosen = max if task is Task.CNN else min
     value = None if diverged else chosen(item[f"validation_{name}"] for item in history)
-    identity = {
-        "task": task.value,
-        "cell": key,
-        "seed": seed,
-        "data": "d" * 64,
-        "evaluator": 1,
-        "proxy": {},
-        "defects": [],
-    }
-    return {
-        "key": artifacts.digest_of(identity),
-        "identity": identity,
-        "seed": seeds.derive(seed, f"evaluation/{task}/{key}"),
-        "metrics": {
+    identity = EvaluationIdentity(task=task, cell=key, seed=seed, data="d" * 64, evaluator=1, proxy={}, defects=())
+    return Evaluation(
+        key=artifacts.digest_of(identity.to_json()),
+        identity=identity,
+        seed=seeds.derive(seed, f"evaluation/{task}/{key}"),
+        metrics={
             name: value,
             "loss": None if diverged else history[-1]["validation_loss"],
             "best_epoch": epochs - 1,
         },
-        "history": history[:1] if diverged else history,
-        "stopped": "diverged" if diverged else None if epochs > 5 else "5 epochs without a new best",
-        "costs": {"parameters": 2500 + 900 * size, "macs": 420_000 + 190_000 * size + 30_000 * len(cell.nodes)},
-    }
+        history=tuple(history[:1] if diverged else history),
+        stopped="diverged" if diverged else None if epochs > 5 else "5 epochs without a new best",
+        costs={"parameters": 2500 + 900 * size, "macs": 420_000 + 190_000 * size + 30_000 * len(cell.nodes)},
+    )
 
 
 def run(results: Path, chosen: Parameters) -> None:
@@ -91,8 +91,16 @@ def run(results: Path, chosen: Parameters) -> None:
     for task in chosen.tasks:
         for name in rounds.searches(chosen, task):
             _search(results / task / str(name), chosen, name)
-    row = {"task": "cnn", "name": "A known network", "parameters": 3_470_760, "macs": 300_774_272, "source": "counted"}
-    artifacts.write_sealed(results / "report" / "known-networks.json", "known-networks", 1, {"rows": [row]})
+    row = KnownNetwork(
+        task=Task.CNN,
+        name="A known network",
+        source="counted",
+        parameters=3_470_760,
+        macs=300_774_272,
+        parameters_with_batch_norm=3_504_872,
+        macs_with_batch_norm=307_484_672,
+    )
+    KnownNetworks(rows=(row,)).write(results / "report" / "known-networks.json")
 
 
 def _search(folder: Path, chosen: Parameters, name: SearchName) -> None:
@@ -102,50 +110,45 @@ def _search(folder: Path, chosen: Parameters, name: SearchName) -> None:
     for number, jobs in enumerate(rounds.plan(chosen, name.task), start=1):
         here = folder / f"round-{number:02d}"
         rounds.propose(chosen, name, files[-1], here / "proposal.json")
-        proposed = artifacts.read_sealed(here / "proposal.json", rounds.PROPOSAL, rounds.VERSION)["candidates"]
+        proposed = Proposal.read(here / "proposal.json").candidates
         evaluations = {}
         for job, slots in enumerate(jobs):
             made = {
-                str(item["slot"]): evaluation(name.task, item["key"], Cell.from_json(item["cell"]), chosen.seed)
+                item.slot: evaluation(name.task, item.key, item.cell, chosen.seed)
                 for item in proposed
-                if item["slot"] in slots
+                if item.slot in slots
             }
             path = here / f"evaluations-{job}.json"
-            body = {**name.to_json(), "round": number, "evaluations": made}
-            artifacts.write_sealed(path, "evaluations", 1, body)
-            slots_took = {slot: {"device_seconds": 2.5, "device": "cpu", "reused": number == 2} for slot in made}
-            artifacts.write_timing(path, {"slots": slots_took, "seconds": 5.0})
-            evaluations.update({int(slot): item for slot, item in made.items()})
+            EvaluationJob.of(name.task, str(name), number, made).write(path)
+            took = SlotTiming(device_seconds=2.5, device="cpu", reused=number == 2)
+            StepTiming(slots={str(slot): took for slot in made}, seconds=5.0).write_beside(path)
+            evaluations.update(made)
         rounds.select(chosen, name, files[-1], here / "proposal.json", evaluations, here / "round.json")
         files.append(here / "round.json")
     rounds.best(name, files, folder / "best.json")
-    history = evaluation(name.task, "final", Cell.complete(["relu"]), chosen.seed)["history"]
-    artifacts.write_sealed(folder / "model" / "history.json", "history", 1, {"task": name.task, "epochs": history})
-    cell, best = rounds.read_best(folder / "best.json")
+    history = evaluation(name.task, "final", Cell.complete(["relu"]), chosen.seed).history
+    kept = TrainingHistory(task=name.task, epochs=history, chosen_epoch=len(history) - 1)
+    kept.write(folder / "model" / "history.json")
+    best = Best.read(folder / "best.json")
     if name.task is Task.CNN:
-        metrics = {"accuracy_top1": 0.981, "accuracy_top5": 0.9993}
+        metrics: Metrics = {"accuracy_top1": 0.981, "accuracy_top5": 0.9993}
     else:
         metrics = {"perplexity": 98.7, "unigram_perplexity": 412.3, "validation_perplexity": 101.2}
-    content = {**name.to_json(), "details": details(name.task)}
-    artifacts.write_sealed(folder / "test-details.json", "test-details", 1, content)
-    artifacts.write_sealed(
-        folder / "metrics.json",
-        "metrics",
-        1,
-        {
-            **name.to_json(),
-            "seed": chosen.seed,
-            "seed_name": f"{chosen.seed}/{name.task}/{name}",
-            "dataset": chosen.training.cnn.dataset if name.task is Task.CNN else chosen.training.rnn.dataset,
-            "round": best["round"],
-            "cell": cell.to_json(),
-            "key": cell.key,
-            "proxy": {"score": best["score"], "metrics": best["metrics"], "costs": best["costs"]},
-            "metrics": metrics,
-            "costs": {"parameters": 31_000, "macs": 2_400_000},
-            "complete_costs": {"parameters": 58_000, "macs": 5_100_000},
-        },
-    )
+    TestDetails(task=name.task, search=str(name), details=details(name.task)).write(folder / "test-details.json")
+    FinalMetrics(
+        task=name.task,
+        search=str(name),
+        seed=chosen.seed,
+        seed_name=f"{chosen.seed}/{name.task}/{name}",
+        dataset=chosen.training.cnn.dataset if name.task is Task.CNN else chosen.training.rnn.dataset,
+        round=best.round,
+        cell=best.cell,
+        key=best.key,
+        proxy=ProxyFacts(score=best.score, metrics=best.metrics, costs=best.costs),
+        metrics=metrics,
+        costs={"parameters": 31_000, "macs": 2_400_000},
+        complete_costs={"parameters": 58_000, "macs": 5_100_000},
+    ).write(folder / "metrics.json")
 
 
 def details(task: Task) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.records.known_networks import KnownNetwork
 from autoshrink.report import metrics
 from autoshrink.report.published import published
 from autoshrink.report.runs import Search
@@ -60,8 +61,17 @@ def test_notes_name_defects_that_were_on(small: Parameters, small_searches: list
 
 def test_counted_rows_stand_between(small_searches: list[Search]) -> None:
     """Networks that were counted here say so: their cost is ours, their quality others'."""
-    row = {"task": "cnn", "name": "MobileNetV2 1.0", "parameters": 3_470_760, "macs": 300_774_272, "source": "counted"}
-    table = metrics.rows(small_searches, [{**row, "accuracy_top1": 0.71878}])
+    row = KnownNetwork(
+        task=Task.CNN,
+        name="MobileNetV2 1.0",
+        source="counted",
+        parameters=3_470_760,
+        macs=300_774_272,
+        parameters_with_batch_norm=3_504_872,
+        macs_with_batch_norm=307_484_672,
+        accuracy_top1=0.71878,
+    )
+    table = metrics.rows(small_searches, [row])
     found = next(item for item in table if item.origin == metrics.COUNTED)
     assert (found.name, found.macs, found.accuracy_top1) == ("MobileNetV2 1.0", 300_774_272, 0.71878)
     origins = list(dict.fromkeys(item.origin for item in table if item.task == "cnn"))

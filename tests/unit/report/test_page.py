@@ -39,11 +39,11 @@ def test_page_holds_every_candidate(html: str, small_searches: list[Search]) -> 
     assert isinstance(searches, list)
     for shown, search in zip(searches, small_searches, strict=True):
         candidates = [item for item in shown["rounds"] for item in item["candidates"]]
-        assert [item["evaluation"] for item in candidates] == [item.evaluation["key"] for item in search.candidates]
+        assert [item["evaluation"] for item in candidates] == [item.evaluation.key for item in search.candidates]
         for item, candidate in zip(candidates, search.candidates, strict=True):
             assert item["digest"] == candidate.digest
-            assert item["seed"] == str(candidate.evaluation["seed"])
-            assert len(item["history"]["epoch"]) == len(candidate.evaluation["history"])
+            assert item["seed"] == str(candidate.evaluation.seed)
+            assert len(item["history"]["epoch"]) == len(candidate.evaluation.history)
         assert shown["best"] == [search.best_round, search.best_slot]
 
 

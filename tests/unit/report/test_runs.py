@@ -44,7 +44,7 @@ def test_rounds_that_only_carry_the_state_on_are_left_out(small_searches: list[S
 def test_cost_counts_each_evaluation_once(small_searches: list[Search]) -> None:
     """An evaluation that several rounds asked for was paid for once."""
     search = small_searches[0]
-    distinct = {candidate.evaluation["key"] for candidate in search.candidates}
+    distinct = {candidate.evaluation.key for candidate in search.candidates}
     assert search.device_hours == pytest.approx(2.5 * len(distinct) / 3600)
 
 

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from autoshrink.cells.cell import Cell
-from autoshrink.files import artifacts
 from autoshrink.params import Parameters
+from autoshrink.params.base import Task
 from autoshrink.params.loading import merge
+from autoshrink.records.evaluation import Evaluation, EvaluationIdentity
+from autoshrink.records.proposal import Proposal
+from autoshrink.records.round import Round
 from autoshrink.search import rounds
 from autoshrink.search.draws import Draws
 
@@ -22,7 +25,7 @@ PAPER = {
 }
 DRAWS = Draws(2020, "cnn/shrink-0", "cnn/seed-0")
 
-Evaluate = Callable[[Cell], dict[str, Any]]
+Evaluate = Callable[[Cell], Evaluation]
 
 
 def parameters(*overlays: dict[str, Any]) -> Parameters:
@@ -40,17 +43,26 @@ def evaluation(
     macs: float = 1e6,
     epochs: int = 3,
     **costs: float,
-) -> dict[str, Any]:
-    """Return an evaluation's content as the engine would give it."""
-    metrics = {"accuracy": accuracy} if perplexity is None else {"perplexity": perplexity}
-    return {
-        "key": hashlib.sha256(key.encode()).hexdigest(),
-        "identity": {"cell": key},
-        "metrics": metrics,
-        "history": [{"epoch": epoch} for epoch in range(epochs)],
-        "stopped": None,
-        "costs": {"macs": macs, "parameters": macs / 10, **costs},
-    }
+) -> Evaluation:
+    """Return an evaluation as the engine would give it."""
+    is_image = perplexity is None
+    return Evaluation(
+        key=hashlib.sha256(key.encode()).hexdigest(),
+        identity=EvaluationIdentity(
+            evaluator=1,
+            task=Task.CNN if is_image else Task.RNN,
+            cell=key,
+            proxy={},
+            data="made",
+            seed=0,
+            defects=(),
+        ),
+        seed=0,
+        metrics={"accuracy": accuracy} if is_image else {"perplexity": perplexity},
+        history=tuple({"epoch": epoch} for epoch in range(epochs)),
+        stopped=None,
+        costs={"macs": macs, "parameters": macs / 10, **costs},
+    )
 
 
 def fraction(text: str) -> float:
@@ -58,31 +70,31 @@ def fraction(text: str) -> float:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
 
 
-def by_key(cell: Cell) -> dict[str, Any]:
+def by_key(cell: Cell) -> Evaluation:
     """Return an evaluation whose quality is a hash of the cell and whose cost grows with its edges."""
     return evaluation(
         cell.key, accuracy=0.5 + 0.4 * fraction(cell.key), perplexity=None, macs=1e5 * (1 + len(cell.edges))
     )
 
 
-def text_by_key(cell: Cell) -> dict[str, Any]:
+def text_by_key(cell: Cell) -> Evaluation:
     """Return the same for a language model."""
     return evaluation(cell.key, perplexity=150 + 50 * fraction(cell.key), macs=1e4 * (1 + len(cell.edges)))
 
 
-def run(chosen: Parameters, name: rounds.SearchName, folder: Path, evaluate: Evaluate) -> list[dict[str, Any]]:
-    """Run a whole search through its files and return its rounds' contents, the start first."""
+def run(chosen: Parameters, name: rounds.SearchName, folder: Path, evaluate: Evaluate) -> list[Round]:
+    """Run a whole search through its files and return its rounds, the start first."""
     previous = folder / "round-00" / "round.json"
     rounds.start(chosen, name, previous)
-    contents = [rounds.read_round(previous)]
+    contents = [Round.read(previous)]
     for number, _ in enumerate(rounds.plan(chosen, name.task, name.strategy), start=1):
         here = folder / f"round-{number:02d}"
         rounds.propose(chosen, name, previous, here / "proposal.json")
-        proposal = artifacts.read_sealed(here / "proposal.json", rounds.PROPOSAL, rounds.VERSION)
-        evaluations = {item["slot"]: evaluate(Cell.from_json(item["canonical"])) for item in proposal["candidates"]}
+        proposal = Proposal.read(here / "proposal.json")
+        evaluations = {item.slot: evaluate(item.canonical) for item in proposal.candidates}
         rounds.select(chosen, name, previous, here / "proposal.json", evaluations, here / "round.json")
         previous = here / "round.json"
-        contents.append(rounds.read_round(previous))
+        contents.append(Round.read(previous))
     return contents
 
 

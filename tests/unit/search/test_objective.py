@@ -1,7 +1,6 @@
 """The paper's scores, further costs, hard limits, and how candidates are ordered."""
 
 import math
-from typing import Any
 
 import pytest
 from pytest import approx
@@ -11,6 +10,7 @@ from autoshrink.params.base import Task
 from autoshrink.params.language import LanguageNetwork, LanguageProxy
 from autoshrink.params.objective import ImageObjective, LanguageObjective
 from autoshrink.params.vision import ImageProxy
+from autoshrink.records.record import Metrics, Numbers
 from autoshrink.runtime.seeds import shuffled
 from autoshrink.search.objective import (
     preference,
@@ -21,16 +21,16 @@ from autoshrink.search.objective import (
 from autoshrink.search.strategy import ProposedCell, Scored
 from autoshrink.tasks.language.objective import language_score, paper_flops
 from autoshrink.tasks.vision.objective import image_score
-from tests.unit.search.search_runs import evaluation
 
 CELL = Cell.of(["conv_1x1", "conv_1x1"], [(0, 1), (1, 2)])
 
 
-def scored(objective: ImageObjective | LanguageObjective, cell: Cell, content: Any) -> float | None:
+def scored(objective: ImageObjective | LanguageObjective, cell: Cell, metrics: Metrics, costs: Numbers) -> float | None:
     """Score an evaluation by the task's own proxy, a language model's of 100 hidden units."""
     if isinstance(objective, ImageObjective):
-        return score(Task.CNN, objective, ImageProxy(), cell, content)
-    return score(Task.RNN, objective, LanguageProxy(network=LanguageNetwork(hidden=100, embedding=100)), cell, content)
+        return score(Task.CNN, objective, ImageProxy(), cell, metrics, costs)
+    proxy = LanguageProxy(network=LanguageNetwork(hidden=100, embedding=100))
+    return score(Task.RNN, objective, proxy, cell, metrics, costs)
 
 
 def test_the_papers_image_score() -> None:
@@ -38,14 +38,14 @@ def test_the_papers_image_score() -> None:
     paper = ImageObjective(macs_weight=0.1)
     assert image_score(paper, 0.9, 1e6) == approx(0.9)
     assert image_score(paper, 0.9, 1e8) == approx(0.7)
-    assert scored(paper, CELL, evaluation("x", accuracy=0.8, macs=1e5)) == approx(0.9)
+    assert scored(paper, CELL, {"accuracy": 0.8}, {"macs": 1e5}) == approx(0.9)
 
 
 def test_the_papers_language_score() -> None:
     """score = 0.25 (200 - perplexity) - (log10(edges nhid^2) - 6)."""
     assert paper_flops(CELL, 100) == 20_000
     assert language_score(LanguageObjective(), 100.0, 1e6) == approx(25.0)
-    value = scored(LanguageObjective(), CELL, evaluation("x", perplexity=120.0))
+    value = scored(LanguageObjective(), CELL, {"perplexity": 120.0}, {})
     assert value == approx(0.25 * 80 - (math.log10(20_000) - 6))
 
 
@@ -62,19 +62,17 @@ def test_the_papers_language_score() -> None:
 def test_every_cost_can_be_weighed(objective, weight, cost, expected) -> None:  # type: ignore[no-untyped-def]
     """Each weight takes its share per ten times of its cost, for both tasks."""
     without = {"macs_weight": 0.0}
-    content = evaluation("x", accuracy=0.5) if objective is ImageObjective else evaluation("x", perplexity=100.0)
-    content["costs"].update(cost)
-    free = scored(objective(**without), CELL, content)
-    weighed = scored(objective(**{**without, weight: 0.5}), CELL, content)
+    metrics = {"accuracy": 0.5, "perplexity": 100.0}
+    costs = {"macs": 1e6, "parameters": 1e5, **cost}
+    free = scored(objective(**without), CELL, metrics, costs)
+    weighed = scored(objective(**{**without, weight: 0.5}), CELL, metrics, costs)
     assert free is not None and weighed is not None
     assert free - weighed == approx(0.5 * expected)
 
 
 def test_a_cost_without_weight_need_not_be_known() -> None:
     """Nobody has to measure latency or memory for an objective that does not weigh them."""
-    content = evaluation("x", accuracy=0.5)
-    assert "latency_ms" not in content["costs"]
-    assert scored(ImageObjective(), CELL, content) is not None
+    assert scored(ImageObjective(), CELL, {"accuracy": 0.5}, {"macs": 1e6}) is not None
 
 
 @pytest.mark.parametrize(
@@ -82,12 +80,12 @@ def test_a_cost_without_weight_need_not_be_known() -> None:
 )
 def test_what_is_not_finite_has_no_score(accuracy: float | None, macs: float) -> None:
     """A diverged training, or a network without any cost, has no score."""
-    assert scored(ImageObjective(), CELL, evaluation("x", accuracy=accuracy, macs=macs)) is None
+    assert scored(ImageObjective(), CELL, {"accuracy": accuracy}, {"macs": macs}) is None
 
 
 def test_a_language_cell_without_edges_has_no_score() -> None:
     """The paper's cost of no edges has no logarithm."""
-    assert scored(LanguageObjective(), Cell.of([], []), evaluation("", perplexity=100.0)) is None
+    assert scored(LanguageObjective(), Cell.of([], []), {"perplexity": 100.0}, {}) is None
 
 
 def test_ties_are_broken_by_leaves_then_edges_then_key() -> None:

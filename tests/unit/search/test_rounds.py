@@ -1,14 +1,16 @@
 """Rounds as files: the static plan, early ends, hard limits, ties, and files that do not belong."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import ArtifactError, UserError
-from autoshrink.files import artifacts
 from autoshrink.params.base import Task
+from autoshrink.records.best import Best, Front
+from autoshrink.records.evaluation import Evaluation
+from autoshrink.records.proposal import Proposal
+from autoshrink.records.round import ScoredSlot
 from autoshrink.search import rounds
 from tests.unit.search.search_runs import BASE, PAPER, by_key, evaluation, parameters, paths, run, text_by_key
 
@@ -32,16 +34,16 @@ def test_the_papers_search_runs_through_its_files(tmp_path: Path) -> None:
     chosen = parameters(PAPER)
     contents = run(chosen, SHRINK, tmp_path, by_key)
     assert len(contents) == 29
-    cells = [Cell.from_json(content["state"]["cell"]) for content in contents]
+    cells = [content.state.cell for content in contents]
     for before, after, content in zip(cells, cells[1:], contents[1:], strict=False):
-        assert sorted(set(before.edges) - set(after.edges)) == [tuple(edge) for edge in content["fell"]]
+        assert sorted(set(before.edges) - set(after.edges)) == list(content.fell)
         assert set(after.edges) <= set(before.edges)
-    assert contents[-1]["state"]["stopped"]
+    assert contents[-1].state.stopped
     rounds.best(SHRINK, paths(tmp_path), tmp_path / "best.json")
-    cell, best = rounds.read_best(tmp_path / "best.json")
-    selected = [c["candidates"][c["selected"]]["score"] for c in contents[1:] if c["selected"] is not None]
-    assert best["score"] == max(selected)
-    assert cell.key == best["key"]
+    best = Best.read(tmp_path / "best.json")
+    selected = [answer.score for content in contents[1:] if (answer := content.answer) and answer.score is not None]
+    assert best.score == max(selected)
+    assert best.cell.key == best.key
 
 
 def test_a_language_search_runs_through_its_files(tmp_path: Path) -> None:
@@ -49,11 +51,11 @@ def test_a_language_search_runs_through_its_files(tmp_path: Path) -> None:
     name = rounds.SearchName(Task.RNN, "shrink", 0)
     contents = run(parameters(PAPER), name, tmp_path, text_by_key)
     assert len(contents) == 12
-    last = Cell.from_json(contents[-1]["state"]["cell"])
+    last = contents[-1].state.cell
     assert len(last.edges) <= 4
     hidden = parameters(PAPER).proxy.rnn.network.hidden
-    for item in contents[1]["candidates"]:
-        assert item["costs"]["paper_flops"] == len(item["cell"]["edges"]) * hidden**2
+    for item in contents[1].candidates:
+        assert item.costs["paper_flops"] == len(item.cell.edges) * hidden**2
 
 
 def test_several_edges_fall_at_once_and_the_search_ends_early(tmp_path: Path) -> None:
@@ -61,23 +63,23 @@ def test_several_edges_fall_at_once_and_the_search_ends_early(tmp_path: Path) ->
     on."""
     chosen = parameters({"search": {"cnn": {"nodes": 5, "k": 10, "keep_fraction": 0.0}}})
 
-    def smaller_is_better(cell: Cell) -> dict[str, Any]:
+    def smaller_is_better(cell: Cell) -> Evaluation:
         return evaluation(cell.key, accuracy=1 - len(cell.edges) / 100)
 
     contents = run(chosen, SHRINK, tmp_path, smaller_is_better)
-    assert any(len(content["fell"]) > 1 for content in contents)
-    stopped = [content["state"]["stopped"] for content in contents]
+    assert any(len(content.fell) > 1 for content in contents)
+    stopped = [content.state.stopped for content in contents]
     first = next(number for number, reason in enumerate(stopped) if reason)
     assert first < len(contents) - 1
     for content in contents[first + 1 :]:
-        assert content["state"] == contents[first]["state"]
-        assert (content["candidates"], content["selected"], content["fell"]) == ([], None, [])
+        assert content.state == contents[first].state
+        assert (content.candidates, content.selected, content.fell) == ((), None, ())
 
 
 def test_an_all_diverged_search_stops_and_has_no_best(tmp_path: Path) -> None:
     """Where every candidate diverges the search stops in round 1, and asking for the best says what to do."""
     contents = run(parameters(), SHRINK, tmp_path, lambda cell: evaluation(cell.key, accuracy=None))
-    assert contents[1]["state"]["stopped"] == "no candidate of round 1 has a finite score"
+    assert contents[1].state.stopped == "no candidate of round 1 has a finite score"
     with pytest.raises(UserError, match=r"cnn/shrink-0: no candidate .* diverged: lower proxy\.cnn\.training"):
         rounds.best(SHRINK, paths(tmp_path), tmp_path / "best.json")
 
@@ -89,15 +91,12 @@ def test_ties_go_to_fewer_leaves_then_fewer_edges_then_key(tmp_path: Path) -> No
     contents = run(chosen, SHRINK, tmp_path, lambda cell: evaluation(cell.key, accuracy=0.5))
     orders = []
     for content in contents[1:]:
-        order = [
-            (len(cell.leaves), len(cell.edges), cell.key)
-            for cell in (Cell.from_json(item["cell"]) for item in content["candidates"])
-        ]
+        order = [(len(cell.leaves), len(cell.edges), cell.key) for cell in (item.cell for item in content.candidates)]
         if order:
-            assert order[content["selected"]] == min(order)
+            assert content.selected is not None and order[content.selected] == min(order)
             orders.append(min(order))
     rounds.best(SHRINK, paths(tmp_path), tmp_path / "best.json")
-    cell, _ = rounds.read_best(tmp_path / "best.json")
+    cell = Best.read(tmp_path / "best.json").cell
     assert (len(cell.leaves), len(cell.edges), cell.key) == min(orders)
 
 
@@ -111,7 +110,7 @@ def test_equal_inputs_give_equal_bytes_and_other_seeds_another_search(tmp_path: 
     run(chosen, rounds.SearchName(Task.CNN, "shrink", 1), tmp_path / "other", by_key)
     run(parameters({"seed": 3}), SHRINK, tmp_path / "third", by_key)
     origins = [
-        [item["origin"] for item in artifacts.read_sealed(path, rounds.PROPOSAL, 1)["candidates"]]
+        [item.origin for item in Proposal.read(path).candidates]
         for folder in ("one", "other", "third")
         for path in sorted((tmp_path / folder).glob("round-01/proposal.json"))
     ]
@@ -125,20 +124,20 @@ LIMITED = {"search": {"cnn": {"nodes": 5, "k": 4, "keep_fraction": 0.1, "objecti
 def test_no_selected_cell_exceeds_a_limit(tmp_path: Path, strategy: str) -> None:
     """The search passes through cells over the limit, but never selects one, and its answer is within it."""
 
-    def bigger_is_better(cell: Cell) -> dict[str, Any]:
+    def bigger_is_better(cell: Cell) -> Evaluation:
         return evaluation(cell.key, accuracy=len(cell.edges) / 10, macs=1e5 * (1 + len(cell.edges)))
 
     for seed in range(4):
         name = rounds.SearchName(Task.CNN, strategy, seed)
         contents = run(parameters(LIMITED), name, tmp_path / str(seed), bigger_is_better)
         for content in contents:
-            if content["selected"] is not None:
-                assert content["candidates"][content["selected"]]["costs"]["macs"] <= 550_000
-                assert content["candidates"][content["selected"]]["violation"] == 0
+            if content.answer is not None:
+                assert content.answer.costs["macs"] <= 550_000
+                assert content.answer.violation == 0
         rounds.best(name, paths(tmp_path / str(seed)), tmp_path / "best.json")
-        assert rounds.read_best(tmp_path / "best.json")[1]["costs"]["macs"] <= 550_000
+        assert Best.read(tmp_path / "best.json").costs["macs"] <= 550_000
     if strategy == "shrink":
-        assert contents[1]["taken"] is not None and contents[1]["selected"] is None
+        assert contents[1].taken is not None and contents[1].selected is None
 
 
 def test_a_limit_that_nothing_meets_is_said_at_the_end(tmp_path: Path) -> None:
@@ -153,25 +152,27 @@ def test_the_front_holds_what_nothing_dominates(tmp_path: Path) -> None:
     """Every trained candidate is on the front, or one on it is as good in everything; none on it beats another."""
     contents = run(parameters(), SHRINK, tmp_path, by_key)
     rounds.write_front(SHRINK, paths(tmp_path), tmp_path / "front.json")
-    front = artifacts.read_sealed(tmp_path / "front.json", rounds.FRONT, 1)
-    assert front["metric"] == "accuracy"
+    front = Front.read(tmp_path / "front.json")
+    assert front.metric == "accuracy"
 
-    def point(item: dict[str, Any]) -> tuple[float, float]:
-        return -item["metrics"]["accuracy"], item["costs"]["macs"]
+    def point(item: ScoredSlot) -> tuple[float, float]:
+        accuracy = item.metrics["accuracy"]
+        assert accuracy is not None
+        return -accuracy, item.costs["macs"]
 
-    kept = [point(item) for item in front["candidates"]]
-    everyone = [point(item) for content in contents for item in content["candidates"]]
+    kept = [point(item) for item in front.candidates]
+    everyone = [point(item) for content in contents for item in content.candidates]
     assert all(any(a <= c and b <= d for a, b in kept) for c, d in everyone)
     assert not any(a <= c and b <= d for a, b in kept for c, d in kept if (a, b) != (c, d))
 
 
-def _first_round(folder: Path, name: rounds.SearchName = SHRINK) -> tuple[Path, Path, dict[int, dict[str, Any]]]:
+def _first_round(folder: Path, name: rounds.SearchName = SHRINK) -> tuple[Path, Path, dict[int, Evaluation]]:
     """Write a search's start and first proposal, and return both with made evaluations."""
     start, proposal = folder / "start.json", folder / "proposal.json"
     rounds.start(parameters(), name, start)
     rounds.propose(parameters(), name, start, proposal)
-    items = artifacts.read_sealed(proposal, rounds.PROPOSAL, 1)["candidates"]
-    return start, proposal, {item["slot"]: by_key(Cell.from_json(item["cell"])) for item in items}
+    items = Proposal.read(proposal).candidates
+    return start, proposal, {item.slot: by_key(item.cell) for item in items}
 
 
 def test_files_of_another_search_are_refused(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What every strategy promises, and what each does its own way."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,14 +8,19 @@ from hypothesis import strategies as st
 
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import UserError
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.params.search import ImageSearch
 from autoshrink.params.strategies import BUILT_IN, OutsideStrategy
+from autoshrink.records.best import Best
+from autoshrink.records.evaluation import Evaluation
+from autoshrink.records.proposal import Fidelity
+from autoshrink.records.round import RoundState
 from autoshrink.search import registry, rounds
 from autoshrink.search.draws import Draws
 from autoshrink.search.front import non_dominated
 from autoshrink.search.space import all_edges, neighbours, random_cell, subgraph
-from autoshrink.search.strategy import ProposedCell, Scored, Strategy
+from autoshrink.search.strategy import ProposedCell, Scored, State, Strategy
 from tests.unit.search.search_runs import DRAWS, by_key, evaluation, fraction, parameters, paths, run
 
 SEARCH = ImageSearch(nodes=5, k=4, keep_fraction=0.1)
@@ -28,11 +32,11 @@ def made(name: str, search: ImageSearch = SEARCH) -> Strategy:
     return registry.make(search, search.operators, BUILT_IN[name])
 
 
-def looked_at(candidate: ProposedCell) -> dict[str, Any]:
+def looked_at(candidate: ProposedCell) -> dict[str, float]:
     """Return a made evaluation's metrics at the candidate's fidelity."""
     noise = fraction(f"{candidate.cell.key}/{candidate.fidelity}")
-    if candidate.fidelity and "zero_cost" in candidate.fidelity:
-        return {candidate.fidelity["zero_cost"]: noise}
+    if candidate.fidelity and candidate.fidelity.zero_cost:
+        return {candidate.fidelity.zero_cost: noise}
     return {"accuracy": noise}
 
 
@@ -49,7 +53,8 @@ def play(strategy: Strategy, draws: Draws) -> list[list[ProposedCell]]:
             metrics = looked_at(candidate)
             scored.append(Scored(candidate, metrics.get("accuracy"), 0.0, metrics))
         selection = strategy.select(state, number, scored, draws)
-        assert type(state).from_json(selection.state.to_json()) == selection.state, "a state is a JSON value"
+        kept = RoundState.model_validate_json(artifacts.canonical_json(selection.state.record().to_json()))
+        assert State.of(kept) == selection.state, "a state is a JSON value"
         if selection.slot is not None:
             assert selection.state.cell == proposed[selection.slot].cell
         state = selection.state
@@ -184,7 +189,7 @@ def test_halving_trains_fewer_candidates_for_longer() -> None:
     assert list(strategy.slots())[:4] == [4, 2, 4, 2]
     state = strategy.start(DRAWS)
     first = strategy.propose(state, 1, DRAWS)
-    assert all(candidate.fidelity == {"epochs": 1} for candidate in first)
+    assert all(candidate.fidelity == Fidelity(epochs=1) for candidate in first)
     selection = strategy.select(state, 1, [Scored(c, float(s)) for s, c in enumerate(first)], DRAWS)
     assert selection.slot is None and selection.state.cell == state.cell
     second = strategy.propose(selection.state, 2, DRAWS)
@@ -214,24 +219,23 @@ def test_a_staged_search_runs_through_files_and_its_hints_are_no_answers(tmp_pat
     name = rounds.SearchName(Task.CNN, "shrink-halving", 0)
     contents = run(parameters(), name, tmp_path, by_key)
     for content in contents[1:]:
-        if any(item["fidelity"] for item in content["candidates"]):
-            assert content["selected"] is None
+        if any(item.fidelity for item in content.candidates):
+            assert content.selected is None
     rounds.best(name, paths(tmp_path), tmp_path / "best.json")
-    assert rounds.read_best(tmp_path / "best.json")[1]["fidelity"] is None
+    assert Best.read(tmp_path / "best.json").fidelity is None
 
 
 def test_an_untrained_look_has_no_score(tmp_path: Path) -> None:
     """What ranks untrained networks is kept as a metric and is never taken for a score."""
 
-    def evaluate(cell: Cell) -> dict[str, Any]:
-        content = evaluation(cell.key, accuracy=0.5, epochs=0)
-        content["metrics"]["naswot"] = fraction(cell.key)
-        return content
+    def evaluate(cell: Cell) -> Evaluation:
+        made = evaluation(cell.key, accuracy=0.5, epochs=0)
+        return made.model_copy(update={"metrics": {**made.metrics, "naswot": fraction(cell.key)}})
 
     name = rounds.SearchName(Task.CNN, "shrink-naswot", 0)
     contents = run(parameters(), name, tmp_path, evaluate)
-    assert all(item["score"] is None for item in contents[1]["candidates"])
-    assert all(item["score"] is not None for item in contents[2]["candidates"])
+    assert all(item.score is None for item in contents[1].candidates)
+    assert all(item.score is not None for item in contents[2].candidates)
 
 
 def test_a_strategy_nobody_offers() -> None:

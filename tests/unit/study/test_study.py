@@ -16,6 +16,7 @@ from autoshrink.params.study import Study
 from autoshrink.search import rounds
 from autoshrink.search.rounds import SearchName
 from autoshrink.study import comparison, page, replay, statistics, tables, traces
+from autoshrink.study.entries import TableEntry
 from autoshrink.study.traces import Event, Trace
 from tests.unit.search.search_runs import by_key, parameters, run
 
@@ -49,7 +50,8 @@ def test_replaying_a_table_is_the_search_itself(tmp_path: Path) -> None:
             name, operators = "made", chosen.search.cnn.operators
 
             def look_up(self, cell, fidelity):  # type: ignore[no-untyped-def]
-                return {**by_key(cell), "epochs": 3}
+                made = by_key(cell)
+                return TableEntry(made.metrics, made.costs, 3)
 
         run(chosen, name, tmp_path / "cnn" / str(name), by_key)
         count = len(rounds.plan(chosen, Task.CNN, strategy))

@@ -10,6 +10,7 @@ from pytest import approx
 
 from autoshrink.cells.cell import Cell, CellError
 from autoshrink.errors import DataError
+from autoshrink.records.proposal import Fidelity
 from autoshrink.study import nas_bench, tables
 
 CHAIN = Cell.of(["conv_1x1", "conv_3x3"], [(0, 1), (1, 2)])
@@ -36,12 +37,12 @@ def test_a_csv_of_keys(tmp_path: Path) -> None:
     table = tables.load(str(path), [])
     assert table.operators == ["conv_1x1", "conv_3x3"]
     found = table.look_up(CHAIN, None)
-    assert found["metrics"] == {"accuracy": approx(0.91), "test": approx(0.81)}
-    assert (found["costs"]["macs"], found["epochs"]) == (1000, 12)
+    assert found.metrics == {"accuracy": approx(0.91), "test": approx(0.81)}
+    assert (found.costs["macs"], found.epochs) == (1000, 12)
     missing = table.look_up(Cell.of(["conv_1x1"], [(0, 1)]), None)
-    assert missing["metrics"]["accuracy"] is None and missing["epochs"] == 0
+    assert missing.metrics["accuracy"] is None and missing.epochs == 0
     with pytest.raises(DataError, match=r"table\.csv: holds full trainings alone"):
-        table.look_up(CHAIN, {"epochs": 1})
+        table.look_up(CHAIN, Fidelity(epochs=1))
 
 
 @pytest.mark.parametrize(
@@ -113,8 +114,8 @@ def test_nas_bench_101s_file(tmp_path: Path) -> None:
     table = tables.load(str(path), [])
     assert table.operators == ["conv3x3-bn-relu", "maxpool3x3"]
     found = table.look_up(Cell.of(["conv3x3-bn-relu", "maxpool3x3"], [(0, 1), (1, 2)]), None)
-    assert found["metrics"] == {"accuracy": approx(0.7), "test": approx(0.85)}
-    assert (found["costs"]["parameters"], found["epochs"]) == (300_000, 4)
+    assert found.metrics == {"accuracy": approx(0.7), "test": approx(0.85)}
+    assert (found.costs["parameters"], found.epochs) == (300_000, 4)
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(DataError, match="is truncated"):
         tables.load(str(path), [])
@@ -128,7 +129,7 @@ def test_the_made_table_is_a_function_of_the_cell() -> None:
     table = tables.MadeTable(["conv_1x1", "conv_3x3"])
     twin = Cell((0, 3, 7), CHAIN.operators, ((0, 3), (3, 7)))
     assert table.look_up(CHAIN, None) == table.look_up(twin, None)
-    full, brief = table.look_up(CHAIN, None)["metrics"], table.look_up(CHAIN, {"epochs": 1})["metrics"]
+    full, brief = table.look_up(CHAIN, None).metrics, table.look_up(CHAIN, Fidelity(epochs=1)).metrics
     assert brief["accuracy"] < full["accuracy"]
-    untrained = table.look_up(CHAIN, {"zero_cost": "naswot"})
-    assert untrained["metrics"]["accuracy"] is None and "naswot" in untrained["metrics"] and untrained["epochs"] == 0
+    untrained = table.look_up(CHAIN, Fidelity(zero_cost="naswot"))
+    assert untrained.metrics["accuracy"] is None and "naswot" in untrained.metrics and untrained.epochs == 0

@@ -6,7 +6,6 @@ A candidate's training depends on its cell, the proxy, the text and its own seed
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import DataError
 from autoshrink.params.language import LanguageProxy
+from autoshrink.records.evaluation import EpochEntry, TrialResult
 from autoshrink.tasks.language import costs, early_stop, schedule, sequences
 from autoshrink.tasks.language.data import PreparedText, SplitName, Tokens
 from autoshrink.tasks.language.network import LanguageModel, build
@@ -97,7 +97,7 @@ class LanguageTrial:
         self.stopped: str | None = None
         recipe = proxy.training
         self._proxy, self._seed = proxy, seed
-        self._history: list[dict[str, Any]] = []
+        self._history: list[EpochEntry] = []
         self._costs = costs.measure(cell, proxy.network, len(data.words))
         self._model = build(cell, proxy.network, data.words, seed).to(device)
         self._model.tie()
@@ -119,7 +119,7 @@ class LanguageTrial:
         """Whether all epochs were run, or training was stopped early (``stopped`` says why)."""
         return self.stopped is not None or len(self._history) == self._proxy.training.epochs
 
-    def run_epoch(self) -> dict[str, Any]:
+    def run_epoch(self) -> EpochEntry:
         """Train one epoch, validate, and return the epoch's record (see ``end_epoch``)."""
         for step in self.begin_epoch():
             self.run(step)
@@ -150,7 +150,7 @@ class LanguageTrial:
             with torch.no_grad():
                 self._validation.read(step[1])
 
-    def end_epoch(self) -> dict[str, Any]:
+    def end_epoch(self) -> EpochEntry:
         """Wait for the epoch's steps and return its record.
 
         Keys: ``epoch`` (from 0), ``steps``, ``learning_rate``, ``train_loss`` and ``validation_loss`` (mean nats per
@@ -170,8 +170,8 @@ class LanguageTrial:
         self.stopped = early_stop.reason(self._history, self._proxy.early_stop)
         return record
 
-    def result(self) -> dict[str, Any]:
-        """Return what the candidate came to, as JSON values.
+    def result(self) -> TrialResult:
+        """Return what the candidate came to.
 
         ``metrics``: ``perplexity`` (best validation perplexity) and ``loss``, both of ``best_epoch``, all None where
         the training diverged (unless ``early_stop.keeps_best_when_diverged``); ``history``; ``stopped``; ``costs`` of
@@ -180,16 +180,16 @@ class LanguageTrial:
         counts = self.stopped != early_stop.DIVERGED or self._proxy.early_stop.keeps_best_when_diverged
         best = best_epoch(self._history, "validation_loss", "min") if counts else None
         record = self._history[best] if best is not None else None
-        return {
-            "metrics": {
+        return TrialResult(
+            metrics={
                 "perplexity": record["validation_perplexity"] if record else None,
                 "loss": record["validation_loss"] if record else None,
                 "best_epoch": best,
             },
-            "history": list(self._history),
-            "stopped": self.stopped,
-            "costs": self._costs,
-        }
+            history=tuple(self._history),
+            stopped=self.stopped,
+            costs=self._costs,
+        )
 
     def _train(self, length: int) -> None:
         """Take one optimizer step over the text's next ``length`` words."""

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from autoshrink.costs import counting
 from autoshrink.errors import DataError
 from autoshrink.params.root import PaperDefects
 from autoshrink.params.vision import ImageProxy
+from autoshrink.records.evaluation import EpochEntry, TrialResult
 from autoshrink.runtime import seeds
 from autoshrink.tasks.vision import early_stop, network
 from autoshrink.tasks.vision.data import PreparedImages, Split
@@ -136,7 +136,7 @@ class ImageTrial:
         self.stopped: str | None = None
         self._proxy, self._data, self._seed = proxy, data, seed
         self._device, self._deterministic = device, deterministic
-        self._history: list[dict[str, Any]] = []
+        self._history: list[EpochEntry] = []
         count, height, width, channels = data.train_images_NHWC.shape
         if count < proxy.training.batch_size:
             raise DataError(
@@ -172,7 +172,7 @@ class ImageTrial:
         """Whether all epochs were run, or training was stopped early (``stopped`` says why)."""
         return self.stopped is not None or len(self._history) == self._proxy.training.epochs
 
-    def run_epoch(self) -> dict[str, Any]:
+    def run_epoch(self) -> EpochEntry:
         """Train one epoch, validate, and return the epoch's record (see ``end_epoch``)."""
         for step in self.begin_epoch():
             if step[0] == "validate" or not self._ended:
@@ -200,7 +200,7 @@ class ImageTrial:
             else:
                 self._validate()
 
-    def end_epoch(self) -> dict[str, Any]:
+    def end_epoch(self) -> EpochEntry:
         """Wait for the epoch's steps and return its record.
 
         Keys: ``epoch`` (from 0), ``steps``; ``train_loss`` and ``train_accuracy``, moving averages at the epoch's end,
@@ -222,24 +222,24 @@ class ImageTrial:
         self.stopped = early_stop.reason(self._history, self._proxy.early_stop)
         return record
 
-    def result(self) -> dict[str, Any]:
-        """Return what the candidate came to, as JSON values.
+    def result(self) -> TrialResult:
+        """Return what the candidate came to.
 
         ``metrics``: ``accuracy`` (best validation accuracy) and ``loss``, both of ``best_epoch``, all None where no
         epoch was finite; ``history``; ``stopped``; ``costs`` of the proxy's network at the proxy's input size.
         """
         best = best_epoch(self._history, "validation_accuracy", "max")
         record = self._history[best] if best is not None else None
-        return {
-            "metrics": {
+        return TrialResult(
+            metrics={
                 "accuracy": record["validation_accuracy"] if record else None,
                 "loss": record["validation_loss"] if record else None,
                 "best_epoch": best,
             },
-            "history": list(self._history),
-            "stopped": self.stopped,
-            "costs": self._costs,
-        }
+            history=tuple(self._history),
+            stopped=self.stopped,
+            costs=self._costs,
+        )
 
     def _train(self) -> None:
         """Take one optimizer step, unless the epoch has ended."""

@@ -1,7 +1,5 @@
 """The proxy's text and candidates' trainings."""
 
-from typing import Any
-
 import pytest
 import torch
 
@@ -9,6 +7,7 @@ from autoshrink.cells.cell import Cell
 from autoshrink.errors import DataError
 from autoshrink.files import artifacts
 from autoshrink.params.language import LanguageEarlyStop, LanguageNetwork, LanguageProxy, LanguageProxyTraining
+from autoshrink.records.evaluation import TrialResult
 from autoshrink.tasks.language import proxy
 from autoshrink.tasks.language.data import PreparedText
 
@@ -28,7 +27,7 @@ def candidate(text: PreparedText, cell: Cell, seed: int, settings: LanguageProxy
     return proxy.LanguageTrial(cell, settings, proxy.draw(text, settings, 1), seed, CPU, True)
 
 
-def evaluation(text: PreparedText, cell: Cell, seed: int, settings: LanguageProxy = SETTINGS) -> dict[str, Any]:
+def evaluation(text: PreparedText, cell: Cell, seed: int, settings: LanguageProxy = SETTINGS) -> TrialResult:
     """Train a candidate to the end."""
     training = candidate(text, cell, seed, settings)
     while not training.done:
@@ -61,18 +60,18 @@ def test_a_candidate_trains_the_same_whoever_else_does(text: PreparedText) -> No
             torch.rand(7)
             training.run_epoch()
     assert [training.result() for training in together] == alone
-    assert evaluation(text, CELLS[0], 5)["history"] != alone[0]["history"]
+    assert evaluation(text, CELLS[0], 5).history != alone[0].history
 
 
 def test_a_result_is_json_and_reports_the_best_epoch(text: PreparedText) -> None:
     """The best validation perplexity of the history is the metric, and the model has learnt something."""
     result = evaluation(text, CELLS[0], 1)
-    artifacts.canonical_json(result)
-    perplexities = [record["validation_perplexity"] for record in result["history"]]
-    assert result["metrics"]["perplexity"] == min(perplexities) == perplexities[result["metrics"]["best_epoch"]]
-    assert result["metrics"]["perplexity"] < 0.8 * len(text.vocabulary)
-    assert [record["learning_rate"] for record in result["history"]] == pytest.approx([20.0, 20.0, 2.0])
-    assert result["stopped"] is None and result["costs"]["parameters"] > 0
+    artifacts.canonical_json(result.to_json())
+    perplexities = [record["validation_perplexity"] for record in result.history]
+    assert result.metrics["perplexity"] == min(perplexities) == perplexities[result.metrics["best_epoch"]]
+    assert result.metrics["perplexity"] < 0.8 * len(text.vocabulary)
+    assert [record["learning_rate"] for record in result.history] == pytest.approx([20.0, 20.0, 2.0])
+    assert result.stopped is None and result.costs["parameters"] > 0
 
 
 def test_a_diverged_candidate_has_no_metric(text: PreparedText) -> None:
@@ -81,9 +80,9 @@ def test_a_diverged_candidate_has_no_metric(text: PreparedText) -> None:
     result = evaluation(
         text, Cell.complete(["relu", "identity"]), 1, SETTINGS.model_copy(update={"training": training})
     )
-    artifacts.canonical_json(result)
-    assert result["stopped"] == "diverged" and len(result["history"]) == 1
-    assert result["metrics"] == {"perplexity": None, "loss": None, "best_epoch": None}
+    artifacts.canonical_json(result.to_json())
+    assert result.stopped == "diverged" and len(result.history) == 1
+    assert result.metrics == {"perplexity": None, "loss": None, "best_epoch": None}
 
 
 def test_an_early_stop_ends_the_training(text: PreparedText) -> None:
@@ -91,7 +90,7 @@ def test_an_early_stop_ends_the_training(text: PreparedText) -> None:
     settings = SETTINGS.model_copy(update={"early_stop": LanguageEarlyStop(loss_ratio=0.01)})
     training = candidate(text, CELLS[0], 1, settings)
     training.run_epoch()
-    assert training.done and training.result()["stopped"] == "loss ratio"
+    assert training.done and training.result().stopped == "loss ratio"
     with pytest.raises(AssertionError):
         training.run_epoch()
 

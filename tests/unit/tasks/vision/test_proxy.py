@@ -8,6 +8,7 @@ from autoshrink.cells.cell import Cell
 from autoshrink.errors import DataError
 from autoshrink.params.root import PaperDefects
 from autoshrink.params.vision import ImageNetwork, ImageProxy, ImageProxyTraining
+from autoshrink.records.evaluation import TrialResult
 from autoshrink.tasks.vision import proxy
 from autoshrink.tasks.vision.data import PreparedImages
 from autoshrink.tasks.vision.proxy import ImageTrial, ProxyData
@@ -72,7 +73,7 @@ def drawn(arrays: PreparedImages) -> ProxyData:
     return proxy.draw(arrays, small(), 7, SOUND)
 
 
-def finished(candidate: ImageTrial) -> dict[str, Any]:
+def finished(candidate: ImageTrial) -> TrialResult:
     while not candidate.done:
         candidate.run_epoch()
     return candidate.result()
@@ -86,28 +87,28 @@ def test_a_candidate_trains_the_same_whatever_trains_beside_it(cell: Cell, drawn
         torch.manual_seed(0)
         other.run_epoch()
         one.run_epoch()
-    assert json.dumps(one.result()) == json.dumps(alone)
-    assert json.dumps(other.result()) != json.dumps(alone)
+    assert one.result().to_json() == alone.to_json()
+    assert other.result() != alone
 
 
 def test_a_result_reports_the_best_epoch(cell: Cell, drawn: ProxyData) -> None:
     """Accuracy and loss are those of the best epoch, and the task is learnt well above chance."""
     result = finished(ImageTrial(cell, small(epochs=8), drawn, 3, CPU, True))
-    best = result["history"][result["metrics"]["best_epoch"]]
-    assert result["metrics"]["accuracy"] == best["validation_accuracy"]
-    assert result["metrics"]["accuracy"] == max(record["validation_accuracy"] for record in result["history"])
-    assert result["metrics"]["loss"] == best["validation_loss"]
-    assert result["metrics"]["accuracy"] > 0.6
-    assert result["costs"]["macs"] > 0
-    assert [record["steps"] for record in result["history"]] == [4] * len(result["history"])
+    best = result.history[result.metrics["best_epoch"]]
+    assert result.metrics["accuracy"] == best["validation_accuracy"]
+    assert result.metrics["accuracy"] == max(record["validation_accuracy"] for record in result.history)
+    assert result.metrics["loss"] == best["validation_loss"]
+    assert result.metrics["accuracy"] > 0.6
+    assert result.costs["macs"] > 0
+    assert [record["steps"] for record in result.history] == [4] * len(result.history)
 
 
 def test_a_diverged_candidate_has_no_accuracy(cell: Cell, drawn: ProxyData) -> None:
     """An absurd learning rate ends in no number at all, which nothing can rank first; and in valid JSON."""
     result = finished(ImageTrial(cell, small(learning_rate=1e30), drawn, 3, CPU, True))
-    assert result["stopped"] == "not finite"
-    assert result["metrics"] == {"accuracy": None, "loss": None, "best_epoch": None}
-    json.dumps(result, allow_nan=False)
+    assert result.stopped == "not finite"
+    assert result.metrics == {"accuracy": None, "loss": None, "best_epoch": None}
+    json.dumps(result.to_json(), allow_nan=False)
 
 
 def test_an_epoch_ends_once_the_training_images_are_learnt(cell: Cell, drawn: ProxyData) -> None:

@@ -1,0 +1,115 @@
+"""An evaluation: what a candidate came to on the proxy, under the key of everything it depends on."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, Field, JsonValue
+
+from autoshrink.errors import ArtifactError
+from autoshrink.params.base import Task
+from autoshrink.records.record import (
+    Count,
+    Many,
+    Metrics,
+    Number,
+    Numbers,
+    Record,
+    SealedRecord,
+    SearchRecord,
+    Sha256,
+    TaskName,
+    optional,
+)
+
+EpochEntry = Mapping[str, Number | bool | None]
+"""One epoch of a training: ``epoch``, counted from 0, and its numbers by name; None where one is not finite."""
+
+
+def _has_epoch(entry: EpochEntry) -> EpochEntry:
+    if type(entry.get("epoch")) is not int:
+        raise ValueError("an epoch's entry needs its number, epoch")
+    return entry
+
+
+History = Many[Annotated[EpochEntry, AfterValidator(_has_epoch)]]
+
+
+SlotNumber = Annotated[str, Field(pattern="^[0-9]+$")]
+
+
+class TrialResult(Record):
+    """What training, or looking at, one candidate came to."""
+
+    metrics: Metrics
+    """The candidate's quality: ``accuracy`` in [0, 1] or ``perplexity``, ``loss``, and which epoch they are of."""
+    history: History
+    stopped: str | None
+    """Why training ended before its last epoch."""
+    costs: Numbers
+    """Of the proxy's network, for one image or word."""
+
+
+class EvaluationIdentity(Record):
+    """Everything an evaluation depends on."""
+
+    evaluator: int | str
+    """Digest of the code that its numbers depend on; a number in older files."""
+    task: TaskName
+    cell: str
+    """The cell's key: equal for isomorphic cells."""
+    proxy: Mapping[str, JsonValue]
+    """The proxy's recipe."""
+    data: str
+    """Digest of the prepared data set's manifest and of what else the proxy reads."""
+    seed: int
+    defects: Many[str]
+    """Defects of the released code that were switched on."""
+    numerics: Annotated[str | None, Field(exclude_if=optional)] = None
+    """Which kernels computed it; evaluations of evaluator 1 do not say."""
+    zero_cost: Annotated[str | None, Field(exclude_if=optional)] = None
+    """The measure that judged the untrained network, where nothing was trained."""
+
+
+class Evaluation(SealedRecord, TrialResult):
+    """A candidate's evaluation as the store keeps it."""
+
+    KIND: ClassVar = "evaluation"
+
+    key: Sha256
+    """Digest of ``identity``."""
+    identity: EvaluationIdentity
+    seed: int
+    """The seed of the candidate's own draws."""
+
+
+class EvaluationJob(SearchRecord):
+    """What one evaluation job of a round found: whole evaluations, so that a run can be read without its store."""
+
+    KIND: ClassVar = "evaluations"
+
+    round: Count
+    evaluations: Mapping[SlotNumber, Evaluation]
+    """By slot of the round's proposal."""
+
+    @classmethod
+    def of(cls, task: Task, search: str, round: int, by_slot: Mapping[int, Evaluation]) -> "EvaluationJob":
+        """Return the record of these evaluations."""
+        listed = {str(slot): evaluation for slot, evaluation in sorted(by_slot.items())}
+        return cls(task=task, search=search, round=round, evaluations=listed)
+
+    @property
+    def by_slot(self) -> dict[int, Evaluation]:
+        """The evaluations by slot."""
+        return {int(slot): evaluation for slot, evaluation in self.evaluations.items()}
+
+
+def read_round(paths: Iterable[Path]) -> dict[int, Evaluation]:
+    """Return the evaluations of a round's jobs by slot. Raises ArtifactError, also where two files share a slot."""
+    found: dict[int, Evaluation] = {}
+    for path in paths:
+        job = EvaluationJob.read(path)
+        if twice := found.keys() & job.by_slot.keys():
+            raise ArtifactError(f"{path}: slot {min(twice)} is in another file of the round too; remove one of them")
+        found.update(job.by_slot)
+    return found

@@ -1,0 +1,57 @@
+"""A proposal: the candidates of a round, before anybody has trained one."""
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from autoshrink.records.record import CellField, Count, EdgeField, Many, Record, SearchRecord, optional
+
+
+class Fidelity(Record):
+    """A cheaper judgement than the proxy's whole recipe: training for fewer ``epochs``, or a ``zero_cost`` measure of
+    the untrained network. Exactly one of the two."""
+
+    epochs: Annotated[int | None, Field(ge=1, exclude_if=optional)] = None
+    zero_cost: Annotated[str | None, Field(exclude_if=optional)] = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.epochs is None) == (self.zero_cost is None):
+            raise ValueError("expected either epochs or zero_cost")
+        return self
+
+
+class ProposedSlot(Record):
+    """One candidate of a proposal."""
+
+    slot: Count
+    cell: CellField
+    """As a change to the round's starting cell: nodes keep their numbers."""
+    canonical: CellField
+    """The representative of all isomorphic cells, which is what is trained."""
+    key: str
+    origin: str
+    """How the candidate came about, in a phrase."""
+    removed: Many[EdgeField]
+    fidelity: Fidelity | None
+    """None: the proxy's whole recipe."""
+
+
+class Proposal(SearchRecord):
+    """The candidates of one round."""
+
+    KIND: ClassVar = "proposal"
+
+    round: Count
+    candidates: Many[ProposedSlot]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        check_slots([item.slot for item in self.candidates])
+        return self
+
+
+def check_slots(slots: list[int]) -> None:
+    """Raise ValueError unless ``slots`` are 0, 1, 2, ..."""
+    if slots != list(range(len(slots))):
+        raise ValueError(f"candidates' slots must be 0, 1, 2, ..., found {slots[:8]}")

@@ -1,0 +1,15 @@
+"""What a table knows of one cell."""
+
+from dataclasses import dataclass
+
+from autoshrink.records.record import Metrics, Numbers
+
+
+@dataclass(frozen=True)
+class TableEntry:
+    """``metrics`` are ``accuracy`` (None where nobody can train the cell) and, where known, the final accuracy
+    ``test``; ``epochs`` is what looking it up stands for."""
+
+    metrics: Metrics
+    costs: Numbers
+    epochs: int
