@@ -15,7 +15,7 @@ Costs = NDArray[np.float64]
 Choices = NDArray[np.int64]
 
 EXACT_STATES = 3**12
-BEAM = 2000
+BEAM = 256
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,11 @@ def minimise(
     ``nodes_LKS[l][k, s]`` is what choice s costs layer l in setting k; infinity forbids it. Where the table for one
     setting would exceed ``exact_states`` entries, the ``beam`` cheapest are kept and the solution says it is inexact.
     """
-    last = list(range(len(nodes_LKS)))
+    last = _last(len(nodes_LKS), [(factor.first, factor.second) for factor in factors])
     before: list[list[Factor]] = [[] for _ in nodes_LKS]
     for factor in factors:
-        assert factor.first < factor.second
-        last[factor.first] = max(last[factor.first], factor.second)
         before[factor.second].append(factor)
-    largest, width = 1, 0
-    for index in range(len(nodes_LKS)):
-        width = sum(1 for other in range(index + 1) if last[other] >= index)
-        largest = max(largest, int(nodes_LKS[index].shape[1]) ** width)
-    if largest <= exact_states:
+    if widest(len(nodes_LKS), [(factor.first, factor.second) for factor in factors]) <= exact_states:
         return _exact(nodes_LKS, before, last)
     found = [
         _beam(
@@ -66,6 +60,29 @@ def minimise(
         for k in range(nodes_LKS[0].shape[0])
     ]
     return Solution(np.array([cost for cost, _ in found]), np.array([choice for _, choice in found]), False)
+
+
+def widest(layers: int, pairs: Sequence[tuple[int, int]]) -> int:
+    """Return how many entries the largest table has, for one setting and layers of three choices."""
+    last = _last(layers, pairs)
+    widths = [0] * (layers + 1)
+    for index, end in enumerate(last):
+        widths[index] += 1
+        widths[end + 1] -= 1
+    width = largest = 0
+    for change in widths:
+        width += change
+        largest = max(largest, width)
+    return int(3**largest)
+
+
+def _last(layers: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the last layer that each layer matters to: itself, or its last neighbour."""
+    last = list(range(layers))
+    for first, second in pairs:
+        assert first < second
+        last[first] = max(last[first], second)
+    return last
 
 
 def _exact(nodes_LKS: Sequence[Costs], before: Sequence[Sequence[Factor]], last: Sequence[int]) -> Solution:
@@ -99,7 +116,7 @@ def _beam(
 ) -> tuple[float, Choices]:
     """Return the least cost found, and its choices, keeping the ``beam`` cheapest combinations after each layer."""
     costs_N: Costs = np.zeros(1)
-    chosen_NF: Choices = np.zeros((1, 0), dtype=np.int64)
+    chosen_NF: NDArray[np.int8] = np.zeros((1, 0), dtype=np.int8)
     frontier: list[int] = []
     steps: list[tuple[Choices, Choices]] = []  # of each combination kept: where from, and what
     for index, node_S in enumerate(nodes_LS):
@@ -109,13 +126,14 @@ def _beam(
         costs_N = costs_N[parent_N] + node_S[choice_N]
         for factor in before[index]:
             costs_N = costs_N + factor.costs_KST[chosen_NF[parent_N, frontier.index(factor.first)], choice_N]
-        chosen_NF = np.concatenate([chosen_NF[parent_N], choice_N[:, None]], axis=1)
+        chosen_NF = np.concatenate([chosen_NF[parent_N], choice_N[:, None].astype(np.int8)], axis=1)
         frontier.append(index)
         kept = [position for position, layer in enumerate(frontier) if last[layer] > index]
         chosen_NF, frontier = chosen_NF[:, kept], [frontier[position] for position in kept]
         order_N = np.argsort(costs_N, kind="stable")
         # of combinations that what follows cannot tell apart, the cheapest
-        _, first_N = np.unique(chosen_NF[order_N], axis=0, return_index=True)
+        rows_N = [row.tobytes() for row in chosen_NF[order_N]]
+        first_N = np.array(list({row: number for number, row in reversed(list(enumerate(rows_N)))}.values()))
         order_N = order_N[np.sort(first_N)[:beam]]
         costs_N, chosen_NF = costs_N[order_N], chosen_NF[order_N]
         steps.append((parent_N[order_N], choice_N[order_N]))

@@ -41,13 +41,28 @@ class Method(StrEnum):
 Shares = Literal["equal", "balanced"]
 
 
+class Rule(StrEnum):
+    """How the share of a split between unequal sides is found."""
+
+    EQUAL = "equal"
+    """Each device gets the same."""
+    SPEED = "speed"
+    """In proportion to the sides' speed."""
+    BANDWIDTH = "bandwidth"
+    """In proportion to what the sides receive a second."""
+    SPLIT = "split"
+    """One share for all layers, at which the slower side is fastest."""
+    LAYERS = "layers"
+    """The same, then a share for each layer."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How to plan.
 
-    ``shares``: ``equal`` gives each device the same, ``balanced`` what makes the slower side fastest. ``whole``: no
-    dimension is divided below one element a side. ``slowness`` multiplies a layer's counted work in its three products
-    (a calibration). ``optimizer_numbers``: what the optimizer keeps for each weight.
+    ``shares``: ``equal`` gives each device the same; ``balanced`` tries every ``Rule`` and keeps the fastest plan.
+    ``whole``: no dimension is divided below one element a side. ``slowness`` multiplies a layer's counted work in its
+    three products (a calibration). ``optimizer_numbers``: what the optimizer keeps for each weight.
     """
 
     method: Method = Method.ACCPAR
@@ -90,9 +105,10 @@ class Division:
 class Planner:
     """Plans one network by one set of settings; parts that were planned before are not planned again."""
 
-    def __init__(self, network: Network, array: Array, settings: Settings, thrift: float = 0.0) -> None:
+    def __init__(self, network: Network, array: Array, settings: Settings, rule: Rule, thrift: float = 0.0) -> None:
         """``thrift`` is what a full memory costs, in seconds: 0 plans for speed alone."""
         self.network, self.array, self.settings, self.thrift = network, array, settings, thrift
+        self.rule = rule
         self.constants = Constants.of(network)
         self.slowness_L3 = slowness(network, settings)
         self.allowed_L3 = _allowed(network, settings.method)
@@ -112,16 +128,17 @@ class Planner:
         assert group.sides is not None
         first, second = group.sides
         split, sizes = Split.of(group, self.array.bytes_per_number), Sizes.of(self.constants, part)
-        equal = first.devices / group.devices
+        rule = self.rule if first != second else Rule.EQUAL
         if fixed is not None:
             candidates = np.array([fixed[0]])
-        elif self.settings.shares == "equal" or first == second:
-            candidates = np.array([equal])
+        elif rule is Rule.SPEED:
+            candidates = np.array([first.speed / group.speed])
+        elif rule is Rule.BANDWIDTH:
+            candidates = np.array([split.bandwidths[0] / sum(split.bandwidths)])
+        elif rule is Rule.EQUAL:
+            candidates = np.array([first.devices / group.devices])
         else:
-            by_speed = first.speed / group.speed
-            by_bandwidth = split.bandwidths[0] / sum(split.bandwidths)
-            spread = np.linspace(1.0 / (GRID + 1), GRID / (GRID + 1), GRID)
-            candidates = np.unique(np.array([*spread, equal, by_speed, by_bandwidth]))
+            candidates = np.linspace(1.0 / (GRID + 1), GRID / (GRID + 1), GRID)
         types_L, share, cost, exact = self._cheapest(sizes, split, part, candidates, group)
         width = 1.0 / (GRID + 1)
         for _ in range(REFINEMENTS if len(candidates) > 1 else 0):
@@ -131,8 +148,8 @@ class Planner:
                 types_L, share, cost, exact = found
             width /= 8
         shares_L = np.full(len(self.network.layers), share)
-        if len(candidates) > 1 and self.settings.method is not Method.DATA:
-            shares_L = self._balance(sizes, split, part, types_L, shares_L)
+        if rule is Rule.LAYERS and fixed is None:
+            shares_L = self._balance(sizes, split, part, types_L, shares_L, group)
         sides = tuple(
             self._plan(side, part.scaled(self.constants, types_L, own))
             for side, own in ((first, shares_L), (second, 1.0 - shares_L))
@@ -145,16 +162,16 @@ class Planner:
     ) -> tuple[NDArray[np.int64], float, float, bool]:
         """Return the cheapest types, for the cheapest of these shares, with that share and the cost."""
         shares_LK = np.broadcast_to(shares_K, (len(self.network.layers), len(shares_K)))
-        nodes_LKT = self._layers(sizes, split, part, shares_LK)
-        stuck = np.isinf(nodes_LKT).all(axis=(1, 2))
-        if stuck.any():
-            raise UserError(self._stuck(int(stuck.argmax()), part, group))
+        nodes_LKT = self._layers(sizes, split, part, shares_LK, group)
+        possible_LK = np.isfinite(nodes_LKT).any(axis=2)
+        if not possible_LK.all(axis=0).any():
+            raise UserError(self._stuck(int(possible_LK.sum(axis=1).argmin()), part, group))
         edges_EKST = tables.edge_costs(self.constants, sizes, split, shares_LK)
         found = self._solve(nodes_LKT, edges_EKST)
         best = int(found.costs_K.argmin())
         return found.choices_KL[best], float(shares_K[best]), float(found.costs_K[best]), found.exact
 
-    def _layers(self, sizes: Sizes, split: Split, part: Part, shares_LK: Floats) -> Floats:
+    def _layers(self, sizes: Sizes, split: Split, part: Part, shares_LK: Floats, group: Group) -> Floats:
         """Return what each type costs each layer (L, K, 3); infinity where it is not allowed."""
         constants = self.constants
         costs = tables.layer_costs(constants, sizes, split, shares_LK, self.slowness_L3)
@@ -162,19 +179,35 @@ class Planner:
             costs = costs + self.thrift * self._fullness(sizes, split, shares_LK)
         costs = np.where(self.allowed_L3[:, None, :], costs, np.inf)
         if self.settings.whole:
-            left_LK3 = np.stack(
-                [
-                    np.broadcast_to((constants.batch * part.batch_L)[:, None], shares_LK.shape),
-                    np.broadcast_to((constants.in_channels_L * part.input_L)[:, None], shares_LK.shape),
-                    np.broadcast_to((constants.out_channels_L * part.output_L)[:, None], shares_LK.shape),
-                ],
-                2,
-            )
-            smaller_LK1 = np.minimum(shares_LK, 1.0 - shares_LK)[:, :, None]
-            # a join done by both sides divides nothing; rounding is not to forbid an exact one
-            divides_L3 = np.array([[True, True, layer.kind is not Kind.JOIN] for layer in self.network.layers])
-            costs = np.where(divides_L3[:, None, :] & (left_LK3 * smaller_LK1 < 1 - 1e-9), np.inf, costs)
+            costs = np.where(self._divisible(part, shares_LK, group), costs, np.inf)
         return costs
+
+    def _divisible(self, part: Part, shares_LK: Floats, group: Group) -> NDArray[np.bool_]:
+        """Return where a type (L, K, 3) leaves each side whole elements, and enough for the splits below it."""
+        assert group.sides is not None
+        constants = self.constants
+        sizes_L3 = np.stack(
+            [
+                constants.batch * part.batch_L,
+                constants.in_channels_L * part.input_L,
+                constants.out_channels_L * part.output_L,
+            ],
+            1,
+        )
+
+        def halvings(sizes: Floats) -> Floats:
+            counts: Floats = np.floor(np.log2(np.maximum(sizes, 1e-9) + 1e-9))
+            return np.where(self.allowed_L3[:, None, :], np.maximum(counts, 0.0), 0.0)
+
+        before = halvings(sizes_L3[:, None, :])
+        possible = np.ones((*shares_LK.shape, 3), dtype=np.bool_)
+        for side, share_LK in zip(group.sides, (shares_LK, 1.0 - shares_LK), strict=True):
+            left_LK3 = sizes_L3[:, None, :] * share_LK[:, :, None]
+            after = before.sum(2, keepdims=True) - before + halvings(left_LK3)
+            possible &= (left_LK3 >= 1 - 1e-9) & (after >= side.levels)
+        # what both sides do divides nothing
+        repeatable_L = np.array([layer.kind is Kind.JOIN for layer in self.network.layers]) & self.allowed_L3[:, 2]
+        return np.asarray(possible | (repeatable_L[:, None, None] & np.array([False, False, True])))
 
     def _fullness(self, sizes: Sizes, split: Split, shares_LK: Floats) -> Floats:
         """Return how much of the fuller side's memory each type of each layer takes (L, K, 3)."""
@@ -197,7 +230,9 @@ class Planner:
         factors = [Factor(edge.source, edge.target, edges_EKST[index]) for index, edge in enumerate(self.network.edges)]
         return frontier.minimise(list(nodes_LKT), factors, self.settings.exact_states, self.settings.beam)
 
-    def _balance(self, sizes: Sizes, split: Split, part: Part, types_L: NDArray[np.int64], shares_L: Floats) -> Floats:
+    def _balance(
+        self, sizes: Sizes, split: Split, part: Part, types_L: NDArray[np.int64], shares_L: Floats, group: Group
+    ) -> Floats:
         """Return a share for each layer, never dearer than one for all.
 
         Each round moves every layer's share a step up, down or not at all, the cheapest combination of all layers.
@@ -209,7 +244,7 @@ class Planner:
         before = np.inf
         for move in MOVES:
             options_L3 = np.clip(shares_L[:, None] + np.array([0.0, -move, move]), 1e-6, 1 - 1e-6)
-            costs_LKT = self._layers(sizes, split, part, options_L3)
+            costs_LKT = self._layers(sizes, split, part, options_L3, group)
             nodes_L3 = costs_LKT[layers, :, types_L]
             forward, backward = tables.edge_seconds(
                 constants,
@@ -251,6 +286,8 @@ def _allowed(network: Network, method: Method) -> NDArray[np.bool_]:
     for layer in network.layers:
         if method is Method.DATA:
             allowed = {0}
+        elif layer.kind is Kind.DEPTHWISE:
+            allowed = {0} if method is Method.OWT else {0, 1}
         elif method is Method.ACCPAR or layer.kind is Kind.JOIN:
             allowed = {0, 1, 2}
         elif method is Method.HYPAR:

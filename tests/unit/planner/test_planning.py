@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from autoshrink.errors import UserError
 from autoshrink.planner import tables
 from autoshrink.planner.array import Array, joined, uniform
+from autoshrink.planner.fitting import best_plan
 from autoshrink.planner.layers import Kind, Layer, Network, Partition, chain
-from autoshrink.planner.planning import Division, Method, Planner, Settings
+from autoshrink.planner.planning import Division, Method, Planner, Rule, Settings
 from autoshrink.planner.simulation import simulate
 from autoshrink.planner.tables import Part, Sizes, Split
 from autoshrink.planner.timing import Costing, leaves
@@ -26,7 +27,7 @@ def cost(planner: Planner, types: tuple[int, ...], share: float) -> float:
     part = Part.whole(len(types))
     sizes, split = Sizes.of(constants, part), Split.of(planner.array.root, planner.array.bytes_per_number)
     shares_LK = np.full((len(types), 1), share)
-    nodes = planner._layers(sizes, split, part, shares_LK)
+    nodes = planner._layers(sizes, split, part, shares_LK, planner.array.root)
     edges = tables.edge_costs(constants, sizes, split, shares_LK)
     found = sum(nodes[index, 0, kind] for index, kind in enumerate(types))
     return float(
@@ -38,7 +39,7 @@ def cost(planner: Planner, types: tuple[int, ...], share: float) -> float:
 @settings(max_examples=60, deadline=None)
 def test_types_of_branching_networks_are_the_cheapest_of_all(network: Network, method: Method) -> None:
     """Forks and joins included: every combination of types is tried at the share that was chosen."""
-    planner = Planner(network, TWO, Settings(method, "equal"))
+    planner = Planner(network, TWO, Settings(method, "equal"), Rule.EQUAL)
     try:
         division = planner.plan()
     except UserError:
@@ -55,7 +56,7 @@ def test_the_simulator_without_overlap_agrees_exactly(
 ) -> None:
     chosen = Settings(method, shares)  # type: ignore[arg-type]
     try:
-        division = Planner(network, array, chosen).plan()
+        division = best_plan(network, array, chosen)
     except UserError:
         return
     costing = Costing(network, array, chosen)
@@ -71,7 +72,7 @@ def test_all_work_is_done_once(network: Network, array: Array, shares: str) -> N
     """The devices' work adds up to the network's, however it is divided."""
     chosen = Settings(Method.ACCPAR, shares)  # type: ignore[arg-type]
     try:
-        division = Planner(network, array, chosen).plan()
+        division = best_plan(network, array, chosen)
     except UserError:
         return
     costing = Costing(network, array, chosen)
@@ -92,7 +93,7 @@ def test_balanced_shares_are_never_slower_than_equal_ones_on_two_devices(network
     for shares in ("equal", "balanced"):
         chosen = Settings(Method.ACCPAR, shares)  # type: ignore[arg-type]
         try:
-            times[shares] = Costing(network, TWO, chosen).parts(Planner(network, TWO, chosen).plan()).total
+            times[shares] = Costing(network, TWO, chosen).parts(best_plan(network, TWO, chosen)).total
         except UserError:
             return
     assert times["balanced"] <= times["equal"] + 3 * len(network.layers)  # each action is rounded to a picosecond
@@ -109,7 +110,7 @@ def test_a_share_balances_devices_of_unequal_speed() -> None:
     from dataclasses import replace
 
     free = Array("free", joined([uniform(replace(FAST, bandwidth=1e18), 1), uniform(replace(SLOW, bandwidth=1e18), 1)]))
-    division = Planner(dense(512, 1000, 1000), free, Settings(Method.DATA)).plan()
+    division = best_plan(dense(512, 1000, 1000), free, Settings(Method.DATA))
     assert division.shares[0] == pytest.approx(0.8, abs=0.002)
 
 
@@ -129,19 +130,19 @@ def test_received_parts_are_those_of_the_papers_table() -> None:
 def test_a_batch_smaller_than_the_array_is_one_line() -> None:
     array = Array("eight", uniform(FAST, 8))
     with pytest.raises(
-        UserError, match=r"^dense: layer d0 cannot be divided between 2 fast by data: 1 examples, .*--batch"
+        UserError, match=r"^dense: layer d0 cannot be divided between 8 fast by data: 4 examples, .*--batch"
     ):
-        Planner(dense(4, 16, 16), array, Settings(Method.DATA)).plan()
+        best_plan(dense(4, 16, 16), array, Settings(Method.DATA))
 
 
 def test_depthwise_convolutions_divided_by_channel_sum_nothing() -> None:
     layers = [Layer("dw", Kind.DEPTHWISE, 64, 64, 9, 49, 49, (), 64)]
-    division = Planner(chain("dw", 2, layers), TWO, Settings(Method.HYPAR, "equal")).plan()
+    division = best_plan(chain("dw", 2, layers), TWO, Settings(Method.HYPAR, "equal"))
     costing = Costing(chain("dw", 2, layers), TWO, Settings(Method.HYPAR, "equal"))
     assert division.types == (Partition.INPUT,)
     assert sum(costing.parts(division).communication) == 0
 
 
 def test_equal_halves_are_planned_once() -> None:
-    division = Planner(dense(512, 256, 256), Array("many", uniform(FAST, 256)), Settings()).plan()
+    division = best_plan(dense(512, 256, 256), Array("many", uniform(FAST, 256)), Settings())
     assert len(leaves(division)) == 1

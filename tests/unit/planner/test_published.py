@@ -5,7 +5,7 @@ import math
 import pytest
 
 from autoshrink.planner import published
-from autoshrink.planner.planning import Division, Method, Planner, Settings
+from autoshrink.planner.planning import Division, Method, Planner, Rule, Settings
 from autoshrink.planner.timing import PICOSECONDS, Costing
 
 NETWORKS = {network.name: network for network in published.networks()}
@@ -15,7 +15,7 @@ def planned(name: str, method: Method, levels: int) -> tuple[Division, float]:
     """Return the plan of equal shares and the elements that it communicates."""
     network, array = NETWORKS[name], published.counting_array(levels)
     settings = Settings(method, "equal", whole=False)
-    division = Planner(network, array, settings).plan()
+    division = Planner(network, array, settings, Rule.EQUAL).plan()
     return division, Costing(network, array, settings).parts(division).total * 1e6 / PICOSECONDS
 
 

@@ -1,0 +1,1 @@
+"""Networks read from models: torch modules (cells' networks, torchvision's) and ONNX files."""
