@@ -55,7 +55,7 @@ def cost(files: tuple[Path, ...], settings: tuple[str, ...], cell: str, preset: 
     from autoshrink.cli import cell_argument
 
     chosen = cell_argument.find(cell).canonical()
-    setting = released_setting(cell, chosen) if preset else _trained(options.load(files, settings), chosen)
+    setting = released_setting(cell, chosen) if preset else trained_setting(options.load(files, settings), chosen)
     total, parts = counts(chosen, setting)
     if as_json:
         facts = {
@@ -101,7 +101,7 @@ def released_setting(name: str, cell: Cell) -> Setting:
     return Setting(found.task, found.network, example, f"released network, {said}", published)
 
 
-def _trained(parameters: "Parameters", cell: Cell) -> Setting:
+def trained_setting(parameters: "Parameters", cell: Cell) -> Setting:
     """Return the network of the final training. Raises UserError where its data is not prepared yet."""
     task = task_of(cell)
     spec = spec_of(task)

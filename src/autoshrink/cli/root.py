@@ -28,6 +28,7 @@ VERBS = {
     "report": ("autoshrink.cli.report", "Steps of the pipeline, in order"),
     "export": ("autoshrink.cli.export", "Taking a model along"),
     "predict": ("autoshrink.cli.predict", "Taking a model along"),
+    "plan": ("autoshrink.cli.plan", "Taking a model along"),
     "status": ("autoshrink.cli.status", "During and after a run"),
     "study": ("autoshrink.cli.study", "During and after a run"),
     "lineage": ("autoshrink.cli.lineage", "During and after a run"),

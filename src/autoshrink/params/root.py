@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from autoshrink.params.base import Section, Task
 from autoshrink.params.data import BUILT_IN
+from autoshrink.params.plan import TrainingPlan
 from autoshrink.params.searches import Search
 from autoshrink.params.sections import Dataset, PerTask, dataset_types, per_task
 from autoshrink.params.study import Study
@@ -131,6 +132,8 @@ class Parameters(Section):
     """How the final models are trained."""
     study: Study = Study()
     """The comparison of strategies."""
+    plan: TrainingPlan = TrainingPlan()
+    """A plan of the found image networks' training on other accelerators, beside the run."""
     report: Report = Report()
     """The report of the run."""
     paper_defects: PaperDefects = PaperDefects()

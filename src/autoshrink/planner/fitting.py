@@ -59,9 +59,9 @@ def fitting_plan(network: Network, array: Array, settings: Settings) -> Division
         return plan
     tightest = max(costing.memory(least), key=lambda item: item.needed / item.has)
     raise UserError(
-        f"{network.name}: no plan fits into memory: by {settings.method} each {tightest.accelerator} needs at least "
-        f"{tightest.needed / 1e9:.3g} GB and has {tightest.has / 1e9:.3g}; give a smaller batch (now {network.batch}), "
-        "more devices or another method"
+        f"{network.name}: no plan fits into memory: by {settings.method} the thriftiest found takes "
+        f"{tightest.needed / 1e9:.3g} GB of a {tightest.accelerator} that has {tightest.has / 1e9:.3g}; give a smaller "
+        f"batch (now {network.batch}), more devices or another method"
     )
 
 

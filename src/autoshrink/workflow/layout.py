@@ -101,6 +101,11 @@ class SearchFolder:
         return self.folder / "test-details.json"
 
     @property
+    def plan(self) -> Path:
+        """The plan of the answer's training on other accelerators."""
+        return self.folder / "plan.json"
+
+    @property
     def model(self) -> ModelFolder:
         """The final model."""
         return ModelFolder(self.folder / "model")

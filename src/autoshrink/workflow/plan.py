@@ -79,8 +79,20 @@ class Plan:
             "best": [folder.best for folder in folders],
             "histories": [folder.model.history for folder in folders],
             "metrics": [folder.metrics for folder in folders],
+            "plans": self.training_plans(),
             "known_networks": [self.layout.known_networks] if self.parameters.report.known_networks else [],
         }
+
+    def training_plans(self) -> list[Path]:
+        """Return the plans of training on other accelerators, one for each image search; empty where none is asked."""
+        if self.parameters.plan.devices is None:
+            return []
+        return [self.layout.search(task, search).plan for task, search in self.searches if task == Task.CNN]
+
+    def device_file(self) -> list[Path]:
+        """Return the file that describes those accelerators; empty where an array that comes along is named."""
+        path = Path(self.parameters.plan.devices or "")
+        return [path] if path.is_file() else []
 
     def studied(self, task: str) -> list[Path]:
         """Return what a task's study is made from: rounds and, with final trainings, metrics."""

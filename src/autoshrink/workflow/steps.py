@@ -102,6 +102,14 @@ STEPS = {
             task_methods=("load", "test", "example", "count"),
         ),
         Step(
+            "plan",
+            "plan",
+            "Plan the training on other accelerators",
+            "plan.json",
+            ("plan", "training"),
+            ("autoshrink.planner.outcome:make", "autoshrink.planner.device_file:read"),
+        ),
+        Step(
             "known-networks",
             "known_networks",
             "Count the parameters and MACs of known networks",

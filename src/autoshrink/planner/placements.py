@@ -1,0 +1,36 @@
+"""A layer's type as placements of PyTorch's DTensor, for one dimension of a device mesh.
+
+Weights are laid out as torch has them, (output, input, ...), and activations as (batch, channel, ...). A type II
+layer's output is a partial sum, which redistributing to ``Replicate()`` adds up; so is a type III layer's error at
+its input, and a type I layer's gradient.
+"""
+
+from dataclasses import dataclass
+
+from autoshrink.planner.layers import Kind, Partition
+
+
+@dataclass(frozen=True)
+class Placements:
+    """Placements by their constructors' text, such as ``Shard(0)``, of a layer's weight, input and output."""
+
+    weight: str
+    input: str
+    output: str
+
+
+_BATCH = Placements("Replicate()", "Shard(0)", "Shard(0)")
+_CHANNEL = Placements("Shard(0)", "Shard(1)", "Shard(1)")
+
+
+def of(kind: Kind, partition: Partition) -> Placements:
+    """Return the placements of a layer's tensors. A depthwise convolution has one channel dimension."""
+    if partition is Partition.BATCH:
+        return _BATCH
+    if kind is Kind.DEPTHWISE:
+        return _CHANNEL
+    if kind is Kind.JOIN:
+        return _CHANNEL if partition is Partition.INPUT else Placements("Replicate()", "Replicate()", "Replicate()")
+    if partition is Partition.INPUT:
+        return Placements("Shard(1)", "Shard(1)", "Partial()")
+    return Placements("Shard(0)", "Replicate()", "Shard(1)")
