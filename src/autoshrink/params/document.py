@@ -59,6 +59,7 @@ STARTER: dict[str, Any] = {
     "proxy": {"cnn": {"dataset": None}, "rnn": {"dataset": None}},
     "training": {"cnn": {"dataset": None, "epochs": None}, "rnn": {"dataset": None, "epochs": None}},
     "study": {"strategies": None, "seeds": None},
+    "plan": {"devices": None},
     "report": {"known_networks": None},
     "paper_defects": {"validation_from_test_split": None, "validation_with_replacement": None},
 }

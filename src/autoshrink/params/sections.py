@@ -4,9 +4,9 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, field_validator
 
 from autoshrink.params.base import Section, Task
 
@@ -44,6 +44,9 @@ class TaskProxy(Section):
         training: TaskProxyTraining
 
 
+Part = Annotated[float, Field(gt=0, lt=1)]
+
+
 class TaskTraining(Section):
     """The full recipe of any task."""
 
@@ -51,6 +54,16 @@ class TaskTraining(Section):
     if TYPE_CHECKING:
         network: Section
         epochs: int
+    shares: Annotated[list[Part], Field(min_length=2)] | Literal["balanced"] | None = None
+    """Each process's part of a batch where several train one model, such as [0.67, 0.33]; ``balanced`` measures their
+    speed first; null: equal parts. Gradients count by examples, and batch statistics are of all processes."""
+
+    @field_validator("shares")
+    @classmethod
+    def _whole(cls, value: object) -> object:
+        if isinstance(value, list) and abs(sum(value) - 1) > 1e-9:
+            raise ValueError(f"{value} add up to {sum(value):.6g}; accepted: shares that add up to 1")
+        return value
 
 
 @dataclass(frozen=True)

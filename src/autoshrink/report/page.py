@@ -14,6 +14,7 @@ from autoshrink.params.base import Task
 from autoshrink.report import charts, metrics
 from autoshrink.report.charts import COST, METRIC
 from autoshrink.report.metrics import MEASURED, Row
+from autoshrink.report.plans import Panel
 from autoshrink.report.runs import EvaluatedCell, Round, Search
 from autoshrink.tasks.spec import spec_of
 
@@ -32,6 +33,7 @@ def render(
     notes: Sequence[str],
     other: Sequence[Search] = (),
     names: tuple[str, str] = ("this run", "other run"),
+    plans: Sequence[Panel] = (),
 ) -> str:
     """Return the page of a run; with ``other``, the searches of a second run, it also compares the two (``names``)."""
     import jinja2
@@ -40,13 +42,14 @@ def render(
         loader=jinja2.PackageLoader("autoshrink.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     return environment.get_template("explorer.html.j2").render(
-        style=_text("explorer.css"),
+        style=_text("explorer.css") + (_text("plans.css") if plans else ""),
         library=_library(),
         scripts=[_text(name) for name in SCRIPTS],
         data=_embedded(data(searches, other, names)),
         tables=_tables(table),
         notes=notes,
         searches=searches,
+        plans=plans,
     )
 
 

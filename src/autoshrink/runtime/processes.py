@@ -3,7 +3,7 @@
 import contextlib
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -13,10 +13,44 @@ from torch import Tensor, distributed, nn
 
 @dataclass(frozen=True)
 class Share:
-    """Which of ``world`` processes this one is."""
+    """Which of ``world`` processes this one is, and which parts of the work all of them take; None: equal ones."""
 
     rank: int = 0
     world: int = 1
+    parts: tuple[float, ...] | None = None
+
+    def counts(self, total: int, unit: int = 1) -> tuple[int, ...]:
+        """Return how many of ``total`` each process takes: multiples of ``unit``, at least one, nearest to its part.
+
+        ``total`` is a multiple of ``unit`` and enough for all; equal parts must come out even.
+        """
+        units = total // unit
+        assert units * unit == total and units >= self.world, "checked where the parameters are"
+        if self.parts is None:
+            assert units % self.world == 0, "checked where the parameters are"
+            return (total // self.world,) * self.world
+        exact = [units * part for part in self.parts]
+        found = [max(1, math.floor(count)) for count in exact]
+        while sum(found) != units:
+            # the process that is furthest from its part, of those that may change
+            step = 1 if sum(found) < units else -1
+            able = [rank for rank in range(self.world) if found[rank] + step >= 1]
+            nearest = max(able, key=lambda rank: (step * (exact[rank] - found[rank]), -rank))
+            found[nearest] += step
+        return tuple(count * unit for count in found)
+
+    def own(self, total: int, unit: int = 1) -> slice:
+        """Return which of 0..``total`` are this process's."""
+        counts = self.counts(total, unit)
+        start = sum(counts[: self.rank])
+        return slice(start, start + counts[self.rank])
+
+    def weight(self, total: int, unit: int = 1) -> float:
+        """Return what a mean over this process's part counts in the mean of all processes' gradients: 1 if equal.
+
+        With it the mean over processes is the mean over examples.
+        """
+        return self.counts(total, unit)[self.rank] * self.world / total
 
 
 @contextlib.contextmanager
@@ -71,13 +105,15 @@ def numbers_of_first(numbers: Mapping[str, float | None], device: torch.device) 
     return {key: None if math.isnan(value) else value for key, value in zip(numbers, shared, strict=True)}
 
 
-def gathered(tensor: Tensor) -> Tensor:
-    """Return all processes' tensors, which are of one shape, joined along the first dimension."""
+def gathered(tensor: Tensor, counts: Sequence[int]) -> Tensor:
+    """Return all processes' tensors joined along the first dimension, in which process r has ``counts[r]`` entries."""
     if not distributed.is_initialized():
         return tensor
-    parts = [torch.empty_like(tensor) for _ in range(distributed.get_world_size())]
-    distributed.all_gather(parts, tensor.contiguous())
-    return torch.cat(parts)
+    longest = max(counts)  # what is gathered is of one shape
+    padded = torch.cat([tensor, tensor.new_zeros(longest - len(tensor), *tensor.shape[1:])])
+    parts = [torch.empty_like(padded) for _ in counts]
+    distributed.all_gather(parts, padded.contiguous())
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
 
 
 def summing_gradients(module: nn.Module, last: bool) -> AbstractContextManager[None]:

@@ -84,6 +84,8 @@ class Learner(ABC, Generic[Batch]):
     """What is trained. ``loss`` calls it through the loop, which exchanges gradients between processes."""
     optimizer: torch.optim.Optimizer
     """``restore`` and ``end_epoch`` may replace it."""
+    weight: float = 1.0
+    """What a mean over this process's examples counts in the mean over processes; not 1 where shares are unequal."""
     scaler: torch.amp.GradScaler
     """Scales float16's gradients; disabled for any other arithmetic."""
 

@@ -43,7 +43,7 @@ class Loop(Generic[Batch]):
         self.steps_before = 0
         """Steps of all earlier epochs."""
         self.sums = torch.zeros(len(learner.measured), dtype=torch.float64, device=device)
-        """``Loss.sums`` since the epoch began; ``examples`` is what they are over, in every process."""
+        """``Loss.sums`` since the epoch began; ``examples`` is what they are over, all processes' together."""
         self.examples = 0
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] | None = None
@@ -108,7 +108,7 @@ class Loop(Generic[Batch]):
                 self._save()
                 raise preemption.Preempted(f"stopped as told after step {self.step} of epoch {self.epoch + 1}")
             if time.monotonic() - told > PROGRESS_SECONDS and not last:
-                rate = (self.examples - seen) * self.share.world / (time.monotonic() - told)
+                rate = (self.examples - seen) / (time.monotonic() - told)
                 share = (self.epoch + self.step / steps) / recipe.epochs
                 self._tell({"epoch": self.epoch, "progress": share, f"{self.learner.unit}_per_second": rate})
                 told, seen = time.monotonic(), self.examples
@@ -125,10 +125,11 @@ class Loop(Generic[Batch]):
         for index, part in enumerate(parts):
             with processes.summing_gradients(self.module, index == len(parts) - 1):
                 loss = learner.loss(self.module, part)
-                learner.scaler.scale(loss.objective / len(parts)).backward()  # type: ignore[no-untyped-call]
+                objective = loss.objective if learner.weight == 1 else loss.objective * learner.weight
+                learner.scaler.scale(objective / len(parts)).backward()  # type: ignore[no-untyped-call]
             # multiples of 2^-24 add up exactly in any order: over processes, and whenever a checkpoint falls
             self.sums += (loss.sums * 2**24).round() / 2**24
-            self.examples += loss.examples
+            self.examples += round(loss.examples * self.share.world / learner.weight)
         if clip:
             learner.scaler.unscale_(learner.optimizer)
             nn.utils.clip_grad_norm_(learner.module.parameters(), clip)
@@ -140,11 +141,10 @@ class Loop(Generic[Batch]):
     def _end_epoch(self) -> None:
         learner = self.learner
         self._collect_sums()
-        examples = self.examples * self.share.world
         sums = processes.from_first(self.sums).tolist()
         record: dict[str, Any] = {"epoch": self.epoch, **learner.epoch_facts()}
         record |= {
-            f"train_{name}": finite(value / examples) for name, value in zip(learner.measured, sums, strict=True)
+            f"train_{name}": finite(value / self.examples) for name, value in zip(learner.measured, sums, strict=True)
         }
         with learner.evaluating():
             record |= processes.numbers_of_first(learner.validate(), self.device)

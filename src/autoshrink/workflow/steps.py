@@ -122,7 +122,7 @@ STEPS = {
             "report",
             "Draw tables, figures and the page",
             "report.json",
-            ("tasks", "datasets", "search", "proxy", "training", "study", "report", "paper_defects"),
+            ("tasks", "datasets", "search", "proxy", "training", "study", "plan", "report", "paper_defects"),
             ("autoshrink.report:build",),
         ),
         Step(

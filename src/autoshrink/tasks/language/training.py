@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from autoshrink.cells.cell import Cell
-from autoshrink.errors import ParameterError
 from autoshrink.params.base import Task
 from autoshrink.params.language import LanguageTraining
 from autoshrink.params.root import Compute
@@ -23,6 +22,7 @@ from autoshrink.tasks import code
 from autoshrink.tasks.language import dropout, network, schedule, sequences
 from autoshrink.tasks.language.data import PreparedText
 from autoshrink.tasks.language.loading import ModelDescription, save_model
+from autoshrink.training import shares
 from autoshrink.training.history import Record, finite
 from autoshrink.training.learner import UNTRACED, Learner, Loss
 from autoshrink.training.loop import Loop, Progress
@@ -47,6 +47,14 @@ def train(
     """
     device = devices.pick(compute)
     with processes.joined(device) as share:
+        share = shares.taken(
+            LanguageLearner.section,
+            recipe.shares,
+            share,
+            recipe.batch_size,
+            1,
+            lambda even: LanguageLearner(cell, recipe, data, seed, device, even),
+        )
         learner = LanguageLearner(cell, recipe, data, seed, device, share)
         Loop(learner, Task.RNN, folder, device, share, progress).run()
 
@@ -97,12 +105,8 @@ class LanguageLearner(Learner[Words]):
     ) -> None:
         self._recipe = recipe
         self.seed, self._device = seed, device
-        if recipe.batch_size % share.world:
-            raise ParameterError(
-                f"training.rnn.batch_size = {recipe.batch_size}: is not divisible by {share.world} processes"
-            )
-        own = recipe.batch_size // share.world
-        self._columns = slice(share.rank * own, (share.rank + 1) * own)
+        self.weight = shares.weight(self.section, share, recipe.batch_size)
+        self._counts, self._columns = share.counts(recipe.batch_size), share.own(recipe.batch_size)
         text_LB = sequences.columns(data.split("train"), recipe.batch_size, device, "training.rnn.batch_size")
         self.train_LB = text_LB[:, self._columns].contiguous()
         self._validation_LB = sequences.columns(
@@ -133,7 +137,7 @@ class LanguageLearner(Learner[Words]):
             },
         )
         self.identity = {"cell": cell.to_json(), "code": code.digest(Task.RNN, "train"), **self.description.origin}
-        self._state_BN = self.model.initial_state(own)
+        self._state_BN = self.model.initial_state(self._counts[share.rank])
         self._rate = recipe.learning_rate
 
     @property
@@ -218,7 +222,7 @@ class LanguageLearner(Learner[Words]):
         return {
             "model": network.parameters(self.model),
             "averaging": self.averaging,
-            "state": processes.gathered(self._state_BN),
+            "state": processes.gathered(self._state_BN, self._counts),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ Shapes: B batch, C channels, H height, W width.
 """
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
 
@@ -12,14 +12,15 @@ class CpuSyncBatchNorm(nn.BatchNorm2d):
     """Batch norm whose mean and variance, while training, are those of all processes' images."""
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Normalise; every process has equally many images."""
+        """Normalise by all processes' images, however many each has."""
         if not self.training:
             return super().forward(x_BCHW)
-        world = distributed.get_world_size()
-        count = x_BCHW.numel() // x_BCHW.shape[1] * world
-        mean_C = all_reduce(x_BCHW.mean((0, 2, 3))) / world  # type: ignore[no-untyped-call]
+        own = x_BCHW.new_tensor([x_BCHW.numel() // x_BCHW.shape[1]])
+        summed = all_reduce(torch.cat([x_BCHW.sum((0, 2, 3)), own]))  # type: ignore[no-untyped-call]
+        count = summed[-1].detach()
+        mean_C = summed[:-1] / count
         centred_BCHW = x_BCHW - mean_C[:, None, None]
-        variance_C = all_reduce(centred_BCHW.square().mean((0, 2, 3))) / world  # type: ignore[no-untyped-call]
+        variance_C = all_reduce(centred_BCHW.square().sum((0, 2, 3))) / count  # type: ignore[no-untyped-call]
         assert self.momentum is not None and self.running_mean is not None
         assert self.running_var is not None and self.num_batches_tracked is not None
         with torch.no_grad():

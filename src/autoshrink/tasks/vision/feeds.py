@@ -50,7 +50,9 @@ class ArrayFeed:
         """Yield as ``Feed`` says."""
         order_N = epoch_order(seed, epoch, self.count).to(self._device)
         draws_ND = augmentation.draws(seed, epoch, self.count).to(self._device)
-        for positions in step_positions(self.count, recipe.batch_size, self._share, first_step):
+        for positions in step_positions(
+            self.count, recipe.batch_size, self._share, first_step, recipe.accumulation_steps
+        ):
             chosen_B, draws_BD = order_N[positions], draws_ND[positions]
             images_BHWC = augmentation.move(self._images_NHWC[chosen_B], draws_BD, recipe.augmentation)
             x_BCHW = self._normalise(images_BHWC)
@@ -67,12 +69,15 @@ def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
     return torch.randperm(count, generator=seeds.torch_generator(seed, f"epoch/{epoch}/order"))
 
 
-def step_positions(count: int, batch_size: int, share: Share, first_step: int) -> Iterator[slice]:
-    """Yield, step by step, which positions of the epoch's order this process takes; a last partial batch is dropped."""
-    own = batch_size // share.world
+def step_positions(count: int, batch_size: int, share: Share, first_step: int, unit: int = 1) -> Iterator[slice]:
+    """Yield, step by step, which positions of the epoch's order this process takes, a multiple of ``unit``.
+
+    A last partial batch is dropped.
+    """
+    own = share.own(batch_size, unit)
     for step in range(first_step, count // batch_size):
-        start = step * batch_size + share.rank * own
-        yield slice(start, start + own)
+        start = step * batch_size
+        yield slice(start + own.start, start + own.stop)
 
 
 def evaluation_slices(count: int, batch_size: int, share: Share) -> Iterator[slice]:

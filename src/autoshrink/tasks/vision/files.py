@@ -60,7 +60,8 @@ class FileFeed:
         """Yield as ``Feed`` says. Raises DataError where a file no longer decodes."""
         order_N = epoch_order(seed, epoch, self.count)
         draws_ND = augmentation.draws(seed, epoch, self.count)
-        positions = list(step_positions(self.count, recipe.batch_size, self._share, first_step))
+        unit = recipe.accumulation_steps
+        positions = list(step_positions(self.count, recipe.batch_size, self._share, first_step, unit))
         change = training_change(recipe, self._size)
         items = _Items(self._folder, self._files, self._color, change, seed, f"epoch/{epoch}/image")
         batches = self._batches(items, [order_N[part].tolist() for part in positions])

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from autoshrink.cells.cell import Cell
-from autoshrink.errors import DataError, ParameterError
+from autoshrink.errors import DataError
 from autoshrink.params.base import Task
 from autoshrink.params.root import Compute
 from autoshrink.params.vision import ImageTraining
@@ -24,6 +24,7 @@ from autoshrink.tasks.vision.batch_norm import synchronise
 from autoshrink.tasks.vision.data import PreparedImages
 from autoshrink.tasks.vision.feeds import Batch
 from autoshrink.tasks.vision.loading import ModelDescription, save_model
+from autoshrink.training import shares
 from autoshrink.training.history import finite
 from autoshrink.training.learner import UNTRACED, Learner, Loss
 from autoshrink.training.loop import Loop, Progress
@@ -51,6 +52,14 @@ def train(
     """
     device = devices.pick(compute)
     with processes.joined(device) as share:
+        share = shares.taken(
+            ImageLearner.section,
+            recipe.shares,
+            share,
+            recipe.batch_size,
+            recipe.accumulation_steps,
+            lambda even: ImageLearner(cell, recipe, data, seed, device, even, alone=True),
+        )
         learner = ImageLearner(cell, recipe, data, seed, device, share)
         Loop(learner, Task.CNN, folder, device, share, progress).run()
 
@@ -79,14 +88,13 @@ class ImageLearner(Learner[Batch]):
         seed: int,
         device: torch.device,
         share: Share,
+        *,
+        alone: bool = False,
     ) -> None:
+        """``alone``: nothing is exchanged with other processes, for a process that is only timed."""
         self._recipe = recipe
         self.seed = seed
-        if recipe.batch_size % (share.world * recipe.accumulation_steps):
-            raise ParameterError(
-                f"training.cnn.batch_size = {recipe.batch_size}: is not divisible by {share.world} processes x "
-                f"accumulation_steps {recipe.accumulation_steps}"
-            )
+        self.weight = shares.weight(self.section, share, recipe.batch_size, recipe.accumulation_steps)
         self.train_feed, self._validation_feed = splits.training_feeds(data, recipe, seed, share, device)
         self._steps_per_epoch = self.train_feed.count // recipe.batch_size
         if not self._steps_per_epoch:
@@ -95,7 +103,7 @@ class ImageLearner(Learner[Batch]):
                 f"{self.train_feed.count} images to train on; accepted: at most that many"
             )
         module = network.build(cell, recipe.network, data.channels, len(data.classes), seed)
-        if recipe.sync_batch_norm and share.world > 1:
+        if (recipe.sync_batch_norm or share.parts is not None) and share.world > 1 and not alone:
             synchronise(module, device)
         self.module = module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._label_offset = int(recipe.network.background_class)
