@@ -9,9 +9,8 @@ from autoshrink.evaluation.proxy_networks import Networks
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.params.objective import LIMITS
 from autoshrink.tasks.spec import spec_of
-
-_KEYS = {"macs": "max_macs", "parameters": "max_params", "latency_ms": "max_latency_ms"}
 
 
 def check_prepared(parameters: Parameters, task: Task, data: Path, store: Path) -> None:
@@ -40,9 +39,15 @@ def check(parameters: Parameters, task: Task, measurements: Measurements) -> Non
         cheapest = min(costs, key=lambda key: costs[key][name])
         least = costs[cheapest][name]
         if least > limit:
+            figure = _figure(least)
             wrong.append(
-                f"search.{task}.objective.{_KEYS[name]} = {limit:g}: even the cheapest cell, {cheapest}, has "
-                f"{least:.6g} in the proxy network; accepted: {least:.6g} or more, or a smaller proxy.{task}.network"
+                f"search.{task}.objective.{LIMITS[name]} = {limit}: even the cheapest cell, {cheapest}, has "
+                f"{figure} in the proxy network; accepted: {figure} or more, or a smaller proxy.{task}.network"
             )
     if wrong:
         raise ParameterError("\n".join(wrong))
+
+
+def _figure(value: float) -> str:
+    """Return a count in full, so that it can be copied into the limit, and a measured value to six digits."""
+    return str(value) if isinstance(value, int) else f"{value:.6g}"

@@ -1,16 +1,17 @@
-"""Costs that an objective may ask for beside parameters and MACs: latency on this device, and activation memory.
+"""Costs that an objective may ask for beside parameters and MACs: latency on this device, activation memory, and the
+memory and flash that a small device needs.
 
 They are no part of an evaluation, which is the same on every machine. Each is kept in the store under what it depends
 on: the cell, the network around it, and for a latency the device; so it is measured once, and a search that is run
 again sees the same numbers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import torch
 from pydantic import JsonValue
+from torch import Tensor, nn
 
 from autoshrink.cells.cell import Cell
 from autoshrink.costs import latency, memory
@@ -48,23 +49,39 @@ class Measurements:
         }
 
     def of(self, cell: Cell) -> dict[str, Number]:
-        """Return the measured costs of a cell that the objective asks for: ``latency_ms``, ``activation_bytes``."""
+        """Return the measured costs of a cell that the objective asks for: ``latency_ms``, ``activation_bytes``,
+        ``memory_bytes`` (of the largest operator), ``flash_bytes``."""
         from autoshrink.runtime import devices
 
+        objective, bits = self._objective, self._objective.device_bits
         found: dict[str, Number] = {}
-        if self._objective.memory_weight > 0:
-            found["activation_bytes"] = self._kept({"cost": "activation_bytes"}, cell, None)
-        if self._objective.needs_latency:
+        if objective.memory_weight > 0:
+            found["activation_bytes"] = self._kept({"cost": "activation_bytes"}, cell, memory.peak_activation_bytes)
+        if objective.max_memory_bytes is not None:
+            found["memory_bytes"] = self._kept(
+                {"cost": "memory_bytes", "bits": bits},
+                cell,
+                lambda module, inputs: memory.peak_operator_bytes(module, inputs, bits),
+            )
+        if objective.max_flash_bytes is not None:
+            found["flash_bytes"] = self._kept(
+                {"cost": "flash_bytes", "bits": bits}, cell, lambda module, _: memory.flash_bytes(module, bits)
+            )
+        if objective.needs_latency:
             device = devices.pick(self._compute)
             about = {"cost": "latency_ms", "device": latency.device_name(device)}
-            found["latency_ms"] = self._kept(about, cell, device)
+            found["latency_ms"] = self._kept(
+                about, cell, lambda module, inputs: latency.measure(module, inputs, device)
+            )
         return found
 
     def counted(self, cell: Cell) -> dict[str, Number]:
         """Return all costs of a cell that limits may bound, without training it."""
         return {**self._networks.count(cell), **self.of(cell)}
 
-    def _kept(self, about: dict[str, str], cell: Cell, device: torch.device | None) -> Number:
+    def _kept(
+        self, about: Mapping[str, JsonValue], cell: Cell, measure: Callable[[nn.Module, Sequence[Tensor]], Number]
+    ) -> Number:
         identity: dict[str, JsonValue] = {**self._about, **about, "cell": cell.key}
         key = artifacts.digest_of(identity)
         path = self._folder / key[:2] / f"{key}.json"
@@ -73,11 +90,6 @@ class Measurements:
                 return Measurement.read(path).value
             except ArtifactError:
                 artifacts.set_aside(path, "damaged")
-        module, inputs = self._networks.build(cell.canonical())
-        value: Number
-        if device is None:
-            value = memory.peak_activation_bytes(module, inputs)
-        else:
-            value = latency.measure(module, inputs, device)
+        value = measure(*self._networks.build(cell.canonical()))
         Measurement(identity=identity, value=value).write(path)
         return value

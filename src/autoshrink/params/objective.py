@@ -1,17 +1,25 @@
 """What makes a cell better: accuracy or perplexity, weighed against what its network costs, within hard limits."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from autoshrink.params.base import Section
 
 Weight = Annotated[float, Field(ge=0)]
+LIMITS = {
+    "macs": "max_macs",
+    "parameters": "max_params",
+    "latency_ms": "max_latency_ms",
+    "memory_bytes": "max_memory_bytes",
+    "flash_bytes": "max_flash_bytes",
+}
+"""The costs that hard limits bound, each with the limit's key."""
 
 
 class Costs(Section):
-    """What both objectives make of the proxy network's costs. Parameters and MACs are counted, memory is traced,
-    latency is measured on the device that evaluates."""
+    """What both objectives make of the proxy network's costs. Parameters, MACs and a small device's memory and flash
+    are counted, activation memory is traced, latency is measured on the device that evaluates."""
 
     parameters_weight: Weight = 0.0
     """Score given up for ten times the parameters."""
@@ -26,17 +34,30 @@ class Costs(Section):
     max_latency_ms: Annotated[float, Field(gt=0)] | None = None
     """No cell is selected whose proxy network takes longer for one example, milliseconds (median, warmed up); null: no
     limit."""
+    max_memory_bytes: Annotated[int, Field(ge=1)] | None = None
+    """No cell is selected whose proxy network has an operator with more bytes of input and output together, at
+    ``device_bits`` and for one example; null: no limit."""
+    max_flash_bytes: Annotated[int, Field(ge=1)] | None = None
+    """No cell is selected whose proxy network has more bytes of weights (``device_bits`` each) and biases (32 bits
+    each), batch norm folded; null: no limit."""
+    device_bits: Literal[8, 16, 32] = 8
+    """Bits per activation and weight on the device, for ``max_memory_bytes`` and ``max_flash_bytes``."""
 
     @property
     def limits(self) -> dict[str, float]:
         """The hard limits that are set, by the name of the cost they bound."""
-        limits = {"macs": self.max_macs, "parameters": self.max_params, "latency_ms": self.max_latency_ms}
+        limits = {name: getattr(self, key) for name, key in LIMITS.items()}
         return {name: limit for name, limit in limits.items() if limit is not None}
 
     @property
     def needs_measuring(self) -> bool:
         """Whether a cost is weighed or limited that no evaluation counts."""
-        return self.needs_latency or self.memory_weight > 0
+        return (
+            self.needs_latency
+            or self.memory_weight > 0
+            or self.max_memory_bytes is not None
+            or self.max_flash_bytes is not None
+        )
 
     @property
     def needs_latency(self) -> bool:

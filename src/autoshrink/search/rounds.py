@@ -11,6 +11,7 @@ from typing import TypeVar
 from autoshrink.errors import ArtifactError, UserError
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.params.objective import LIMITS
 from autoshrink.params.search import TaskSearch
 from autoshrink.records.best import Best, Front, FrontPoint
 from autoshrink.records.evaluation import Evaluation
@@ -218,7 +219,7 @@ def best(name: SearchName, paths: Sequence[Path], path: Path) -> None:
         if any(item.violation > 0 for content in finished for item in content.candidates):
             raise UserError(
                 f"{name.task}/{name}: no candidate of any round is within the limits; raise "
-                f"search.{name.task}.objective's max_macs, max_params or max_latency_ms, or lower keep_fraction"
+                f"search.{name.task}.objective's limits ({', '.join(LIMITS.values())}), or lower keep_fraction"
             )
         raise UserError(
             f"{name.task}/{name}: no candidate of any round has a finite score; every training diverged: "

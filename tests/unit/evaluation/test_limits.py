@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from autoshrink.costs.latency import measure
-from autoshrink.costs.memory import peak_activation_bytes
+from autoshrink.costs.memory import flash_bytes, peak_activation_bytes, peak_operator_bytes
 from autoshrink.errors import ParameterError
 
 
@@ -32,6 +32,40 @@ def test_peak_memory_of_a_chain_and_of_branches() -> None:
     assert peak_activation_bytes(Branches(), [x]) == 4 * (10 + 100 + 2)
 
 
+def test_memory_per_operator_is_what_a_runtime_holds() -> None:
+    """One operator's input and output; batch norm, activations, padding and concatenation cost nothing."""
+
+    class Cell(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.norm = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8)
+            self.second = nn.Conv2d(8, 8, 1)
+            self.last = nn.Conv2d(16, 4, 3)
+
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            y = torch.relu(self.norm(self.first(x)))
+            joined = torch.cat([y, self.second(y).sigmoid()], 1)
+            return self.last(nn.functional.pad(joined, (1, 1, 1, 1)))
+
+    x = torch.zeros(1, 3, 10, 10)
+    assert peak_operator_bytes(Cell(), [x]) == 100 * (16 + 4)
+    assert peak_operator_bytes(Cell(), [x], bits=32) == 4 * 100 * (16 + 4)
+    assert peak_activation_bytes(Cell(), [x]) > 4 * 100 * (16 + 4)
+    addition = nn.Linear(10, 30)
+    assert peak_operator_bytes(addition, [torch.zeros(1, 10)]) == 40
+    assert peak_operator_bytes(nn.Sequential(nn.ReLU(), nn.MaxPool2d(2)), [torch.zeros(1, 4, 4, 4)]) == 64 + 16
+
+
+def test_flash_holds_weights_at_their_width_and_biases_at_32_bits() -> None:
+    """Batch norm leaves a bias per channel; tied weights are stored once."""
+    layers = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8, 2))
+    assert flash_bytes(layers) == 3 * 8 * 9 + 8 * 2 + 4 * (8 + 2)
+    assert flash_bytes(layers, bits=16) == 2 * (3 * 8 * 9 + 8 * 2) + 4 * (8 + 2)
+    tied = nn.ModuleList([nn.Embedding(5, 4), nn.Linear(4, 5, bias=False)])
+    tied[1].weight = tied[0].weight
+    assert flash_bytes(tied) == 20
+
+
 def test_latency_is_positive_and_grows_with_work() -> None:
     """A thousand times the work takes longer; the module is left in evaluation mode on the device."""
     device = torch.device("cpu")
@@ -40,7 +74,18 @@ def test_latency_is_positive_and_grows_with_work() -> None:
     assert 0 < small < large
 
 
-@pytest.mark.parametrize(("task", "key"), [("cnn", "max_macs"), ("cnn", "max_params"), ("rnn", "max_params")])
+@pytest.mark.parametrize(
+    ("task", "key"),
+    [
+        ("cnn", "max_macs"),
+        ("cnn", "max_params"),
+        ("rnn", "max_params"),
+        ("cnn", "max_memory_bytes"),
+        ("cnn", "max_flash_bytes"),
+        ("rnn", "max_memory_bytes"),
+        ("rnn", "max_flash_bytes"),
+    ],
+)
 def test_an_impossible_limit_is_an_error_before_training(small: Any, tmp_path: Path, task: str, key: str) -> None:
     """Even the cheapest cell exceeds it: said with what that cell has, and nothing was trained."""
     with pytest.raises(
@@ -56,6 +101,7 @@ def test_latency_and_memory_are_measured_once_and_judged(small: Any, tmp_path: P
     same."""
     plain = small.search("cnn", "shrink-0", tmp_path / "plain")
     objective = {"memory_weight": 0.1, "latency_weight": 0.1, "max_latency_ms": 1.0e6}
+    objective |= {"max_memory_bytes": 10**6, "max_flash_bytes": 10**6}
     overlay = {"search": {"cnn": {"objective": objective}}}
     weighed = small.search("cnn", "shrink-0", tmp_path / "weighed", overlay)
     assert weighed["reused"] > 0 or plain["evaluations"] == 0
@@ -64,6 +110,7 @@ def test_latency_and_memory_are_measured_once_and_judged(small: Any, tmp_path: P
     for content in rounds:
         for item in content.candidates:
             assert item.costs["latency_ms"] > 0 and item.costs["activation_bytes"] > 0
+            assert item.costs["memory_bytes"] > 0 and item.costs["flash_bytes"] > 0
             if item.key in before:
                 assert item.metrics == before[item.key].metrics
                 assert item.score != before[item.key].score

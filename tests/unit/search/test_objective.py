@@ -109,6 +109,9 @@ def test_limits_and_excess() -> None:
     assert ImageObjective().limits == {}
     assert objective.needs_latency and ImageObjective(latency_weight=1.0).needs_latency
     assert not ImageObjective(max_macs=1).needs_latency
+    small = ImageObjective(max_memory_bytes=256_000, max_flash_bytes=1_000_000)
+    assert small.limits == {"memory_bytes": 256_000, "flash_bytes": 1_000_000} and small.needs_measuring
+    assert violation(small, {"memory_bytes": 384_000, "flash_bytes": 9}) == approx(0.5)
 
 
 def test_rank_puts_limits_before_scores_and_the_unscored_last() -> None:
