@@ -24,7 +24,8 @@ def load(paths: Sequence[Path], settings: Sequence[str] = ()) -> Parameters:
 
     Raises ParameterError: one line per mistake, each naming the file(s), the key, what was found and what is accepted.
     """
-    merged: dict[str, Any] = {}
+    # a section's default may differ from its type's, and a file that changes one key is to keep the others
+    merged = Parameters().model_dump(mode="json")
     for path in paths:
         merged = merge(merged, _read(path))
     for setting in settings:

@@ -286,3 +286,12 @@ def test_the_folder_of_downloads_is_no_data_set(base: Path) -> None:
     """``downloads`` lies beside the prepared data sets and cannot be one."""
     with pytest.raises(ParameterError, match="'downloads' is taken"):
         load([base], ["datasets.downloads={source: digits}"])
+
+
+def test_a_file_that_changes_one_key_keeps_the_others_defaults(tmp_path: Path) -> None:
+    """The proxy's stem has stride 2 by default though the network's type says 1; naming a sibling key keeps that."""
+    file = tmp_path / "short.yaml"
+    file.write_text("proxy: {cnn: {network: {base_filters: 4}}}\n")
+    found = load([file])
+    assert found.proxy.cnn.network.stem_stride == load([]).proxy.cnn.network.stem_stride == 2
+    assert found.proxy.cnn.network.base_filters == 4
