@@ -43,6 +43,11 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
 
     def progress(entry: Mapping[str, Any]) -> None:
         curves.add(entry)
+        if "growth" in entry:
+            grown = entry["growth"]
+            what = f"grew by {grown['new']} new and {grown['split']} split neurons"
+            lines.say(what, {key: grown[key] for key in ("predicted_gain", "gain")})
+            return
         left = lines.remaining(entry["progress"]) if "progress" in entry else 0.0
         what = f"epoch {entry['epoch'] + 1} of {recipe.epochs}"
         values = {key: value for key, value in entry.items() if isinstance(value, float) and key != "progress"}
@@ -124,7 +129,7 @@ def test(
             key=chosen.cell.key,
             proxy=ProxyFacts(score=chosen.score, metrics=chosen.metrics, costs=chosen.costs),
             metrics=tested.metrics,
-            costs=spec.count(chosen.cell, recipe.network, example)[0],
+            costs=spec.count(chosen.cell, spec.trained_network(recipe, model), example)[0],
             complete_costs=spec.count(complete, recipe.network, example)[0],
         ).write(out)
         doing.outputs += [out, details]

@@ -104,6 +104,12 @@ def _training(trained: Trained) -> str:
         f"{recipe['epochs']} epochs, batches of {recipe['batch_size']}, {optimizer} at a learning rate of "
         f"{recipe['learning_rate']:g}, root seed {origin['seed']}; the whole recipe is in the model's `model.json`."
     ]
+    widths = trained.description["network"].get("node_widths", {})
+    if recipe.get("growth") and widths:
+        nodes = ", ".join(f"`{node}` {width}" for node, width in widths.items())
+        lines.append(
+            f"Its nodes grew while it was trained, by Firefly descent, to these widths (stage.cell.node): {nodes}."
+        )
     if trained.search is not None:
         best = Best.read(trained.search / "best.json")
         metrics = ", ".join(f"{key} {value:.4g}" for key, value in best.metrics.items() if isinstance(value, float))

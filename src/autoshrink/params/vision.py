@@ -38,6 +38,9 @@ class ImageNetwork(Section):
     """Activation after batch norm (silu is Swish)."""
     head_filters: Annotated[int, Field(ge=0)] = 0
     """Filters of a 1 x 1 convolution before the average pool; 0 is none."""
+    node_widths: dict[str, Annotated[int, Field(ge=1)]] = {}
+    """Filters of single nodes where they differ from their stage's, as ``stage0.0.1: 12`` for stage 0, cell 0, node 1;
+    what a growing training finds."""
     background_class: bool = False
     """Whether the classifier has one more output, for a background class that no image has (ImageNet's 1,001)."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -158,6 +161,27 @@ class Augmentation(Section):
         return self
 
 
+class Growth(Section):
+    """Growing nodes while training, from thin ones, as Firefly descent does (Wu et al. 2020)."""
+
+    rounds: Annotated[int, Field(ge=1)] = 3
+    """Growths; each adds neurons."""
+    epochs: Annotated[int, Field(ge=1)] = 3
+    """Epochs of training before each growth."""
+    start: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Width of a node at the start, as a share of its stage's."""
+    ratio: Annotated[float, Field(gt=0, le=1)] = 0.35
+    """Most neurons that a growth adds, as a share of those in nodes that can grow."""
+    candidates: Annotated[int, Field(ge=0)] = 8
+    """New neurons tried per node, besides a split of each neuron it has."""
+    cost: Literal["macs", "parameters"] = "macs"
+    """What a neuron's gain is weighed against, and the budget counts; without batch norm."""
+    budget: Annotated[int, Field(ge=1)] | None = None
+    """Most of ``cost`` that the grown network may have; null: what the network has at its uniform widths."""
+    tuning_steps: Annotated[int, Field(ge=1)] = 30
+    """Batches of training images that the candidates are tuned on before they are scored."""
+
+
 class ImageTraining(TaskTraining):
     """The full recipe of the final model."""
 
@@ -207,6 +231,8 @@ class ImageTraining(TaskTraining):
     them; costs an exchange per layer."""
     augmentation: Augmentation = Augmentation(rotation=12.0, translation=0.08, zoom=0.1)
     """What happens to training images."""
+    growth: Growth | None = None
+    """How nodes grow while training; null: they are as wide as their stage from the start."""
     precision: Literal["float32", "bfloat16", "float16"] = "bfloat16"
     """Arithmetic of forward and backward on a CUDA device (autocast); a CPU always computes in float32."""
     validation_per_class: Annotated[int, Field(ge=0)] | None = None
@@ -238,6 +264,14 @@ class ImageTraining(TaskTraining):
             raise ValueError(f"patience {self.patience} needs held-out images: validation_per_class must not be 0")
         if self.schedule_per == "epoch" and self.warmup_epochs % 1:
             raise ValueError(f"warmup_epochs {self.warmup_epochs} must be whole where schedule_per is epoch")
+        if self.growth is not None:
+            if self.growth.rounds * self.growth.epochs >= self.epochs:
+                raise ValueError(
+                    f"growth: {self.growth.rounds} rounds of {self.growth.epochs} epochs leave none of epochs "
+                    f"{self.epochs} for the grown network"
+                )
+            if self.network.node_widths:
+                raise ValueError("growth: network.node_widths fixes the widths; remove one of the two")
         if self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs {self.warmup_epochs} must be less than epochs {self.epochs}")
         return self

@@ -142,6 +142,13 @@ class Learner(ABC, Generic[Batch]):
         """Follow an epoch's record, as a switch of optimizers does."""
         return None
 
+    def grow(self, epoch: int) -> dict[str, Any] | None:
+        """Change the network where a change is due before ``epoch``, and return what the history says of it, as JSON.
+
+        ``module`` and ``optimizer`` are then others, and weights of earlier epochs no longer fit.
+        """
+        return None
+
     @abstractmethod
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps beside the optimizer: nested values of tensors and JSON."""

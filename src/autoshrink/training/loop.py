@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from autoshrink.errors import UserError
-from autoshrink.files import artifacts, checkpoints
+from autoshrink.files import checkpoints
+from autoshrink.records.history import TrainingHistory
 from autoshrink.runtime import preemption, processes, seeds
 from autoshrink.runtime.processes import Share
 from autoshrink.training.history import best_epoch, finite
 from autoshrink.training.learner import Batch, Learner
 
-HISTORY_KIND, HISTORY_VERSION = "history", 1
 PROGRESS_SECONDS = 10.0
 
 Progress = Callable[[dict[str, Any]], None]
@@ -46,13 +46,11 @@ class Loop(Generic[Batch]):
         """``Loss.sums`` since the epoch began; ``examples`` is what they are over, all processes' together."""
         self.examples = 0
         self.history: list[dict[str, Any]] = []
+        self.growths: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] | None = None
+        """The weights of the best epoch since the last growth."""
         self._resume()
-        self.module: nn.Module = learner.module
-        if share.world > 1:
-            self.module = nn.parallel.DistributedDataParallel(
-                learner.module, device_ids=[device] if device.type == "cuda" else None
-            )
+        self.module = self._wrapped()
 
     def run(self) -> None:
         """Train the epochs that are left, then write the model and its history into the folder.
@@ -62,6 +60,8 @@ class Loop(Generic[Batch]):
         """
         epochs = self.learner.recipe.epochs
         while self.epoch < epochs and not self._diverged() and not self._out_of_patience():
+            if self.step == 0:
+                self._grow()
             self._run_epoch()
         if self._diverged() and self.best is None:
             raise UserError(
@@ -73,12 +73,32 @@ class Loop(Generic[Batch]):
                 self.learner.load_weights(self.best)
             self.learner.save(self.folder)
             chosen = self._best_epoch() if self.best is not None else self.epoch - 1
-            content = {"task": self.task, "epochs": self.history, "chosen_epoch": chosen}
-            artifacts.write_sealed(self.folder / "history.json", HISTORY_KIND, HISTORY_VERSION, content)
+            content = {"task": self.task, "epochs": self.history, "chosen_epoch": chosen, "growths": self.growths}
+            TrainingHistory.model_validate(content).write(self.folder / "history.json")
         processes.wait()
 
+    def _wrapped(self) -> nn.Module:
+        if self.share.world == 1:
+            return self.learner.module
+        devices = [self.device] if self.device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(self.learner.module, device_ids=devices)
+
+    def _grow(self) -> None:
+        """Have the learner grow where that is due; a checkpoint of its own makes it a step to resume from."""
+        record = self.learner.grow(self.epoch)
+        if record is None:
+            return
+        self.growths.append(record)
+        self.best = None
+        self.module = self._wrapped()
+        self._save()
+        self._tell({"progress": self.epoch / self.learner.recipe.epochs, "growth": record, "epoch": self.epoch - 1})
+
     def _best_epoch(self) -> int | None:
-        return best_epoch(self.history, self.learner.quality, self.learner.direction)
+        """Return the best epoch since the last growth: weights from before no longer fit."""
+        since = self.growths[-1]["epoch"] if self.growths else 0
+        found = best_epoch(self.history[since:], self.learner.quality, self.learner.direction)
+        return None if found is None else since + found
 
     def _diverged(self) -> bool:
         """Whether the last epoch left weights that are of no use."""
@@ -182,10 +202,11 @@ class Loop(Generic[Batch]):
             "sums": self.sums,
             "examples": self.examples,
             "history": self.history,
+            "growths": self.growths,
             "best": self.best,
         }
         if self.share.rank == 0:
-            number, keep = self.steps_before + self.step, self.learner.recipe.keep_checkpoints
+            number, keep = self.steps_before + self.step + len(self.growths), self.learner.recipe.keep_checkpoints
             checkpoints.save(self.folder / "checkpoints", number, state, self.learner.identity, keep)
         processes.wait()
 
@@ -206,6 +227,7 @@ class Loop(Generic[Batch]):
         if self.share.rank == 0:
             self.sums.copy_(state["sums"])
         self.examples, self.history, self.best = state["examples"], state["history"], state["best"]
+        self.growths = state["growths"]
         self._tell({"epoch": min(self.epoch, learner.recipe.epochs - 1), "resumed": found.path.name})
 
 

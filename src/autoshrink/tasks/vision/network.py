@@ -5,6 +5,8 @@ Shapes: B batch, C channels, H height, W width, N classifier outputs.
 """
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import get_args
 
 import torch
@@ -33,7 +35,21 @@ class CellModule(nn.Module):
     with batch norm and the pool's stride.
     """
 
-    def __init__(self, cell: Cell, in_channels: int, filters: int, pool: int, network: ImageNetwork) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        in_channels: int,
+        filters: int,
+        pool: int,
+        network: ImageNetwork,
+        widths: Mapping[int, int] = MappingProxyType({}),
+        uniform_in: int | None = None,
+    ) -> None:
+        """Build the cell; ``widths`` are the nodes that are not ``filters`` wide.
+
+        ``uniform_in`` is how many channels come in where no node of the network has a width of its own: it decides
+        where a projection stands, so that growing nodes never turns a projection into an identity.
+        """
         super().__init__()
         self.plan = tuple((node, cell.predecessors(node)) for node in cell.nodes[1:])
         self.leaves = cell.leaves
@@ -44,12 +60,15 @@ class CellModule(nn.Module):
         for node, sources in self.plan:
             linear = network.residual and node in cell.leaves
             width = sum(channels[source] for source in sources)
-            self.nodes[str(node)] = operator(cell.operator(node), width, filters, network, linear=linear)
-            channels[node] = filters
+            channels[node] = widths.get(node, filters)
+            self.nodes[str(node)] = operator(cell.operator(node), width, channels[node], network, linear=linear)
         self.out_channels = sum(channels[leaf] for leaf in cell.leaves)
+        uniform = {node: filters if node else (uniform_in or in_channels) for node in channels}
+        self.uniform_out = sum(uniform[leaf] for leaf in cell.leaves)
         self.residual = network.residual
         self.projection: nn.Module = nn.Identity()
-        if network.residual and (self.out_channels != in_channels or pool > 1):
+        differ = self.uniform_out != uniform[0] or self.out_channels != in_channels
+        if network.residual and (differ or pool > 1):
             self.projection = ConvNorm(in_channels, self.out_channels, network, stride=pool, linear=True)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -77,17 +96,26 @@ class CellNetwork(nn.Module):
         self.stem = ConvNorm(
             channels, features, network, kernel=3, stride=network.stem_stride, same=network.stem_padding == "same"
         )
+        widths = dict(network.node_widths)
+        uniform = features
         stages = zip(network.stage_scales, network.stage_cells, network.stage_pools, strict=True)
         self.stages = 0
         for scale, cells, pool in stages:
             filters = width(network.base_filters * scale)
             stage = nn.Sequential()
             for index in range(cells):
-                module = CellModule(cell, features, filters, pool if index == 0 else 1, network)
+                names = {node: f"stage{self.stages}.{index}.{node}" for node in cell.nodes[1:]}
+                own = {node: widths.pop(name) for node, name in names.items() if name in widths}
+                module = CellModule(cell, features, filters, pool if index == 0 else 1, network, own, uniform)
                 stage.append(module)
-                features = module.out_channels
+                features, uniform = module.out_channels, module.uniform_out
             self.add_module(f"stage{self.stages}", stage)
             self.stages += 1
+        if widths:
+            raise UserError(
+                f"network.node_widths: the network has no node {min(widths)!r}; accepted: stageS.C.N, for node N of "
+                f"cell C of stage S, in {self.stages} stages of cells of {len(cell.nodes) - 1} nodes"
+            )
         self.head: nn.Module = nn.Identity()
         if network.head_filters:
             self.head = ConvNorm(features, network.head_filters, network)

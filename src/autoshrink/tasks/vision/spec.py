@@ -218,6 +218,12 @@ class ImageClassification(
         """Return how many classes it tells apart."""
         return f"An image classifier of {len(description.get('classes', ()))} classes"
 
+    def trained_network(self, recipe: ImageTraining, folder: Path) -> ImageNetwork:
+        """Return the model's network: a growing training sets node widths."""
+        from autoshrink.tasks.vision import loading
+
+        return loading.read_description(folder).network
+
     def load_model(self, folder: Path) -> "nn.Module":
         """Return a trained classifier: normalised images (B, C, H, W) to logits (B, N)."""
         from autoshrink.tasks.vision import loading
@@ -263,7 +269,7 @@ SPEC = ImageClassification(
         paper_defects=True,
         in_words="a CNN cell",
     ),
-    training_draws=("epoch", "init", "step", "validation"),
+    training_draws=("epoch", "growth", "init", "step", "validation"),
     released="shrinkcnn-a",
     benchmark="ImageNet",
     caveat="It knows its classes and nothing else: an image of none of them is given one of them all the same. "

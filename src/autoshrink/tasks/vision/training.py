@@ -3,6 +3,7 @@
 Shapes: B batch, C channels, H height, W width, N classifier outputs.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from autoshrink.cells.cell import Cell
-from autoshrink.errors import DataError
+from autoshrink.errors import DataError, ParameterError
 from autoshrink.params.base import Task
 from autoshrink.params.root import Compute
-from autoshrink.params.vision import ImageTraining
-from autoshrink.runtime import devices, processes
+from autoshrink.params.vision import ImageNetwork, ImageTraining
+from autoshrink.runtime import devices, processes, seeds
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks import code
-from autoshrink.tasks.vision import network, scoring, splits
+from autoshrink.tasks.vision import growth, network, scoring, splits
 from autoshrink.tasks.vision import recipe as recipes
 from autoshrink.tasks.vision.batch_norm import synchronise
 from autoshrink.tasks.vision.data import PreparedImages
@@ -102,39 +103,127 @@ class ImageLearner(Learner[Batch]):
                 f"training.cnn.batch_size = {recipe.batch_size}: data set {data.name!r} has only "
                 f"{self.train_feed.count} images to train on; accepted: at most that many"
             )
-        module = network.build(cell, recipe.network, data.channels, len(data.classes), seed)
-        if (recipe.sync_batch_norm or share.parts is not None) and share.world > 1 and not alone:
-            synchronise(module, device)
-        self.module = module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._cell, self._data, self._device, self._share = cell, data, device, share
+        several = share.world > 1 and not alone
+        self._synchronises = (recipe.sync_batch_norm or share.parts is not None) and several
+        self._size = splits.image_size(data, recipe)
+        self._network, self._grown = self._first_network(), 0
+        self._equip(network.build(cell, self._network, data.channels, len(data.classes), seed))
         self._label_offset = int(recipe.network.background_class)
-        self.optimizer = recipes.optimizer(self.module, recipe)
-        self._schedule = recipes.schedule(self.optimizer, recipe, self._steps_per_epoch)
-        self._average = recipes.averaged(self.module, recipe)
         self._mixing = recipes.mixing(recipe, len(data.classes) + self._label_offset)
         self._loss = self._make_loss(data, seed, device)
         half = device.type == "cuda" and recipe.precision != "float32"
         dtype = torch.float16 if recipe.precision == "float16" else torch.bfloat16
         self._autocast = torch.autocast(device.type, dtype, enabled=half)
         self.scaler = torch.amp.GradScaler(device.type, enabled=half and dtype == torch.float16)
-        self.description = ModelDescription(
-            cell,
-            recipe.network,
+        self._origin: dict[str, Any] = {
+            "dataset": data.name,
+            "dataset_digest": data.digest,
+            "source": data.manifest["source"],
+            "storage": data.storage,
+            "seed": seed,
+            "processes": share.world,
+            "recipe": recipe.model_dump(mode="json", exclude={*UNTRACED, "loader_workers"}),
+        }
+        self.identity = {"cell": cell.to_json(), "code": code.digest(Task.CNN, "train"), **self._origin}
+
+    @property
+    def description(self) -> ModelDescription:
+        """What model.json says."""
+        data, recipe = self._data, self._recipe
+        return ModelDescription(
+            self._cell,
+            self._network,
             data.channels,
             data.classes,
             *splits.normalisation(data, recipe),
-            splits.image_size(data, recipe),
+            self._size,
             recipe.evaluation_crop,
-            {
-                "dataset": data.name,
-                "dataset_digest": data.digest,
-                "source": data.manifest["source"],
-                "storage": data.storage,
-                "seed": seed,
-                "processes": share.world,
-                "recipe": recipe.model_dump(mode="json", exclude={*UNTRACED, "loader_workers"}),
-            },
+            self._origin,
         )
-        self.identity = {"cell": cell.to_json(), "code": code.digest(Task.CNN, "train"), **self.description.origin}
+
+    def _first_network(self) -> ImageNetwork:
+        """Return the recipe's network or, where it grows, the thin one; set the budget."""
+        recipe, how, share = self._recipe, self._recipe.growth, self._share
+        if how is None:
+            return recipe.network
+        if share.world > 1:
+            raise ParameterError(f"training.cnn.growth: needs one process, found {share.world}; accepted here: null")
+        thin = growth.thinned(self._cell, recipe.network, self._data.channels, len(self._data.classes), how)
+        self._budget = how.budget or self._cost(recipe.network)
+        if self._cost(thin) > self._budget:
+            raise ParameterError(
+                f"training.cnn.growth.budget = {self._budget}: the thin network already has {self._cost(thin)} "
+                f"{how.cost}; accepted: at least that, or a smaller growth.start"
+            )
+        return thin
+
+    def _cost(self, network: ImageNetwork) -> int:
+        assert self._recipe.growth is not None
+        channels, classes = self._data.channels, len(self._data.classes)
+        return growth.cost_of(self._cell, network, channels, classes, self._size, self._recipe.growth)
+
+    def _equip(self, module: network.CellNetwork) -> None:
+        """Take up ``module``, and make its optimizer, schedule and average."""
+        if self._synchronises:
+            synchronise(module, self._device)
+        self.module = module.to(device=self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = recipes.optimizer(self.module, self._recipe)
+        self._schedule = recipes.schedule(self.optimizer, self._recipe, self._steps_per_epoch)
+        self._average = recipes.averaged(self.module, self._recipe)
+
+    def grow(self, epoch: int) -> dict[str, Any] | None:
+        """Grow the network's nodes where a growth is due before ``epoch``; optimizer and average are carried over."""
+        how = self._recipe.growth
+        if how is None or self._grown == how.rounds or epoch != (self._grown + 1) * how.epochs:
+            return None
+        self._grown += 1
+        seed = seeds.derive(self.seed, f"growth/{self._grown}")
+        state = {name: value.detach() for name, value in self.module.state_dict().items()}
+        classes = len(self._data.classes)
+        overgrown = growth.Overgrown(
+            self._cell, self._network, self._data.channels, classes, state, how.candidates, seed, self._device
+        )
+        found = growth.grow(overgrown, how, self._growth_batches(seed), self._loss, self._size, self._budget)
+        self._install(found)
+        return {"epoch": epoch, **found.record}
+
+    def _growth_batches(self, seed: int) -> Iterator[Batch]:
+        """Yield training images and the network's targets without end, in an order of the growth's own."""
+        for number in itertools.count():
+            for x_BCHW, labels_B in self.train_feed.training_batches(self._recipe, seed, number, 0):
+                yield x_BCHW, labels_B + self._label_offset
+
+    def _install(self, found: growth.Grown) -> None:
+        """Take up the grown network, with the optimizer's state and the average of the old one."""
+        before, state_before, average = dict(self.module.named_parameters()), self.optimizer.state, self._average
+        self._network = found.network
+        module = network.skeleton(self._cell, self._network, self._data.channels, len(self._data.classes))
+        state = found.overgrown.installed(found.gates_G)
+        module.load_state_dict(state, assign=True)
+        self._equip(module.requires_grad_(True))
+        if self._average and average:
+            averages = found.overgrown.carried(found.gates_G, average.module.state_dict(), state)
+            self._average.module.load_state_dict(averages)
+        names = {name: state_before[parameter] for name, parameter in before.items() if parameter in state_before}
+        for key in sorted({key for values in names.values() for key in values}):
+            tensors = {
+                name: values[key]
+                for name, values in names.items()
+                if isinstance(values.get(key), Tensor) and values[key].shape == before[name].shape
+            }
+            # a new weight's second moment starts at its layer's mean: from zero, its first steps would be huge
+            second = key in ("exp_avg_sq", "square_avg")
+            fills = {
+                name: torch.full_like(state[name], float(value.mean() if second else 0.0))
+                for name, value in tensors.items()
+            }
+            carried = found.overgrown.carried(found.gates_G, tensors, fills)
+            for name, parameter in self.module.named_parameters():
+                if name in tensors:
+                    self.optimizer.state[parameter][key] = torch.empty_like(parameter).copy_(carried[name])
+                elif name in names and key in names[name]:
+                    self.optimizer.state[parameter][key] = names[name][key]
 
     def _make_loss(self, data: PreparedImages, seed: int, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
         smoothing = self._recipe.label_smoothing
@@ -221,10 +310,16 @@ class ImageLearner(Learner[Batch]):
     def state(self) -> dict[str, Any]:
         """Return the network's state and the averaged one's."""
         average = self._average.module.state_dict() if self._average else None
-        return {"model": self.module.state_dict(), "average": average}
+        widths = dict(self._network.node_widths)
+        return {"model": self.module.state_dict(), "average": average, "widths": widths, "grown": self._grown}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Load both."""
+        """Load both, into a network of the widths it had grown to."""
+        self._grown = state["grown"]
+        if state["widths"] != self._network.node_widths:
+            self._network = self._network.model_copy(update={"node_widths": state["widths"]})
+            module = network.skeleton(self._cell, self._network, self._data.channels, len(self._data.classes))
+            self._equip(module.to_empty(device="cpu"))
         self.module.load_state_dict(state["model"])
         if self._average:
             self._average.module.load_state_dict(state["average"])
