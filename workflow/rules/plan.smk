@@ -25,6 +25,7 @@ rule plan:
         mem_mb=resource("mem_mb", "plan"),
     params:
         slice=trigger("plan"),
+        code=code("plan"),
         devices=PLAN.parameters.plan.devices,
         batch=PLAN.parameters.plan.batch,
         method=PLAN.parameters.plan.method,
@@ -32,5 +33,5 @@ rule plan:
     message:
         "{wildcards.task} {wildcards.search}: planning the training on {params.devices}"
     shell:
-        "logged {log:q} autoshrink plan {input.cell:q} --params {SNAPSHOT:q} --devices {params.devices:q} "
+        'logged {log:q} autoshrink plan {input.cell:q} --params "$AUTOSHRINK_PARAMS" --devices {params.devices:q} '
         "--batch {params.batch} --method {params.method} --shares {params.shares} --out {output:q}"

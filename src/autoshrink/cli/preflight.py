@@ -82,7 +82,9 @@ def mend(layout: Layout) -> None:
 
 
 def begin(chosen: Parameters) -> None:
-    """Look for the raw data of what is not prepared yet, and write the parameters' snapshot. Raises UserError.
+    """Look for the raw data of what is not prepared yet, read the device file, and write the parameters' snapshot.
+
+    Raises UserError.
 
     Mistakes of an earlier run are forgotten: somebody may have mended them.
     """
@@ -92,6 +94,10 @@ def begin(chosen: Parameters) -> None:
         mistake.unlink()
     availability.check(chosen, {name for name in chosen.used_datasets if layout.manifest(name).exists()})
     sufficiency.check(chosen)
+    if chosen.plan.devices is not None:
+        from autoshrink.planner import device_file
+
+        device_file.read(chosen.plan.devices)
     params.freeze(chosen, layout.snapshots)
 
 
