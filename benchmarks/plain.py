@@ -63,9 +63,9 @@ def train_images(
     optimizer = torch.optim.Adam(network.decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate)
     training = TensorDataset(_floats(data.train_images_NHWC, data), data.train_labels_N.cpu())
     validation = TensorDataset(_floats(data.validation_images_NHWC, data), data.validation_labels_N.cpu())
-    loss_average, accuracy_average = (MovingAverage(rules.moving_momentum) for _ in range(2))
     history: History = []
     for epoch in range(recipe.epochs):
+        loss_average, accuracy_average = (MovingAverage(rules.moving_momentum) for _ in range(2))
         order = torch.randperm(len(training), generator=seeds.torch_generator(seed, f"epoch/{epoch}/order"))
         model.train()
         steps = 0

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.abuse.trial import Outcome, Tally
 
@@ -35,7 +36,7 @@ def _count(tally: Tally, faults: int, lost: list[str], seconds: float) -> None:
     tally.wrong += [f"lost {name}" for name in lost]
 
 
-def _inflict(folder: Path, *words: object) -> tuple[dict[str, object], float]:
+def _inflict(folder: Path, *words: object) -> tuple[dict[str, Any], float]:
     folder.mkdir(parents=True)
     what, *numbers = map(str, words)
     command = [sys.executable, "-m", "tests.integration.faults", what, str(folder), *numbers]

@@ -109,13 +109,17 @@ def _sparse(path: Path) -> None:
         file.truncate(2**28)
 
 
+def _nested(path: Path) -> None:
+    path.write_text("[" * 10**6)
+
+
 _ODD: dict[str, Callable[[Path], None]] = {
     "a pipe": _fifo,
     "a link to /dev/zero": _link("/dev/zero"),
     "a link that leads nowhere": _link("nowhere"),
     "a link to itself": _link("{name}"),
     "a folder": _folder,
-    "JSON nested without end": lambda path: path.write_text("[" * 10**6) and None,
+    "JSON nested without end": _nested,
     "256 MiB of nothing": _sparse,
     "a link to another project's file": _link("../../../../victim/manifest.json"),
 }

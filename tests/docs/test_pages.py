@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ INLINE = re.compile(r"`((?:make|autoshrink|snakemake|dvc|tensorboard) [a-z-][^`]
 
 
 @pytest.mark.parametrize("page", pages.pages(), ids=lambda path: path.name)
-def test_every_block_is_known(page: pages.Path) -> None:
+def test_every_block_is_known(page: Path) -> None:
     """Every fence is read as a block in a language whose blocks are tried; YAML and TOML parse."""
     found = list(pages.blocks(page))
     assert len(FENCE.findall(page.read_text(encoding="utf-8"))) == 2 * len(found)
@@ -59,4 +60,4 @@ def test_commands_in_sentences_exist(command: str) -> None:
     elif program == "autoshrink":
         assert first in (*VERBS, "--help")
     else:
-        assert shutil.which(program, path=str(pages.Path(sys.prefix, "bin")))
+        assert shutil.which(program, path=str(Path(sys.prefix, "bin")))

@@ -38,7 +38,7 @@ class Folder:
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run plain Snakemake."""
-        command = [BIN / "snakemake", *self._workflow(), *arguments]
+        command: list[str | Path] = [BIN / "snakemake", *self._workflow(), *arguments]
         return subprocess.run(command, cwd=self.path, env=environment(), capture_output=True, text=True, timeout=1800)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:

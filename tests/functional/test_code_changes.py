@@ -19,7 +19,7 @@ def run(folder: Path, *arguments: str) -> str:
 
 def verified(folder: Path) -> str:
     """Return what ``lineage verify`` says."""
-    command = [BIN / "autoshrink", "lineage", "verify", RESULTS]
+    command: list[str | Path] = [BIN / "autoshrink", "lineage", "verify", RESULTS]
     env = {**environment(), "PYTHONPATH": str(folder / "src")}
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True).stdout
 

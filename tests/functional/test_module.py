@@ -31,7 +31,7 @@ def test_rules_of_another_workflow_use_ours(tmp_path: Path) -> None:
     """A foreign Snakefile asks for an artifact of ours, in its own folder, and the steps behind it are run."""
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
     (tmp_path / "params.yaml").write_text("tasks: [cnn]\n")
-    command = [BIN / "snakemake", "--cores", "1", "--configfile", str(SMOKE)]
+    command: list[str | Path] = [BIN / "snakemake", "--cores", "1", "--configfile", str(SMOKE)]
     done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "proposal.json" in (tmp_path / "summary.txt").read_text()

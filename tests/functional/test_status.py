@@ -51,7 +51,7 @@ def test_status_needs_no_torch(finished: Folder) -> None:
         "import sys; from autoshrink.cli import main; main(['status', sys.argv[1], '--json']);"
         "assert 'torch' not in sys.modules"
     )
-    command = [BIN / "python", "-c", code, str(finished.path / RESULTS)]
+    command: list[str | Path] = [BIN / "python", "-c", code, str(finished.path / RESULTS)]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert [search["task"] for search in json.loads(done.stdout)] == ["cnn", "rnn"]

@@ -191,5 +191,6 @@ def errors(folder: Path, number: int) -> dict[str, Any]:
 if __name__ == "__main__":
     what, where, *numbers = sys.argv[1:]
     warm_up()
-    outcome = {"kills": kills, "errors": errors}[what](Path(where), *map(int, numbers))
+    run: Any = {"kills": kills, "errors": errors}[what]
+    outcome = run(Path(where), *map(int, numbers))
     print(json.dumps(outcome))

@@ -109,7 +109,7 @@ def test_second_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".snakemake").mkdir()
     with (tmp_path / ".snakemake/run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        command = [sys.executable, ROOT / "tools/run.py", "--cores", "1"]
+        command: list[str | Path] = [sys.executable, ROOT / "tools/run.py", "--cores", "1"]
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()

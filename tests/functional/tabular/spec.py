@@ -104,6 +104,15 @@ class TabularClassification(TaskSpec["PreparedTable", "ProxyRows", TabularProxy,
         """Return a minute and 2 GB: the tables are tiny."""
         return Workload(proxy_minutes=1, proxy_megabytes=2000, training_minutes=1)
 
+    def rehearse(self, cell: Cell, recipe: TabularTraining, data: "PreparedTable", seed: int) -> None:
+        """Build the network and take one forward pass."""
+        import torch
+
+        from . import network
+
+        features, classes = data.manifest["features"], len(data.manifest["classes"])
+        network.build(cell, recipe.network, features, classes, seed)(torch.zeros(1, features))
+
     def train(
         self,
         cell: Cell,

@@ -79,7 +79,7 @@ def test_any_renumbering_has_the_same_order(cell: Cell, seed: int) -> None:
     assert searched(other) == found
     operators, edges = found
     graph = nx.DiGraph(list(edges))  # type: ignore[call-overload]
-    graph.add_nodes_from((node, {"operator": name}) for node, name in enumerate(operators))  # type: ignore[arg-type]
+    graph.add_nodes_from((node, {"operator": name}) for node, name in enumerate(operators))  # type: ignore
     assert nx.is_isomorphic(graph, cell.to_networkx(), node_match=lambda a, b: a["operator"] == b["operator"])
 
 

@@ -32,6 +32,7 @@ class FakeGraph:
     """Stands for a CUDA graph: what was captured is done at once and again with every replay."""
 
     captured: list[Any] = []
+    what: Any
 
     def replay(self) -> None:
         """Do what was captured."""
@@ -148,7 +149,7 @@ def test_a_finished_candidate_makes_way_for_the_next(seats: int, expected: str) 
     """No more train at a time than fit into memory, one always does, and all device time is shared out."""
     log: list[str] = []
     clock = [0.0]
-    work = [
+    work: list[tuple[str, Any]] = [
         (name, partial(FakeLane, name, epochs, log, clock)) for name, epochs in {"a": 1, "b": 3, "c": 1, "d": 2}.items()
     ]
     done = list(lanes.side_by_side(work, Seats(seats, log), clock=lambda: clock[0]))

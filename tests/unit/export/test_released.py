@@ -1,6 +1,7 @@
 """The released cells in their own networks leave as ONNX like any other."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from autoshrink.tasks.vision import network as image_network
 
 def save(name: str, folder: Path) -> list[formats.Inputs]:
     """Save the released network with weights drawn by name, and return inputs of two batch sizes."""
-    found = released.load(name)
+    found: Any = released.load(name)
     origin = {"dataset": "none", "source": "none"}
     if name == "shrinkrnn":
         words = tuple(str(index) for index in range(found.example["vocabulary"]))

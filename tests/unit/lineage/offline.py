@@ -4,6 +4,7 @@ import importlib.resources
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import requests
 import requests_cache
@@ -27,7 +28,7 @@ class Shelf(BaseAdapter):
         super().__init__()
         self.document = document
 
-    def send(self, request: requests.PreparedRequest, **options: object) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         headers = {"Content-Type": "application/ld+json"}
         raw = urllib3.HTTPResponse(io.BytesIO(self.document), headers=headers, status=200, preload_content=False)
         return HTTPAdapter().build_response(request, raw)

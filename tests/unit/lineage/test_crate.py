@@ -34,8 +34,9 @@ def entities(folder: Path) -> dict[str, dict[str, Any]]:
 @pytest.mark.slow
 def test_validator_accepts_the_crate(folder: Path, tmp_path: Path) -> None:
     """The public validator accepts the crate under the Provenance Run Crate profile and all that it builds on."""
-    command = [Path(sys.executable).parent / "rocrate-validator", "-y", "validate", folder, "--offline"]
-    cache = ["--cache-path", offline.fill_cache(tmp_path)]
+    validator = Path(sys.executable).parent / "rocrate-validator"
+    command: list[str | Path] = [validator, "-y", "validate", folder, "--offline"]
+    cache: list[str | Path] = ["--cache-path", offline.fill_cache(tmp_path)]
     profile = ["-p", "provenance-run-crate-0.5", "-l", "required"]
     result = subprocess.run([*command, *cache, *profile], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-1000:]

@@ -24,8 +24,8 @@ def record(message: str = "", level: int = logging.INFO, **facts: Any) -> loggin
 
 def job(number: int, rule: str, log: str = "", **wildcards: str) -> logging.LogRecord:
     """Return the record that announces a step."""
-    told = {"rule_name": rule, "rule_msg": f"doing {rule}", "wildcards": wildcards, "log": [log] if log else []}
-    return record(event=LogEvent.JOB_INFO, jobid=number, **told)
+    told: dict[str, Any] = {"rule_name": rule, "rule_msg": f"doing {rule}", "wildcards": wildcards}
+    return record(event=LogEvent.JOB_INFO, jobid=number, **told, log=[log] if log else [])
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Small texts for the tests of the room ``language``."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def write_text(path: Path, lines: int, name: str) -> Path:
 def own_text(folder: Path) -> OwnText:
     """Write three files into ``folder`` and return the entry that names them."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = {
+    files: dict[str, Any] = {
         split: str(write_text(folder / f"{split}.txt", lines, split))
         for split, lines in (("train", 150), ("validation", 40), ("test", 40))
     }

@@ -35,11 +35,11 @@ def step(cell: Cell, x_BX: Array, h_BN: Array, W0: Array, W: dict[tuple[int, int
     for j in cell.nodes[1:]:
         candidates = []
         for i in cell.predecessors(j):
-            product = (s[i] * mask_BN) @ W[i, j]
-            c, h = product[:, :width], product[:, width:]
+            product_BG = (s[i] * mask_BN) @ W[i, j]
+            c, h = product_BG[:, :width], product_BG[:, width:]
             candidates.append(s[i] + sigmoid(c) * (ACTIVATIONS[cell.operator(j)](h) - s[i]))
-        s[j] = sum(candidates) / len(candidates)
-    result: Array = sum(s[leaf] for leaf in cell.leaves) / len(cell.leaves)
+        s[j] = np.mean(np.stack(candidates), axis=0)
+    result: Array = np.mean(np.stack([s[leaf] for leaf in cell.leaves]), axis=0)
     return result
 
 

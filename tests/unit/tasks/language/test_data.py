@@ -1,6 +1,7 @@
 """Preparing and loading texts."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def test_a_bounded_vocabulary_is_the_training_splits_most_frequent_words(tmp_pat
     files = {"train": "b b b a c\n", "validation": "a z\n", "test": "z z b\n"}
     for name, content in files.items():
         (tmp_path / name).write_text(content)
-    paths = {name: str(tmp_path / name) for name in files}
+    paths: dict[str, Any] = {name: str(tmp_path / name) for name in files}
     data.prepare("own", OwnText(source="text", **paths, vocabulary_size=10), tmp_path / "p", tmp_path, 1)
     prepared = data.load(tmp_path / "p")
     assert prepared.vocabulary == ("<eos>", "<unk>", "b", "a", "c")

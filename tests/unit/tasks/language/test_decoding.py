@@ -19,7 +19,7 @@ def test_it_is_the_decoders_cross_entropy(count: int, width: int, vocabulary: in
     expected = functional.cross_entropy(plain[0] @ plain[1].t() + plain[2], targets)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoding, "SLICE", held)
-        found = decoding.cross_entropy(*sliced, targets)
+        found = decoding.cross_entropy(sliced[0], sliced[1], sliced[2], targets)
     torch.testing.assert_close(found, expected)
     (3 * expected).backward()
     (3 * found).backward()  # type: ignore[no-untyped-call]

@@ -10,6 +10,7 @@ from autoshrink.cells.cell import Cell
 from autoshrink.errors import DataError
 from autoshrink.params.language import BackpropagationThroughTime, Dropouts, LanguageNetwork
 from autoshrink.tasks.language import dropout, network, sequences
+from autoshrink.tasks.language.data import Tokens
 
 CPU = torch.device("cpu")
 NET = LanguageNetwork(embedding=5, hidden=5, initial_range=1.0, embedding_range=1.0)
@@ -20,7 +21,7 @@ def model() -> network.LanguageModel:
     return network.build(Cell.complete(["tanh", "relu"]), NET, list("abcdefg"), 1)
 
 
-def tokens(count: int) -> sequences.Tokens:
+def tokens(count: int) -> Tokens:
     """Return a text of ``count`` tokens below 7."""
     return (np.arange(count) ** 2 % 7).astype(np.int32)
 

@@ -32,14 +32,15 @@ def first_pixel(content: bytes) -> tuple[int, ...]:
     return tuple(pixels(content)[0, 0].tolist())
 
 
-ANIMATION = {"save_all": True, "append_images": [Image.new("RGB", (4, 4))]}
+ANIMATION: dict[str, Any] = {"save_all": True, "append_images": [Image.new("RGB", (4, 4))]}
 
 
 def palette(transparent: bool) -> bytes:
     """A palette image of one colour, orange, which may be transparent."""
     image = Image.new("P", (4, 4), 1)
     image.putpalette([0, 0, 0, 255, 128, 0])
-    return encoded(image, **({"transparency": 1} if transparent else {}))
+    options: dict[str, Any] = {"transparency": 1} if transparent else {}
+    return encoded(image, **options)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -141,7 +143,8 @@ def test_building_leaves_the_global_generator_alone() -> None:
 def test_weight_decay_spares_depthwise_weights_norms_and_biases() -> None:
     """Every parameter is in exactly one group, and only dense convolutions and the classifier are decayed."""
     module = network.build(CELLS["complete"], ImageNetwork(), 1, 10, seed=3)
-    decayed, free = network.decay_groups(module, 1e-4)
+    groups: list[dict[str, Any]] = network.decay_groups(module, 1e-4)
+    decayed, free = groups
     names = {id(parameter): name for name, parameter in module.named_parameters()}
     decayed_names = {names[id(parameter)] for parameter in decayed["params"]}
     free_names = {names[id(parameter)] for parameter in free["params"]}
