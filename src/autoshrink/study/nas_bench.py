@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from autoshrink.cells.cell import Cell, CellError, Edge
+from autoshrink.cells.cell import MOST_NODES, Cell, CellError, Edge
 from autoshrink.errors import DataError
 from autoshrink.study.entries import TableEntry
 
@@ -23,13 +23,19 @@ _NODE = re.compile(r"([A-Za-z0-9_.-]+)\(([0-9,]*)\)")
 def cell_of_key(key: str) -> Cell:
     """Return the cell of a key such as ``conv_1x1(0);conv_3x3(0,1)``. Raises CellError on anything else."""
     operators, edges = [], []
-    for node, word in enumerate(key.split(";") if key else [], start=1):
+    for node, word in enumerate(_bounded(key.split(";") if key else []), start=1):
         match = _NODE.fullmatch(word)
         if match is None:
             raise CellError(f"{word!r} is no operator(sources), such as conv_1x1(0,1)")
         operators.append(match[1])
         edges += [(int(source), node) for source in match[2].split(",") if source]
     return Cell.of(operators, edges)
+
+
+def _bounded(words: list[str]) -> list[str]:
+    if len(words) >= MOST_NODES:
+        raise CellError(f"a cell of {len(words) + 1:,} nodes; accepted: at most {MOST_NODES}")
+    return words
 
 
 def cell_of_201(text: str) -> Cell | None:
@@ -39,7 +45,7 @@ def cell_of_201(text: str) -> Cell | None:
     all carry the same operator (or ``none``) are cells, and only those in which every node that gets something leads to
     the last one, which alone is the output. Raises CellError where ``text`` is no such string.
     """
-    groups = text.split("+")
+    groups = _bounded(text.split("+"))
     operators: dict[int, str] = {}
     edges: list[Edge] = []
     for node, group in enumerate(groups, start=1):
@@ -75,8 +81,10 @@ def read_101(path: Path) -> dict[str, TableEntry]:
             if cell is None:
                 continue
             validation, test, count = _metrics(base64.b64decode(metrics))
-        except (ValueError, IndexError, struct.error, CellError) as error:
-            raise DataError(f"{path}: a record is not NAS-Bench-101's ({error})") from None
+        # a record of another kind may be any JSON, and any protocol buffer
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error, CellError) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise DataError(f"{path}: a record is not NAS-Bench-101's ({type(error).__name__}: {reason})") from None
         runs.setdefault(cell.key, {}).setdefault(epochs, []).append((validation, test))
         parameters[cell.key] = count
     if not runs:
@@ -113,10 +121,12 @@ def _cell_of_101(adjacency: str, operations: list[str]) -> Cell | None:
 
 def _records(path: Path) -> Iterator[bytes]:
     """Yield a TFRecord file's records: length (8 bytes), its checksum (4), the record, its checksum (4)."""
+    size = path.stat().st_size
     with path.open("rb") as file:
         while head := file.read(12):
-            body = file.read(struct.unpack("<Q", head[:8])[0] + 4) if len(head) == 12 else b""
-            if len(body) < 4 or len(body) - 4 != struct.unpack("<Q", head[:8])[0]:
+            length = struct.unpack("<Q", head[:8])[0] if len(head) == 12 else size
+            body = file.read(length + 4) if length < size else b""  # a damaged length may ask for any memory
+            if len(body) < 4 or len(body) - 4 != length:
                 raise DataError(f"{path}: is truncated")
             yield body[:-4]
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from autoshrink.cells.cell import Cell, CellError
 from autoshrink.errors import DataError
+from autoshrink.files import artifacts
 from autoshrink.records.proposal import Fidelity
 from autoshrink.study import nas_bench
 from autoshrink.study.entries import TableEntry
@@ -103,8 +104,21 @@ def load(source: str, operators: Sequence[str]) -> Table:
     if source == "made":
         return MadeTable(operators)
     path = Path(source)
-    if not path.is_file():
-        raise DataError(f"--table {source}: there is no such file; accepted: made, a .csv file, a .tfrecord file")
+    accepted = "accepted: made, a .csv file, a .tfrecord file"
+    try:
+        with artifacts.opened(path) as file:  # follows links, and refuses a folder, a pipe and a device
+            beginning = file.read(2)
+    except FileNotFoundError:
+        raise DataError(f"--table {source}: there is no such file; {accepted}") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"--table {source}: cannot be read ({getattr(error, 'strerror', error)}); {accepted}") from None
+    if path.suffix in (".pkl", ".pickle", ".pt", ".pth") or (beginning[:1] == b"\x80" and path.suffix != ".tfrecord"):
+        raise DataError(
+            f"--table {source}: is a pickle, which could run any program and is never opened; write its cells and "
+            "accuracies to a .csv file"
+        )
+    if path.suffix not in (".csv", ".tfrecord"):
+        raise DataError(f"--table {source}: is neither a .csv nor a .tfrecord file; {accepted}")
     evaluations = nas_bench.read_101(path) if path.suffix == ".tfrecord" else _read_csv(path)
     found = {word.split("(")[0] for key in evaluations for word in key.split(";") if word}
     return FileTable(path.name, evaluations, sorted(found))
@@ -118,24 +132,50 @@ def _read_csv(path: Path) -> dict[str, TableEntry]:
     averaged.
     """
     rows: dict[str, list[dict[str, float | None]]] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if not {"cell", "accuracy"} <= set(reader.fieldnames or []):
-            raise DataError(f"{path}: needs the columns cell and accuracy, found {', '.join(reader.fieldnames or [])}")
-        for number, row in enumerate(reader, start=2):
-            try:
-                cell = _cell(row["cell"])
-                numbers = {name: float(row[name]) if row.get(name) else None for name in _COLUMNS}
-            except (CellError, ValueError, TypeError) as error:
-                raise DataError(f"{path}, line {number}: {error}") from None
-            if cell is not None:
-                rows.setdefault(cell.key, []).append(numbers)
+    line = 1
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = list(reader.fieldnames or [])
+            if not {"cell", "accuracy"} <= set(columns):
+                found = ", ".join(map(repr, columns[:8])) or "none"
+                raise DataError(f"{path}: needs the columns cell and accuracy, found {found[:200]}")
+            line = reader.line_num + 1
+            for row in reader:
+                line = reader.line_num
+                try:
+                    cell = _cell(row["cell"] or "")
+                    numbers = {name: _number(name, row[name]) if row.get(name) else None for name in _COLUMNS}
+                    if cell is not None:
+                        rows.setdefault(cell.key, []).append(numbers)
+                except (CellError, ValueError) as error:
+                    raise DataError(f"{path}, line {line}: {_short(error)}") from None
+                line += 1
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is no UTF-8 text ({error.reason} at byte {error.start})") from None
+    except csv.Error as error:
+        raise DataError(f"{path}, line {line}: is no CSV ({error})") from None
     if not rows:
         raise DataError(f"{path}: holds no cell")
     return {key: _entry(key, same) for key, same in rows.items()}
 
 
 _COLUMNS = ("accuracy", "test", "macs", "parameters", "epochs")
+
+
+def _number(name: str, text: str) -> float:
+    """Return a column's number. Raises ValueError where it is none, or one that cannot be."""
+    value = float(text)
+    least, most = (0.0, 100.0) if name in ("accuracy", "test") else (0.0, 1e18)
+    if not least <= value <= most:
+        raise ValueError(f"{name} {text}: expected a number from {least:g} to {most:g}")
+    return value
+
+
+def _short(error: Exception) -> str:
+    """Return what an error says on one line of bounded length: it may repeat a whole row."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else f"{text[:120]} ... {text[-70:]}"
 
 
 def _cell(text: str) -> Cell | None:

@@ -2,10 +2,15 @@
 
 import base64
 import json
+import os
+import pickle
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pytest import approx
 
 from autoshrink.cells.cell import Cell, CellError
@@ -52,6 +57,11 @@ def test_a_csv_of_keys(tmp_path: Path) -> None:
         ("cell,accuracy\nconv,90\n", "line 2: 'conv' is no operator"),
         ("cell,accuracy\nconv(0),much\n", "line 2: could not convert"),
         ("cell,accuracy\n", "holds no cell"),
+        ("cell,accuracy\nconv(0),nan\n", "line 2: accuracy nan: expected a number from 0 to 100"),
+        ("cell,accuracy\nconv(0),101\n", "line 2: accuracy 101: expected"),
+        ("cell,accuracy,epochs\nconv(0),9,inf\n", "line 2: epochs inf: expected"),
+        ("cell,accuracy\n" + "a(0);" * 99 + "a(0),9\n", "line 2: a cell of 101 nodes; accepted: at most 64"),
+        (f"cell,accuracy\n{'a' * 200_000},9\n", "line 2: is no CSV"),
     ],
 )
 def test_a_bad_csv_is_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -62,6 +72,60 @@ def test_a_bad_csv_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match="there is no such file; accepted: made"):
         tables.load(str(tmp_path / "none.csv"), [])
+
+
+def pickled(path: Path) -> None:
+    path.write_bytes(pickle.dumps({"conv(0)": 0.9}))
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("table.pkl", pickled, "table.pkl: is a pickle, which could run any program"),
+        ("table.csv", pickled, "table.csv: is a pickle"),
+        ("table.csv", Path.mkdir, "table.csv: cannot be read .Is a directory.; accepted: made"),
+        ("table.csv", os.mkfifo, "table.csv: cannot be read .is a pipe"),
+        ("table.json", lambda path: path.write_text("[1]" * 400_000), "is neither a .csv nor a .tfrecord file; acc"),
+        ("table.csv", lambda path: path.write_text("[1]" * 400_000), "line 1: is no CSV"),
+        ("table.csv", lambda path: path.write_bytes(b"cell,accuracy\n\xff"), "is no UTF-8 text"),
+        ("table.tfrecord", lambda path: path.write_bytes(struct.pack("<Q", 2**62) + bytes(99)), "is truncated"),
+    ],
+)
+def test_what_is_no_table_is_refused_by_name(
+    name: str, make: Callable[[Path], object], message: str, tmp_path: Path
+) -> None:
+    """A pickle is not opened, a folder, a pipe and other files are one line, and a damaged length asks no memory."""
+    make(tmp_path / name)
+    with pytest.raises(DataError, match=message) as caught:
+        tables.load(str(tmp_path / name), [])
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    suffix=st.sampled_from([".csv", ".tfrecord"]),
+    content=st.binary(max_size=200)
+    | st.text(alphabet='conv(0,1);|~+"\n\0 é', max_size=80).map(lambda text: f"cell,accuracy\n{text}".encode())
+    | st.recursive(
+        st.none() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=6), max_leaves=12
+    ).map(lambda value: framed(json.dumps(value).encode()))
+    | st.binary(max_size=60).map(
+        lambda body: framed(json.dumps(["", 4, "010001000", "a,b,c", base64.b64encode(body).decode()]).encode())
+    ),
+)
+def test_any_bytes_are_a_table_or_one_line(suffix: str, content: bytes, tmp_path: Path) -> None:
+    """Whatever a file holds, it is read as a table or refused in a line that names it."""
+    path = tmp_path / f"table{suffix}"
+    path.write_bytes(content)
+    try:
+        tables.load(str(path), [])
+    except DataError as error:
+        assert "table" in str(error) and "\n" not in str(error)
+
+
+def framed(body: bytes) -> bytes:
+    """Return a TFRecord of this body."""
+    return struct.pack("<Q", len(body)) + b"\0\0\0\0" + body + b"\0\0\0\0"
 
 
 def test_nas_bench_201_strings() -> None:
