@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
+from autoshrink.files import markdown
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.records.known_networks import KnownNetwork
@@ -61,8 +62,6 @@ def to_csv(table: Sequence[Row]) -> str:
 
 def to_markdown(table: Sequence[Row], notes: Sequence[str]) -> str:
     """Return the rows as Markdown, measured and published ones in tables of their own, with ``notes`` at the end."""
-    import pandas as pd
-
     parts = ["# Metrics\n"]
     for task in Task:
         for origin in (MEASURED, COUNTED, PUBLISHED):
@@ -71,9 +70,7 @@ def to_markdown(table: Sequence[Row], notes: Sequence[str]) -> str:
                 continue
             heading, cells = grid(task, origin, chosen)
             parts.append(f"## {spec_of(task).title}, {origin}\n")
-            # all of it is text here, "12" as well as "73.9 %"
-            frame = pd.DataFrame(cells, columns=heading, dtype=str)
-            parts.append(frame.to_markdown(index=False, tablefmt="github", disable_numparse=True) + "\n")
+            parts.append(markdown.table(heading, cells) + "\n")
     parts += ["## Notes\n", "\n".join(f"- {note}" for note in notes) + "\n"]
     return "\n".join(parts)
 
@@ -121,7 +118,7 @@ def grid(task: Task, origin: str, table: Sequence[Row]) -> tuple[list[str], list
 def notes(parameters: Parameters, searches: Sequence[Search], set_aside: Sequence[str]) -> list[str]:
     """Return what a reader of the table must know: defects that were on, files set aside, what the costs mean."""
     defects = [name for name, is_on in parameters.paper_defects.model_dump().items() if is_on]
-    aside = [f"`{name}`" for name in set_aside]
+    aside = [markdown.code(name) for name in set_aside]
     found = [
         f"Root seed {parameters.seed}; every random draw derives from it by name.",
         "Defects of the released code switched on: " + (", ".join(f"`{name}`" for name in defects) or "none") + ".",

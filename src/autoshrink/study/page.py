@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoshrink.files import artifacts
+from autoshrink.files import artifacts, markdown
 from autoshrink.study import comparison as comparisons
 
 if TYPE_CHECKING:
@@ -103,10 +103,8 @@ def _csv(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def _markdown(rows: Sequence[Mapping[str, str]], said: Sequence[str]) -> str:
-    import pandas as pd
-
-    body = pd.DataFrame(rows, dtype=str).to_markdown(index=False, tablefmt="github", disable_numparse=True)
-    return "\n".join([body, "", *(f"- {sentence}" for sentence in said), ""])
+    body = markdown.table(list(rows[0]), [list(row.values()) for row in rows])
+    return "\n".join([body, "", *(f"- {markdown.escaped(sentence)}" for sentence in said), ""])
 
 
 def _html(

@@ -50,6 +50,14 @@ def test_markdown_keeps_measured_and_published_apart(small: Parameters, small_se
     assert "`x.damaged-1`" in text and "98.1 %" in text and "Root seed 2020" in text
 
 
+def test_names_cannot_break_the_table(small_searches: list[Search]) -> None:
+    """A row whose name and data hold Markdown and HTML is one row, and what it holds is text."""
+    row = replace(metrics.rows(small_searches)[0], name="a|b\n<script>alert(1)</script>", dataset="`rm`")
+    text = metrics.to_markdown([row], [])
+    (line,) = [line for line in text.splitlines() if "alert" in line]
+    assert "<script" not in text and "a\\|b" in line and "\\`rm\\`" in line
+
+
 def test_notes_name_defects_that_were_on(small: Parameters, small_searches: list[Search]) -> None:
     """Numbers got with the released code's defects say so."""
     changed = small.model_copy(
