@@ -377,6 +377,50 @@ def test_snakemake_ends_before_any_job(text: str, expected: list[str], tmp_path:
     assert not (folder.path / RESULTS).exists()
 
 
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{depth}: &a{depth} [{', '.join([f'*a{depth - 1}'] * 10)}]\n" for depth in range(1, 10)
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "content", "line"),
+    [
+        (
+            ["--configfile", "mine.yaml"],
+            "seed: 1\nseed: 2\n",
+            "run: mine.yaml: line 2: the key 'seed' stands in line 1",
+        ),
+        (["--configfile", "mine.yaml"], BOMB, "run: mine.yaml: more than 100,000 values"),
+        (["--configfile=mine.yaml"], "[" * 100_000, "run: mine.yaml: "),
+        (["--configfile", "mine.yaml"], "a: {b", "run: mine.yaml: not valid YAML"),
+        (["--configfile", "none.yaml"], "", "run: none.yaml: there is no such file; give"),
+        (["--configfile", "."], "", "run: .: cannot be read (Is a directory)"),
+        (["--config", "search.cnn.k=0"], "", "give it as --config 'search={cnn: {k: 0}}'"),
+        (["--config", "seed"], "", "run: --config seed: expected SECTION=VALUE, such as --config seed=7"),
+        (["--config", "search={cnn: {k: 0}}"], "", "search.cnn.k = 0: input should be greater than or equal to 1"),
+    ],
+    ids=["duplicate key", "alias bomb", "deep", "no YAML", "missing", "folder", "dotted", "no value", "out of range"],
+)
+def test_configuration_is_refused_before_snakemake_reads_it(
+    words: list[str], content: str, line: str, tmp_path: Path
+) -> None:
+    """Files and settings that Snakemake would answer by a traceback, or never, are one line."""
+    folder = Folder.new(tmp_path / "run")
+    (folder.path / "mine.yaml").write_text(content)
+    done = folder.run("--dry-run", *words)
+    assert done.returncode != 0
+    (told,) = [item for item in done.stderr.splitlines() if item.startswith(("run: ", "snakemake: "))]
+    assert line in told
+    assert "Traceback" not in done.stderr
+
+
+def test_nested_settings_keep_their_types(tmp_path: Path) -> None:
+    """Snakemake makes text of numbers inside ``--config`` mappings; they count as numbers again."""
+    folder = Folder.new(tmp_path / "run")
+    done = folder.run("--dry-run", "--config", "search={cnn: {k: 1, keep_fraction: 0.5}}")
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_failing_step_shows_its_line(tmp_path: Path) -> None:
     """A mistake that only a step can see ends the run with the step's own line, before any training."""
     place = photographs(tmp_path, {"cat": 6, "dog": 6})

@@ -9,8 +9,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from autoshrink import params
 from autoshrink.errors import UserError
+from autoshrink.files import places
 from autoshrink.lineage import code, graph, repair, verify
-from autoshrink.params import Parameters
+from autoshrink.params import Parameters, markup
 from autoshrink.tasks import availability, sufficiency
 from autoshrink.workflow.layout import Layout
 from autoshrink.workflow.plan import Plan
@@ -41,9 +42,22 @@ def plan(overlays: Sequence[str], settings: Mapping[str, Any] | None, *, is_job:
     if is_job and submitted:
         return Plan(params.load([Path(submitted)]))
     files = [Path(file) for file in ("params.yaml", *overlays)]
-    chosen = params.load(files, [f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()])
+    chosen = params.load(files, [f"{key}={json.dumps(_typed(value))}" for key, value in (settings or {}).items()])
     availability.check_apart(chosen)  # before anything is set aside, or made
     return Plan(chosen)
+
+
+def _typed(value: Any) -> Any:
+    """Return a value of ``--config`` as YAML has it: Snakemake makes text of the numbers inside mappings and lists."""
+    if isinstance(value, Mapping):
+        return {key: _typed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_typed(item) for item in value]
+    try:
+        found = markup.parse(value) if isinstance(value, str) else value
+    except markup.MarkupError:
+        return value
+    return found if isinstance(found, str | int | float | None) else value
 
 
 def snapshot(chosen: Parameters) -> str:
@@ -110,12 +124,4 @@ def check_writable(chosen: Parameters) -> None:
     folders = {"paths.results": layout.results, "paths.store": layout.store}
     if not all(layout.manifest(name).exists() for name in chosen.used_datasets):
         folders["paths.data"] = layout.data
-    lines = []
-    for key, folder in folders.items():
-        place = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
-        if not place.is_dir():
-            lines.append(f"{key} = {str(folder)!r}: {place} is no folder; name a folder that can be written")
-        elif not os.access(place, os.W_OK | os.X_OK):
-            lines.append(f"{key} = {str(folder)!r}: {place} cannot be written; name a folder that can")
-    if lines:
-        raise UserError("\n".join(lines))
+    places.require_writable(folders)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autoshrink.files import artifacts
+from autoshrink.files import artifacts, places
 from autoshrink.lineage import environment, records
 from autoshrink.params import Parameters, frozen_path
 from autoshrink.params.base import Task
@@ -48,7 +48,10 @@ def step(
     ``inputs`` are the files read; ``task`` and ``dataset`` choose the slice of ``parameters`` that matters; ``subject``
     says in JSON what the step was about; ``draws`` names its random draws under the root seed; ``computes`` says that
     it computes with torch, so that the device matters; ``store`` is the evaluations' store it used.
+
+    Raises UserError, before the work, where the artifact or the store cannot be written.
     """
+    places.require_writable({"--out": out.parent} | ({} if store is None else {"--store": store}))
     doing = Step({"started": _now(), **environment.machine()})
     start = time.perf_counter()
     read = records.digests(inputs)  # before the work, for this is what the work reads

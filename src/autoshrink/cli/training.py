@@ -63,8 +63,8 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
     about: Any = {"parameters": parameters, "task": Task(task), "subject": {"cell": chosen.key}}
     draws = list(spec.training_draws)
     with (
-        Curves(folder_of(out)) as curves,
         step("train", out / "model.json", inputs=inputs, draws=draws, computes=True, **about) as doing,
+        Curves(folder_of(out)) as curves,
     ):
         spec.train(chosen.canonical(), recipe, spec.load(data), out, parameters.seed, parameters.compute, progress)
         doing.outputs += [out / "model.json", out / "model.safetensors", out / "history.json"]

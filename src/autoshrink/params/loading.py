@@ -27,7 +27,7 @@ def load(paths: Sequence[Path], settings: Sequence[str] = ()) -> Parameters:
     # a section's default may differ from its type's, and a file that changes one key is to keep the others
     merged = Parameters().model_dump(mode="json")
     for path in paths:
-        merged = merge(merged, _read(path))
+        merged = merge(merged, read(path))
     for setting in settings:
         merged = merge(merged, _setting(setting))
     return validate(merged, " + ".join(str(path) for path in paths))
@@ -87,7 +87,8 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """Return the values of one file, not yet validated. Raises ParameterError, in one line, where it holds none."""
     try:
         text = foreign.read(path, MOST_BYTES).decode().removeprefix("\ufeff")
     except FileNotFoundError:
