@@ -159,7 +159,7 @@ def _print(made: "Plan") -> None:
             rows.append([item.method, item.shares, "-", "-", "-", "-", "-", "cannot plan it"])
             continue
         times = (item.step, item.overlapped, item.compute, sum(item.communication))
-        memory = " ".join(f"{needed / 1e9:.3g} of {has / 1e9:.3g}" for _, needed, has in item.memory)
+        memory = ", ".join(f"{name} {needed / 1e9:.3g} of {has / 1e9:.3g}" for name, needed, has in item.memory)
         remark = "" if item.fits else "does not fit"
         if not item.exact:
             remark = f"{remark} inexact (beam)".strip()

@@ -49,3 +49,18 @@ def test_read_only_folders_are_named_before_anything_runs(tmp_path: Path, monkey
     with pytest.raises(UserError) as caught:
         preflight.check_writable(chosen)
     assert "paths.data" not in str(caught.value)
+
+
+def test_a_device_file_with_a_mistake_stops_the_run_before_any_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device file of ``plan.devices`` is read before anything is written or trained."""
+    devices = tmp_path / "devices.yaml"
+    devices.write_text("name: x\naccelerators: {a: {peak_tflops: 1, memory_gb: 1}}\narray: [{accelerator: a}]\n")
+    for module in ("availability", "sufficiency"):
+        monkeypatch.setattr(f"autoshrink.cli.preflight.{module}.check", lambda *_: None)
+    asked = parameters(tmp_path)
+    asked = asked.model_copy(update={"plan": asked.plan.model_copy(update={"devices": str(devices)})})
+    with pytest.raises(UserError, match=r"accelerators.a.bandwidth_gbit_s: this key is required"):
+        preflight.begin(asked)
+    assert not list(tmp_path.rglob("params-*.yaml"))

@@ -1,6 +1,7 @@
 """Plans of small random networks: their cost by trying everything, their shares, and what must always hold."""
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -146,3 +147,14 @@ def test_depthwise_convolutions_divided_by_channel_sum_nothing() -> None:
 def test_equal_halves_are_planned_once() -> None:
     division = best_plan(dense(512, 256, 256), Array("many", uniform(FAST, 256)), Settings())
     assert len(leaves(division)) == 1
+
+
+def test_two_hundred_layers_and_eight_levels_take_less_than_ten_seconds() -> None:
+    """Between two kinds of device, with balanced shares; it takes one or two where nothing else runs."""
+    layers = [Layer(f"c{index}", Kind.CONVOLUTION, 256, 256, 9, 196, 196, ()) for index in range(200)]
+    array = Array("boards", joined([uniform(FAST, 128), uniform(SLOW, 128)]))
+    start = time.process_time()
+    division = best_plan(chain("deep", 4096, layers), array, Settings())
+    assert time.process_time() - start < 10
+    assert division.is_exact
+    assert array.root.levels == 8
