@@ -299,6 +299,24 @@ def test_two_processes_train_as_one(text: PreparedText) -> None:
         torch.testing.assert_close(one, (first + second) / 2, rtol=1e-4, atol=1e-6)
 
 
+def test_two_processes_with_unequal_shares_train_as_one(text: PreparedText) -> None:
+    """Three columns and one, gradients counted by columns: the first step is the whole batch's."""
+    parts = (0.75, 0.25)
+    learners = [
+        training.LanguageLearner(CELL, RECIPE, text, 1, torch.device("cpu"), share)
+        for share in (Share(), Share(0, 2, parts), Share(1, 2, parts))
+    ]
+    assert [learner.train_LB.shape[1] for learner in learners] == [4, 3, 1]
+    gradients = []
+    for learner in learners:
+        loss = learner.loss(learner.module, next(learner.batches(0, 0)))
+        (loss.objective * learner.weight).backward()  # type: ignore[no-untyped-call]
+        gradients.append([parameter.grad for parameter in learner.model.parameters()])
+    for one, first, second in zip(*gradients, strict=True):
+        assert one is not None and first is not None and second is not None
+        torch.testing.assert_close(one, (first + second) / 2, rtol=1e-4, atol=1e-6)
+
+
 def test_a_batch_that_processes_cannot_share_is_an_error(text: PreparedText) -> None:
     """The message names the key and the number of processes."""
     with pytest.raises(ParameterError, match=r"training.rnn.batch_size = 4: is not divisible by 3 processes"):
