@@ -21,11 +21,12 @@ def find(what: str) -> Cell:
 
     if what in released.names():
         return released.load(what).cell
+    if what in (cells := released.cells()):
+        return cells[what]
     path = Path(what)
     if "\0" in what or not path.is_file():
         raise UserError(
-            f"--cell {what!r}: neither a file nor a released cell; accepted: {', '.join(released.names())}"
-            f"{meant(what, released.names())}"
+            f"--cell {what!r}: neither a file nor a released cell; accepted: {', '.join(cells)}{meant(what, cells)}"
         )
     found = _read(path)
     lost = sorted(set(found.nodes) - found.reachable)
@@ -34,6 +35,14 @@ def find(what: str) -> Cell:
             f"{path}: no path leads from node 0 to node {lost[0]}, so it computes nothing; connect or remove it"
         )
     return found
+
+
+def find_all(what: str) -> tuple[Cell, ...]:
+    """Return the canonical cells of the released network of that name, one per stage; or else the one ``find`` does."""
+    from autoshrink.cells import released
+
+    found = released.load(what).cells if what in released.names() else (find(what),)
+    return tuple(cell.canonical() for cell in found)
 
 
 def _read(path: Path) -> Cell:

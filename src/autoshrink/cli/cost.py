@@ -1,6 +1,7 @@
 """The verb that counts a cell's network: parameters and multiply-accumulates, by stage and in all."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from autoshrink.params import Parameters
 
 Counts = dict[str, int]
+DEVICE_BITS = 8
+"""Bits per weight and activation on a small device."""
 
 
 @dataclass(frozen=True)
@@ -45,36 +48,61 @@ def cost(files: tuple[Path, ...], settings: tuple[str, ...], cell: str, preset: 
 
     The network is that of params.yaml's final training, for the prepared data it names. With --preset paper it is the
     one the cell was released with (ImageNet at 224 x 224, or the Penn Treebank's 10,000 words); a cell that was not
-    released is put into the network released for its task. Released cells: shrinkcnn-a, shrinkcnn-b, shrinkrnn.
+    released is put into the network released for its task. Released cells: shrinkcnn-a, shrinkcnn-b, shrinkrnn; and
+    swiftnet, a network with a cell per stage, which is always counted as released.
 
     \b
     Examples:
       autoshrink cost --cell shrinkcnn-a --preset paper
+      autoshrink cost --cell swiftnet
       autoshrink cost --cell results/cnn/shrink-0/best.json --json
     """
     from autoshrink.cli import cell_argument
 
-    chosen = cell_argument.find(cell).canonical()
-    setting = released_setting(cell, chosen) if preset else trained_setting(options.load(files, settings), chosen)
+    chosen = cell_argument.find_all(cell)
+    # a network of several cells is no recipe's: it is counted as it was released
+    fixed = preset is not None or len(chosen) > 1
+    setting = released_setting(cell, chosen[0]) if fixed else trained_setting(options.load(files, settings), chosen[0])
     total, parts = counts(chosen, setting)
+    device = device_costs(chosen, setting)
     if as_json:
-        facts = {
-            "cell": chosen.to_json(),
-            "key": chosen.key,
+        one = {"cell": chosen[0].to_json(), "key": chosen[0].key}
+        facts: dict[str, Any] = {
+            **(one if len(chosen) == 1 else {"cells": [each.to_json() for each in chosen]}),
             "network": setting.network.model_dump(mode="json"),
             "example": setting.example,
         }
-        click.echo(json.dumps({**facts, "total": total, "parts": parts, "published": setting.published}, indent=1))
+        facts |= {"total": total, "device": device, "parts": parts, "published": setting.published}
+        click.echo(json.dumps(facts, indent=1))
         return
     click.echo(f"{cell}: {setting.said}")
     _print_table(total, parts)
+    click.echo(
+        f"at {DEVICE_BITS} bits: {device['memory_bytes']:,} bytes of memory for the input and output of the largest "
+        f"operator, {device['flash_bytes']:,} bytes of flash for weights and biases"
+    )
     if setting.published:
         click.echo("published: " + ", ".join(f"{key} {value:g}" for key, value in setting.published.items()))
 
 
-def counts(cell: Cell, setting: Setting) -> tuple[Counts, dict[str, Counts]]:
-    """Return what the cell's network costs in all, and each of its parts."""
-    return spec_of(setting.task).count(cell, setting.network, setting.example)
+def counts(cells: Sequence[Cell], setting: Setting) -> tuple[Counts, dict[str, Counts]]:
+    """Return what the network of the cell, or of a cell per stage, costs in all, and each of its parts."""
+    return spec_of(setting.task).count(_one_or_all(cells), setting.network, setting.example)
+
+
+def device_costs(cells: Sequence[Cell], setting: Setting) -> Counts:
+    """Return the same network's ``memory_bytes`` and ``flash_bytes`` at ``DEVICE_BITS``."""
+    from autoshrink.costs import memory
+
+    module, inputs = spec_of(setting.task).example_network(_one_or_all(cells), setting.network, setting.example)
+    return {
+        "memory_bytes": memory.peak_operator_bytes(module, inputs, DEVICE_BITS),
+        "flash_bytes": memory.flash_bytes(module, DEVICE_BITS),
+    }
+
+
+def _one_or_all(cells: Sequence[Cell]) -> Cell | Sequence[Cell]:
+    return cells[0] if len(cells) == 1 else cells
 
 
 def task_of(cell: Cell) -> Task:
@@ -96,7 +124,7 @@ def released_setting(name: str, cell: Cell) -> Setting:
         raise UserError(f"--preset paper: no cell of the task {task} was released; leave it out")
     found = released.load(chosen)
     example = dict(found.example)
-    said = f"{spec_of(found.task).benchmark}, {spec_of(found.task).describe_example(example)}"
+    said = f"{found.dataset or spec_of(found.task).benchmark}, {spec_of(found.task).describe_example(example)}"
     published = dict(found.published) if name in names else {}
     return Setting(found.task, found.network, example, f"released network, {said}", published)
 

@@ -7,6 +7,7 @@ import click
 from autoshrink.cli import options
 from autoshrink.cli.step import step
 from autoshrink.records.known_networks import KnownNetwork, KnownNetworks
+from autoshrink.tasks.spec import spec_of
 
 
 @click.command(short_help="Count the released cells and well-known mobile architectures, to compare with.")
@@ -36,9 +37,17 @@ def _released() -> list[KnownNetwork]:
     rows = []
     for name in released.names():
         found = released.load(name)
-        total, _ = counts(found.cell.canonical(), released_setting(name, found.cell))
-        quality = {key: value for key, value in found.published.items() if key not in ("parameters", "macs")}
+        total, _ = counts(found.cells, released_setting(name, found.cells[0]))
+        known = KnownNetwork.model_fields.keys() - total.keys()
+        quality = {key: value for key, value in found.published.items() if key in known}
         rows.append(
-            KnownNetwork(task=found.task, name=name, source="counted here on the released cell", **total, **quality)
+            KnownNetwork(
+                task=found.task,
+                name=name,
+                source="counted here on the released cell",
+                dataset=found.dataset or spec_of(found.task).benchmark,
+                **total,
+                **quality,
+            )
         )
     return rows

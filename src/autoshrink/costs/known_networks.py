@@ -52,6 +52,7 @@ def _count(architecture: _Architecture) -> KnownNetwork:
         task=Task.CNN,
         name=architecture.name,
         source="counted here on torchvision's implementation",
+        dataset="ImageNet",
         **counts,
         accuracy_top1=top1,
     )

@@ -54,7 +54,16 @@ class ImageNetwork(Section):
     ``truncated_he_fan_out`` (released, ImageNet): truncated normal with variance 2 / fan-out, the classifier normal
     with deviation 0.01; ``glorot_normal`` (released, search): everywhere."""
     stem_padding: Literal["symmetric", "same"] = "symmetric"
-    """One pixel on every side, or TensorFlow's SAME: at stride 2, on the right and at the bottom only."""
+    """As many pixels on every side, or TensorFlow's SAME: at stride 2, on the right and at the bottom only."""
+    stem_kernel: Literal[3, 5, 7] = 3
+    """Side of the stem convolution's kernel, pixels."""
+    stem_separable_filters: Annotated[int, Field(ge=0)] = 0
+    """Filters of a separable 3 x 3 convolution after the stem, before ``channel_scale``; 0 is none."""
+    cell_end: Literal["concatenate", "project"] = "concatenate"
+    """How a cell ends: its leaves are concatenated; or, as in SwiftNet, their concatenation passes through a linear
+    1 x 1 convolution, as does the cell's input where ``residual`` adds it, and the activation follows the sum."""
+    stage_outputs: list[Annotated[int, Field(ge=1)]] | None = None
+    """Filters that the cells of each stage end with, before ``channel_scale`` (``cell_end: project`` only)."""
 
     @model_validator(mode="after")
     def _one_entry_per_stage(self) -> "ImageNetwork":
@@ -63,6 +72,15 @@ class ImageNetwork(Section):
             raise ValueError(
                 "stage_scales, stage_cells and stage_pools need one entry per stage each, found "
                 f"{len(self.stage_scales)}, {len(self.stage_cells)} and {len(self.stage_pools)}"
+            )
+        if (self.stage_outputs is not None) != (self.cell_end == "project"):
+            raise ValueError(
+                f"stage_outputs is for cell_end project, which needs it; found stage_outputs {self.stage_outputs} and "
+                f"cell_end {self.cell_end}"
+            )
+        if self.stage_outputs is not None and len(self.stage_outputs) != len(self.stage_scales):
+            raise ValueError(
+                f"stage_outputs needs one entry per stage, found {len(self.stage_outputs)} for {len(self.stage_scales)}"
             )
         return self
 
@@ -272,6 +290,10 @@ class ImageTraining(TaskTraining):
                 )
             if self.network.node_widths:
                 raise ValueError("growth: network.node_widths fixes the widths; remove one of the two")
+            if self.network.cell_end == "project" or self.network.stem_separable_filters:
+                raise ValueError(
+                    "growth: grows networks of cell_end concatenate and without stem_separable_filters alone; remove it"
+                )
         if self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs {self.warmup_epochs} must be less than epochs {self.epochs}")
         return self

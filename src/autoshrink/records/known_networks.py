@@ -18,6 +18,8 @@ class KnownNetwork(Record):
     accuracy_top1: Number | None = None
     perplexity_validation: Number | None = None
     perplexity_test: Number | None = None
+    dataset: str | None = None
+    """What its published quality is on; None in older files: the task's benchmark."""
 
 
 class KnownNetworks(SealedRecord):

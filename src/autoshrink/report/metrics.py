@@ -216,7 +216,7 @@ def _counted(row: KnownNetwork) -> Row:
         origin=COUNTED,
         source=row.source,
         seed="",
-        dataset=spec_of(row.task).benchmark,
+        dataset=row.dataset or spec_of(row.task).benchmark,
         accuracy_top1=row.accuracy_top1,
         perplexity_validation=row.perplexity_validation,
         perplexity_test=row.perplexity_test,

@@ -6,7 +6,7 @@ light: whatever needs torch is imported inside the method that needs it, so that
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -283,8 +283,19 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
         """Return the sizes of one example in words."""
 
     @abstractmethod
-    def count(self, cell: Cell, network: Network, example: Mapping[str, int]) -> tuple[Counts, dict[str, Counts]]:
-        """Return what a cell's network costs for one example, in all and by part."""
+    def count(
+        self, cell: Cell | Sequence[Cell], network: Network, example: Mapping[str, int]
+    ) -> tuple[Counts, dict[str, Counts]]:
+        """Return what a cell's network costs for one example, in all and by part.
+
+        ``cell`` may be a cell per stage, where the task's networks have stages.
+        """
+
+    @abstractmethod
+    def example_network(
+        self, cell: Cell | Sequence[Cell], network: Network, example: Mapping[str, int]
+    ) -> "tuple[nn.Module, list[Tensor]]":
+        """Return a cell's network without weights, on the ``meta`` device, and one example's input."""
 
 
 AnyTask = TaskSpec[Any, Any, Any, Any, Any]

@@ -1,7 +1,7 @@
 """Classification of tables, described once. Imports torch only inside the methods that need it."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -154,18 +154,25 @@ class TabularClassification(TaskSpec["PreparedTable", "ProxyRows", TabularProxy,
         return "{features} features, {classes} classes".format(**example)
 
     def count(
-        self, cell: Cell, network: TabularNetwork, example: Mapping[str, int]
+        self, cell: Cell | Sequence[Cell], network: TabularNetwork, example: Mapping[str, int]
     ) -> tuple[Counts, dict[str, Counts]]:
         """Return the costs of one row, by part."""
-        import torch
-
         from autoshrink.costs import counting
+
+        module, inputs = self.example_network(cell, network, example)
+        return counting.measure(module, inputs), counting.measure_parts(module, inputs)
+
+    def example_network(
+        self, cell: Cell | Sequence[Cell], network: TabularNetwork, example: Mapping[str, int]
+    ) -> "tuple[nn.Module, list[Tensor]]":
+        """Return the network and one row."""
+        import torch
 
         from .network import DenseNetwork
 
+        assert isinstance(cell, Cell), "a network here has one cell"
         module = DenseNetwork(cell, network, example["features"], example["classes"])
-        inputs = [torch.zeros(1, example["features"])]
-        return counting.measure(module, inputs), counting.measure_parts(module, inputs)
+        return module, [torch.zeros(1, example["features"])]
 
 
 SPEC = TabularClassification(

@@ -34,6 +34,28 @@ def test_released_cells_cost_what_the_paper_says(
     assert total["parameters_with_batch_norm"] >= total["parameters"]
 
 
+def test_the_released_swiftnet_costs_what_its_authors_say(capsys: pytest.CaptureFixture[str]) -> None:
+    """200,704 bytes of memory, 56.16 M MACs of convolutions, 213,504 weights and 3,064 biases, and its classifier."""
+    assert run("cost", "--cell", "swiftnet", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    classifier = 76 * 2 + 2
+    assert found["device"] == {"memory_bytes": 200_704, "flash_bytes": 213_504 + 4 * 3064 + 76 * 2 + 4 * 2}
+    assert found["total"]["parameters"] == 213_504 + classifier
+    assert found["total"]["parameters_with_batch_norm"] == 213_504 + 2 * 3064 + classifier
+    assert found["total"]["macs"] == 56_156_352 + classifier
+    assert len(found["cells"]) == 3
+    assert found["published"]["peak_memory_bytes"] == 200_700
+
+
+def test_a_network_of_several_cells_names_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One cell of it is drawn by its own name; where one cell is needed, the names are given."""
+    assert run("cell", "swiftnet-b", "--format", "svg", "--out", str(tmp_path / "b.svg")) == 0
+    assert "</svg>" in (tmp_path / "b.svg").read_text()
+    capsys.readouterr()
+    assert run("cell", "swiftnet", "--format", "svg") == 2
+    assert "has a cell per stage; name one: swiftnet-a, swiftnet-b, swiftnet-c" in capsys.readouterr().err
+
+
 def test_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     """Without --json: a row for each stage, the totals in millions, and what the paper published."""
     assert run("cost", "--cell", "shrinkcnn-a", "--preset", "paper") == 0
@@ -78,5 +100,7 @@ def test_known_networks_are_sealed_rows(tmp_path: Path) -> None:
         row["name"]: row for row in artifacts.read_sealed(tmp_path / "known-networks.json", "known-networks", 1)["rows"]
     }
     assert round(rows["shrinkcnn-a"]["macs"] / 1e6, 1) == 383.7
+    assert (rows["swiftnet"]["dataset"], rows["swiftnet"]["macs"]) == ("Visual Wake Words", 56_156_506)
+    assert "accuracy_top1" not in rows["swiftnet"], "published on other data"
     assert 5.9e6 < rows["MobileNetV2 1.4"]["parameters"] < 6.2e6
     assert rows["shrinkrnn"]["perplexity_test"] == 56.5

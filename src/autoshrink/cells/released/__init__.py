@@ -1,9 +1,12 @@
-"""The cells that the paper's authors released, each with the network around it and its published numbers."""
+"""Cells that were released, by the paper's authors and by SwiftNet's, each with the network around it and its published
+numbers.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 from autoshrink.cells.cell import Cell
@@ -17,7 +20,8 @@ KIND, VERSION = "released", 1
 
 @dataclass(frozen=True)
 class Released:
-    """A released cell, its network and its published numbers (as printed; accuracies in [0, 1]).
+    """A released network: its cell, or its cells stage by stage, and its published numbers (as printed; accuracies in
+    [0, 1]).
 
     ``example`` says what the network takes: image ``channels``, ``height``, ``width`` and ``classes``, or the size of a
     ``vocabulary``.
@@ -25,20 +29,43 @@ class Released:
 
     name: str
     task: Task
-    cell: Cell
+    cells: tuple[Cell, ...]
+    """One for all stages, or one per stage."""
     network: Section
     example: Mapping[str, int]
     published: Mapping[str, Any]
     source: str
+    dataset: str | None
+    """What the network classifies, where that is not its task's benchmark."""
+
+    @property
+    def cell(self) -> Cell:
+        """The cell of all stages. Raises UserError where each stage has its own."""
+        if len(self.cells) > 1:
+            raise UserError(f"{self.name}: has a cell per stage; name one: {', '.join(self.cell_names)}")
+        return self.cells[0]
+
+    @property
+    def cell_names(self) -> tuple[str, ...]:
+        """The cells' names: the network's own, or with a letter per stage, ``swiftnet-a``."""
+        if len(self.cells) == 1:
+            return (self.name,)
+        return tuple(f"{self.name}-{letter}" for letter in ascii_lowercase[: len(self.cells)])
 
 
 def names() -> tuple[str, ...]:
-    """Return the released cells' names, ascending."""
+    """Return the released networks' names, ascending."""
     return tuple(sorted(path.stem for path in _folder().glob("*.json")))
 
 
+def cells() -> dict[str, Cell]:
+    """Return every released cell by its name, ascending."""
+    found = [load(name) for name in names()]
+    return {name: cell for item in found for name, cell in zip(item.cell_names, item.cells, strict=True)}
+
+
 def load(name: str) -> Released:
-    """Return the released cell called ``name``. Raises UserError where there is none of that name."""
+    """Return the released network called ``name``. Raises UserError where there is none of that name."""
     if name not in names():
         raise UserError(f"released cell {name!r}: is not known; accepted: {', '.join(names())}")
     content = artifacts.read_sealed(_folder() / f"{name}.json", KIND, VERSION)
@@ -48,11 +75,12 @@ def load(name: str) -> Released:
     return Released(
         name,
         task,
-        Cell.from_json(content["cell"]),
+        tuple(map(Cell.from_json, content["cells"] if "cells" in content else [content["cell"]])),
         network.model_validate(content["network"]),
         content["example"],
         content["published"],
         content["source"],
+        content.get("dataset"),
     )
 
 

@@ -2,7 +2,7 @@
 
 import importlib.util
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -197,12 +197,26 @@ class LanguageModelling(
         return "{vocabulary:,} words".format(**example)
 
     def count(
-        self, cell: Cell, network: LanguageNetwork, example: Mapping[str, int]
+        self, cell: Cell | Sequence[Cell], network: LanguageNetwork, example: Mapping[str, int]
     ) -> tuple[Counts, dict[str, Counts]]:
         """Return the costs of one word, by part of the network."""
         from autoshrink.tasks.language import costs
 
+        assert isinstance(cell, Cell), "a recurrent network has one cell"
         return costs.by_part(cell, network, example["vocabulary"])
+
+    def example_network(
+        self, cell: Cell | Sequence[Cell], network: LanguageNetwork, example: Mapping[str, int]
+    ) -> "tuple[nn.Module, list[Tensor]]":
+        """Return the model of one word's step, a word and the state before it."""
+        import torch
+
+        from autoshrink.tasks.language import costs
+        from autoshrink.tasks.language.network import skeleton
+
+        assert isinstance(cell, Cell), "a recurrent network has one cell"
+        model = skeleton(cell, network, example["vocabulary"])
+        return costs.Step(model), [torch.zeros(1, dtype=torch.long), torch.zeros(1, network.hidden)]
 
 
 SPEC = LanguageModelling(

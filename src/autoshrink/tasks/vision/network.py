@@ -5,7 +5,7 @@ Shapes: B batch, C channels, H height, W width, N classifier outputs.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import get_args
 
@@ -17,7 +17,7 @@ from autoshrink.errors import UserError
 from autoshrink.params.search import ImageOperator
 from autoshrink.params.vision import ImageNetwork
 from autoshrink.runtime import seeds
-from autoshrink.tasks.vision.operators import ConvNorm, operator
+from autoshrink.tasks.vision.operators import ConvNorm, SeparableConv, activation, operator
 
 # the deviation of a standard normal that is cut off at two deviations
 TRUNCATED_DEVIATION = 0.8796256610342398
@@ -32,7 +32,8 @@ class CellModule(nn.Module):
     """One cell of width ``filters``: node 0 is the (pooled) input, leaves are concatenated, a residual is added.
 
     The residual is the un-pooled input itself where channels and resolution agree, else a 1 x 1 convolution of it
-    with batch norm and the pool's stride.
+    with batch norm and the pool's stride. Where the network's cells end in a projection, ``outputs`` filters wide, the
+    residual is a projection of the pooled input, and the activation follows the sum.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class CellModule(nn.Module):
         network: ImageNetwork,
         widths: Mapping[int, int] = MappingProxyType({}),
         uniform_in: int | None = None,
+        outputs: int | None = None,
     ) -> None:
         """Build the cell; ``widths`` are the nodes that are not ``filters`` wide.
 
         ``uniform_in`` is how many channels come in where no node of the network has a width of its own: it decides
-        where a projection stands, so that growing nodes never turns a projection into an identity.
+        where a projection stands, so that growing nodes never turns a projection into an identity. With ``outputs`` the
+        cell ends in a projection to so many channels.
         """
         super().__init__()
         self.plan = tuple((node, cell.predecessors(node)) for node in cell.nodes[1:])
@@ -58,7 +61,7 @@ class CellModule(nn.Module):
         channels = {0: in_channels}
         self.nodes = nn.ModuleDict()
         for node, sources in self.plan:
-            linear = network.residual and node in cell.leaves
+            linear = outputs is None and network.residual and node in cell.leaves
             width = sum(channels[source] for source in sources)
             channels[node] = widths.get(node, filters)
             self.nodes[str(node)] = operator(cell.operator(node), width, channels[node], network, linear=linear)
@@ -66,9 +69,19 @@ class CellModule(nn.Module):
         uniform = {node: filters if node else (uniform_in or in_channels) for node in channels}
         self.uniform_out = sum(uniform[leaf] for leaf in cell.leaves)
         self.residual = network.residual
+        self.join: nn.Module = nn.Identity()
+        self.activation: nn.Module = nn.Identity()
         self.projection: nn.Module = nn.Identity()
         differ = self.uniform_out != uniform[0] or self.out_channels != in_channels
-        if network.residual and (differ or pool > 1):
+        self.projects_pooled = outputs is not None
+        if outputs is not None:
+            self.join = ConvNorm(self.out_channels, outputs, network, linear=True)
+            self.activation = activation(network)
+            self.out_channels = outputs
+            if network.residual:
+                self.projection = ConvNorm(in_channels, outputs, network, linear=True)
+            self.uniform_out = outputs
+        elif network.residual and (differ or pool > 1):
             self.projection = ConvNorm(in_channels, self.out_channels, network, stride=pool, linear=True)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -76,37 +89,59 @@ class CellModule(nn.Module):
         values: dict[int, Tensor] = {0: self.pool(x_BCHW)}
         for node, sources in self.plan:
             values[node] = self.nodes[str(node)](_concatenate([values[source] for source in sources]))
-        y_BCHW = _concatenate([values[leaf] for leaf in self.leaves])
-        return y_BCHW + self.projection(x_BCHW) if self.residual else y_BCHW
+        y_BCHW: Tensor = self.join(_concatenate([values[leaf] for leaf in self.leaves]))
+        if self.residual:
+            y_BCHW = y_BCHW + self.projection(values[0] if self.projects_pooled else x_BCHW)
+        y_BCHW = self.activation(y_BCHW)
+        return y_BCHW
 
 
 class CellNetwork(nn.Module):
     """The classifier built around a cell. Input (B, C, H, W), normalised; output logits (B, N).
 
+    ``cell`` is the cell of all stages, or one cell per stage.
     With ``background_class`` the first of the N outputs is the background, and class c is output c + 1.
     """
 
-    def __init__(self, cell: Cell, network: ImageNetwork, channels: int, classes: int) -> None:
+    def __init__(self, cell: Cell | Sequence[Cell], network: ImageNetwork, channels: int, classes: int) -> None:
         super().__init__()
+        of_stage = [cell] * len(network.stage_cells) if isinstance(cell, Cell) else list(cell)
+        if len(of_stage) != len(network.stage_cells):
+            raise UserError(
+                f"{len(of_stage)} cells for {len(network.stage_cells)} stages; accepted: one per stage, or one"
+            )
 
         def width(filters: float) -> int:
             return make_divisible(filters * network.channel_scale, network.channel_divisor)
 
         features = width(network.stem_filters)
         self.stem = ConvNorm(
-            channels, features, network, kernel=3, stride=network.stem_stride, same=network.stem_padding == "same"
+            channels,
+            features,
+            network,
+            kernel=network.stem_kernel,
+            stride=network.stem_stride,
+            same=network.stem_padding == "same",
         )
+        self.stem_separable: nn.Module = nn.Identity()
+        if network.stem_separable_filters:
+            separable = width(network.stem_separable_filters)
+            self.stem_separable = SeparableConv(features, separable, network, linear=False)
+            features = separable
         widths = dict(network.node_widths)
         uniform = features
         stages = zip(network.stage_scales, network.stage_cells, network.stage_pools, strict=True)
         self.stages = 0
         for scale, cells, pool in stages:
             filters = width(network.base_filters * scale)
+            outputs = None if network.stage_outputs is None else width(network.stage_outputs[self.stages])
             stage = nn.Sequential()
             for index in range(cells):
-                names = {node: f"stage{self.stages}.{index}.{node}" for node in cell.nodes[1:]}
+                one = of_stage[self.stages]
+                names = {node: f"stage{self.stages}.{index}.{node}" for node in one.nodes[1:]}
                 own = {node: widths.pop(name) for node, name in names.items() if name in widths}
-                module = CellModule(cell, features, filters, pool if index == 0 else 1, network, own, uniform)
+                entry = pool if index == 0 else 1
+                module = CellModule(one, features, filters, entry, network, own, uniform, outputs)
                 stage.append(module)
                 features, uniform = module.out_channels, module.uniform_out
             self.add_module(f"stage{self.stages}", stage)
@@ -114,7 +149,7 @@ class CellNetwork(nn.Module):
         if widths:
             raise UserError(
                 f"network.node_widths: the network has no node {min(widths)!r}; accepted: stageS.C.N, for node N of "
-                f"cell C of stage S, in {self.stages} stages of cells of {len(cell.nodes) - 1} nodes"
+                f"cell C of stage S, in {self.stages} stages of cells of {len(of_stage[0].nodes) - 1} nodes"
             )
         self.head: nn.Module = nn.Identity()
         if network.head_filters:
@@ -125,7 +160,7 @@ class CellNetwork(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the logits (B, N) of normalised images (B, C, H, W)."""
-        x_BCHW = self.stem(x_BCHW)
+        x_BCHW = self.stem_separable(self.stem(x_BCHW))
         for stage in range(self.stages):
             x_BCHW = self.get_submodule(f"stage{stage}")(x_BCHW)
         x_BC = self.head(x_BCHW).mean((2, 3))
@@ -133,20 +168,20 @@ class CellNetwork(nn.Module):
         return logits_BN
 
 
-def skeleton(cell: Cell, network: ImageNetwork, channels: int, classes: int) -> CellNetwork:
+def skeleton(cell: Cell | Sequence[Cell], network: ImageNetwork, channels: int, classes: int) -> CellNetwork:
     """Return the network on the ``meta`` device: all shapes, no weights. Enough to count, or to load weights into.
 
     Raises UserError where the cell carries an operator that no image network has.
     """
     accepted = get_args(ImageOperator)
-    for name in cell.operators[1:]:
+    for name in (name for one in ([cell] if isinstance(cell, Cell) else cell) for name in one.operators[1:]):
         if name not in accepted:
             raise UserError(f"the cell's operator {name!r} is none of an image cell; accepted: {', '.join(accepted)}")
     with torch.device("meta"):
         return CellNetwork(cell, network, channels, classes)
 
 
-def build(cell: Cell, network: ImageNetwork, channels: int, classes: int, seed: int) -> CellNetwork:
+def build(cell: Cell | Sequence[Cell], network: ImageNetwork, channels: int, classes: int, seed: int) -> CellNetwork:
     """Return the network for images of ``channels`` channels and ``classes`` classes, initialised, on the CPU.
 
     Each weight tensor is drawn under its own name from ``seed``, as ``network.initialisation`` says; batch norm starts

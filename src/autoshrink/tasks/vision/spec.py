@@ -1,6 +1,6 @@
 """Image classification, described once. Imports torch only inside the methods that need it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -241,16 +241,25 @@ class ImageClassification(
         """Return the image's size in words."""
         return "{classes:,} classes, {height} x {width} pixels in {channels} colours".format(**example)
 
-    def count(self, cell: Cell, network: ImageNetwork, example: Mapping[str, int]) -> tuple[Counts, dict[str, Counts]]:
+    def count(
+        self, cell: Cell | Sequence[Cell], network: ImageNetwork, example: Mapping[str, int]
+    ) -> tuple[Counts, dict[str, Counts]]:
         """Return the costs of one image, by stage."""
+        from autoshrink.costs import counting
+
+        module, inputs = self.example_network(cell, network, example)
+        return counting.measure(module, inputs), counting.measure_parts(module, inputs)
+
+    def example_network(
+        self, cell: Cell | Sequence[Cell], network: ImageNetwork, example: Mapping[str, int]
+    ) -> "tuple[nn.Module, list[Tensor]]":
+        """Return the classifier and one image."""
         import torch
 
-        from autoshrink.costs import counting
         from autoshrink.tasks.vision import network as networks
 
         module = networks.skeleton(cell, network, example["channels"], example["classes"])
-        inputs = [torch.zeros(1, example["channels"], example["height"], example["width"])]
-        return counting.measure(module, inputs), counting.measure_parts(module, inputs)
+        return module, [torch.zeros(1, example["channels"], example["height"], example["width"])]
 
 
 SPEC = ImageClassification(

@@ -59,6 +59,52 @@ def test_the_released_networks_cost_what_the_paper_prints(name: str) -> None:
     assert sum(weight.numel() for weight in weights) == 85_280
 
 
+def test_the_released_swiftnet_network() -> None:
+    """With biases (batch norm folded), pooling and additions it takes 57.37 M operations; it runs and trains."""
+    found = released.load("swiftnet")
+    assert isinstance(found.network, ImageNetwork)
+    module = network.skeleton(found.cells, found.network, 3, 2)
+    assert [cell.out_channels for cell in module.modules() if isinstance(cell, network.CellModule)] == [48, 80, 76]
+    total = counting.measure(module, [torch.zeros(1, 3, 224, 224)])
+    convolutions = total["macs"] - (76 * 2 + 2)
+    biases = total["macs_with_batch_norm"] - total["macs"]
+    cell_ends = 48 * 28**2 + 80 * 14**2 + 76 * 7**2
+    pooled = 32 * 56**2 + cell_ends  # the average pool reads the last cell's end, the max-pools the others'
+    assert (convolutions, convolutions + biases + pooled + cell_ends) == (56_156_352, 57_372_336)
+    built = network.build(found.cells, found.network, 3, 2, seed=1).train()
+    built(torch.rand(2, 3, 224, 224)).sum().backward()
+    assert all(parameter.grad is not None for parameter in built.parameters())
+    with pytest.raises(UserError, match="2 cells for 3 stages"):
+        network.skeleton(found.cells[:2], found.network, 3, 2)
+
+
+def test_a_projecting_cell_computes_what_straight_line_code_computes() -> None:
+    """Leaves with their activation, concatenated and projected; plus the pooled input, projected; then ReLU."""
+    net = ImageNetwork(cell_end="project", stage_outputs=[5, 6, 7])
+    cell = Cell.of(["conv_1x1", "conv_1x1"], [(0, 1), (0, 2)])
+    module = network.CellModule(cell, 3, 4, 2, net, outputs=5).eval()
+    x = torch.rand(2, 3, 6, 6)
+    pooled = nn.functional.max_pool2d(x, 2)
+    leaves = torch.cat([module.nodes[node](pooled) for node in "12"], 1)
+    assert (leaves >= 0).all()
+    assert torch.equal(module(x), torch.relu(module.join(leaves) + module.projection(pooled)))
+    assert (module.out_channels, tuple(module(x).shape)) == (5, (2, 5, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"cell_end": "project"}, "stage_outputs is for cell_end project"),
+        ({"stage_outputs": [1, 2, 3]}, "stage_outputs is for cell_end project"),
+        ({"cell_end": "project", "stage_outputs": [1, 2]}, "one entry per stage, found 2 for 3"),
+    ],
+)
+def test_a_projecting_cell_needs_its_widths(values: dict[str, object], message: str) -> None:
+    """The two keys go together, one width per stage."""
+    with pytest.raises(ValueError, match=message):
+        ImageNetwork.model_validate(values)
+
+
 def plain_released_cell(module: network.CellModule, x: Tensor, pool: int) -> Tensor:
     """The released cell written out by hand, in one straight line, on ``module``'s weights."""
     state = dict(module.state_dict())
