@@ -150,6 +150,11 @@ class ImageLearner(Learner[Batch]):
         if share.world > 1:
             raise ParameterError(f"training.cnn.growth: needs one process, found {share.world}; accepted here: null")
         thin = growth.thinned(self._cell, recipe.network, self._data.channels, len(self._data.classes), how)
+        if not thin.node_widths:
+            raise ParameterError(
+                "training.cnn.growth: no node of this cell can grow: it has none, or each is a leaf beside an input "
+                "added unchanged; accepted: null, a cell with inner nodes, or network.residual: false"
+            )
         self._budget = how.budget or self._cost(recipe.network)
         if self._cost(thin) > self._budget:
             raise ParameterError(

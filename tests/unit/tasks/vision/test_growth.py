@@ -234,6 +234,15 @@ def test_a_budget_below_the_thin_network_is_told(arrays: PreparedImages, tmp_pat
     assert not (tmp_path / "checkpoints").exists()
 
 
+def test_a_cell_that_cannot_grow_is_told(arrays: PreparedImages) -> None:
+    """Where every node is a leaf beside an identity, one line says so before any training."""
+    single = Cell.of(["conv_1x1"], [(0, 1)])
+    net = {"stem_filters": 8, "base_filters": 8, "stage_scales": [1.0], "stage_cells": [2], "stage_pools": [1]}
+    how = ImageTraining.model_validate({**RECIPE, "network": net})
+    with pytest.raises(ParameterError, match=r"training\.cnn\.growth: no node of this cell can grow"):
+        training.ImageLearner(single, how, arrays, 5, CPU, Share())
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
