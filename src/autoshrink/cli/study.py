@@ -67,7 +67,7 @@ def study(
             subject={"table": table, "seeds": len(wanted)},
             draws=[str(of)],
         )
-        found = replay.study(parameters, table, chosen.strategies, wanted, workers)
+        found = replay.study(parameters, table, chosen.strategies, wanted, workers, click.echo)
         source = f"the table {Path(table).name}"
     with step("study", out / "study.json", **about) as doing:
         result = comparison.compare(found, chosen, of, source)

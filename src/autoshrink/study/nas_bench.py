@@ -9,7 +9,9 @@ import json
 import math
 import re
 import struct
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +40,17 @@ def _bounded(words: list[str]) -> list[str]:
     return words
 
 
-def cell_of_201(text: str) -> Cell | None:
-    """Return the cell of a NAS-Bench-201 string, or None where it is none of ours.
+class Unmapped(StrEnum):
+    """Why a graph of a benchmark is none of our cells."""
+
+    MIXED = "with different operators into one node"
+    DEAD_END = "with a node that does not lead to the output"
+    NOTHING = "with nothing that reaches the output"
+    SHARED = "with a node that feeds both the output and another node, or that nothing feeds"
+
+
+def cell_of_201(text: str) -> Cell | Unmapped:
+    """Return the cell of a NAS-Bench-201 string, or why it is none of ours.
 
     There an edge carries an operator and nodes add up; here a node carries one. So only strings whose edges into a node
     all carry the same operator (or ``none``) are cells, and only those in which every node that gets something leads to
@@ -54,18 +65,20 @@ def cell_of_201(text: str) -> Cell | None:
             raise CellError(f"{text!r} is no NAS-Bench-201 string, such as |conv~0|+|conv~0|none~1|")
         used = [(operator, int(source)) for operator, _, source in words if operator != "none"]
         if len({operator for operator, _ in used}) > 1:
-            return None
+            return Unmapped.MIXED
         for operator, source in used:
             operators[node] = operator
             edges.append((source, node))
     # nodes that nothing feeds carry no operator; any will do, for pruning drops them
     cell = Cell.of([operators.get(node, "none") for node in range(1, len(groups) + 1)], edges).pruned()
-    return cell if cell.leaves == (len(groups),) else None
+    if cell.leaves == (len(groups),):
+        return cell
+    return Unmapped.DEAD_END if len(groups) in cell.nodes else Unmapped.NOTHING
 
 
-def read_101(path: Path) -> dict[str, TableEntry]:
-    """Return NAS-Bench-101's evaluations by cell key, from its official TFRecord file; accuracies are means of its
-    runs.
+def read_101(path: Path) -> tuple[dict[str, TableEntry], Counter[Unmapped | None]]:
+    """Return NAS-Bench-101's evaluations by cell key, from its official TFRecord file, and how many of its records are
+    cells (None) and why others are not; accuracies are means of its runs.
 
     Its graphs end in an output vertex; ours end in leaves, which together are the output. So a graph is one of our
     cells when whatever feeds the output feeds nothing else. Validation accuracy is taken at the fewest epochs in the
@@ -74,10 +87,12 @@ def read_101(path: Path) -> dict[str, TableEntry]:
     # key: epochs: [(validation accuracy, test accuracy), ...]
     runs: dict[str, dict[int, list[tuple[float, float]]]] = {}
     parameters: dict[str, int] = {}
+    records: Counter[Unmapped | None] = Counter()
     for record in _records(path):
         try:
             _, epochs, adjacency, operations, metrics = json.loads(record)
             cell = _cell_of_101(adjacency, operations.split(","))
+            records[Unmapped.SHARED if cell is None else None] += 1
             if cell is None:
                 continue
             validation, test, count = _metrics(base64.b64decode(metrics))
@@ -89,7 +104,7 @@ def read_101(path: Path) -> dict[str, TableEntry]:
         parameters[cell.key] = count
     if not runs:
         raise DataError(f"{path}: holds no cell")
-    return {key: _evaluation_of_101(by_epochs, parameters[key]) for key, by_epochs in runs.items()}
+    return {key: _evaluation_of_101(by_epochs, parameters[key]) for key, by_epochs in runs.items()}, records
 
 
 def _evaluation_of_101(by_epochs: Mapping[int, list[tuple[float, float]]], parameters: int) -> TableEntry:

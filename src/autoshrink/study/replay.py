@@ -1,12 +1,14 @@
 """Searches on a table: the strategies, scores and limits of a real search, with evaluations looked up, all in
 memory."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+from autoshrink.errors import UserError
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.params.objective import LIMITS
 from autoshrink.search import registry
 from autoshrink.search.objective import preference, score, violation
 from autoshrink.search.rounds import SearchName
@@ -15,6 +17,8 @@ from autoshrink.study import tables
 from autoshrink.study.tables import Table
 from autoshrink.study.traces import Event, Trace, trace
 
+# the costs that a table holds
+_COSTS = ("macs", "parameters")
 # seeds that a worker takes at once: enough to make sending them cheap
 _CHUNK = 25
 
@@ -52,17 +56,48 @@ def search(parameters: Parameters, name: SearchName, table: Table) -> Trace:
 
 
 def study(
-    parameters: Parameters, source: str, strategies: Sequence[str], seeds: Sequence[int], workers: int
+    parameters: Parameters,
+    source: str,
+    strategies: Sequence[str],
+    seeds: Sequence[int],
+    workers: int,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> list[Trace]:
     """Run every strategy with every seed on the table ``source``, in ``workers`` processes; order is strategy, then
-    seed."""
+    seed.
+
+    ``tell`` is called once with what the table holds, before the searches. Raises UserError when the table lacks what
+    the searches need: a cost that has a hard limit, or every cell that some strategy proposes.
+    """
+    for name in parameters.search.cnn.objective.limits:
+        if name not in _COSTS:
+            raise UserError(
+                f"search.cnn.objective.{LIMITS[name]}: tables hold MACs and parameters alone; "
+                "accepted with --table: null"
+            )
     parts = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
     jobs = [(strategy, part) for strategy in strategies for part in parts]
     if workers == 1:
         _prepare(parameters, source)
-        return [found for job in jobs for found in _part(job)]
+        coverage = _said()
+        tell(coverage)
+        return _complete([found for job in jobs for found in _part(job)], coverage)
     with ProcessPoolExecutor(workers, initializer=_prepare, initargs=(parameters, source)) as pool:
-        return [found for part in pool.map(_part, jobs) for found in part]
+        coverage = pool.submit(_said).result()
+        tell(coverage)
+        return _complete([found for part in pool.map(_part, jobs) for found in part], coverage)
+
+
+def _complete(traces: list[Trace], coverage: str) -> list[Trace]:
+    """Return the traces. Raises UserError where no cell that a strategy proposed is in the table."""
+    for strategy in dict.fromkeys(found.strategy for found in traces):
+        # a cell that the table lacks takes no epochs, and every other one some
+        if not any(found.total for found in traces if found.strategy == strategy):
+            raise UserError(
+                f"cnn/{strategy}: no cell that its searches proposed is in the table ({coverage}); set "
+                "search.cnn.nodes to a size that it has"
+            )
+    return traces
 
 
 # what each worker process works with, set once: a table can be large
@@ -71,6 +106,11 @@ _worker: dict[str, Any] = {}
 
 def _prepare(parameters: Parameters, source: str) -> None:
     _worker.update(parameters=parameters, table=tables.load(source, parameters.search.cnn.operators))
+
+
+def _said() -> str:
+    table: Table = _worker["table"]
+    return table.coverage
 
 
 def _part(job: tuple[str, Sequence[int]]) -> list[Trace]:

@@ -3,7 +3,8 @@
 import csv
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,8 @@ class Table(Protocol):
 
     name: str
     operators: Sequence[str]
+    coverage: str
+    """What the table holds, in one line."""
 
     def look_up(self, cell: Cell, fidelity: Fidelity | None) -> TableEntry:
         """Return what the table knows of a cell.
@@ -39,6 +42,7 @@ class MadeTable:
     """
 
     name = "made"
+    coverage = "the table made: every cell, with made-up accuracies"
     _EPOCHS = 4
 
     def __init__(self, operators: Sequence[str]) -> None:
@@ -79,8 +83,10 @@ class MadeTable:
 class FileTable:
     """Evaluations by the cell's key, read from a file."""
 
-    def __init__(self, name: str, evaluations: Mapping[str, TableEntry], operators: Sequence[str]) -> None:
-        self.name, self.operators = name, operators
+    def __init__(
+        self, name: str, evaluations: Mapping[str, TableEntry], operators: Sequence[str], coverage: str
+    ) -> None:
+        self.name, self.operators, self.coverage = name, operators, coverage
         self._evaluations = evaluations
         # a cell that the table lacks is one that nobody can train: no accuracy, and no epochs spent on it
         costs = {key: max(item.costs[key] for item in evaluations.values()) for key in ("macs", "parameters")}
@@ -94,6 +100,14 @@ class FileTable:
                 "(halving, prerank) out of study.strategies"
             )
         return self._evaluations.get(cell.key, self._missing)
+
+
+def _coverage(name: str, keys: Iterable[str], rows: Counter[nas_bench.Unmapped | None]) -> str:
+    """Say how many rows of a file are cells here, and why the others are not."""
+    sizes = sorted({key.count(";") + 2 if key else 1 for key in keys})
+    said = f"the table {name}: {rows[None]:,} of {rows.total():,} rows are cells, of {sizes[0]} to {sizes[-1]} nodes"
+    others = [f"{count:,} {why}" for why, count in rows.most_common() if why is not None]
+    return said + (f"; left out: {', '.join(others)}" if others else "")
 
 
 def load(source: str, operators: Sequence[str]) -> Table:
@@ -117,20 +131,26 @@ def load(source: str, operators: Sequence[str]) -> Table:
             f"--table {source}: is a pickle, which could run any program and is never opened; write its cells and "
             "accuracies to a .csv file"
         )
+    if path.suffix == ".json":
+        raise DataError(
+            f"--table {source}: is neither a .csv nor a .tfrecord file but JSON, as NAS-Bench-Macro's is, whose "
+            f"networks are a choice per layer and no cells; {accepted}"
+        )
     if path.suffix not in (".csv", ".tfrecord"):
         raise DataError(f"--table {source}: is neither a .csv nor a .tfrecord file; {accepted}")
-    evaluations = nas_bench.read_101(path) if path.suffix == ".tfrecord" else _read_csv(path)
+    evaluations, rows = nas_bench.read_101(path) if path.suffix == ".tfrecord" else _read_csv(path)
     found = {word.split("(")[0] for key in evaluations for word in key.split(";") if word}
-    return FileTable(path.name, evaluations, sorted(found))
+    return FileTable(path.name, evaluations, sorted(found), _coverage(path.name, evaluations, rows))
 
 
-def _read_csv(path: Path) -> dict[str, TableEntry]:
+def _read_csv(path: Path) -> tuple[dict[str, TableEntry], Counter[nas_bench.Unmapped | None]]:
     """Read a CSV file with the columns cell and accuracy, and optionally test, macs, parameters and epochs.
 
     ``cell`` is a key as this package writes it, ``conv_1x1(0);conv_3x3(0,1)``, or a NAS-Bench-201 string,
     ``|nor_conv_3x3~0|+|none~0|skip_connect~1|+...``; accuracies are shares or per cent. Rows of isomorphic cells are
-    averaged.
+    averaged. Rows are counted by why they are no cell, None where they are.
     """
+    seen: Counter[nas_bench.Unmapped | None] = Counter()
     rows: dict[str, list[dict[str, float | None]]] = {}
     line = 1
     try:
@@ -146,7 +166,8 @@ def _read_csv(path: Path) -> dict[str, TableEntry]:
                 try:
                     cell = _cell(row["cell"] or "")
                     numbers = {name: _number(name, row[name]) if row.get(name) else None for name in _COLUMNS}
-                    if cell is not None:
+                    seen[None if isinstance(cell, Cell) else cell] += 1
+                    if isinstance(cell, Cell):
                         rows.setdefault(cell.key, []).append(numbers)
                 except (CellError, ValueError) as error:
                     raise DataError(f"{path}, line {line}: {_short(error)}") from None
@@ -156,8 +177,9 @@ def _read_csv(path: Path) -> dict[str, TableEntry]:
     except csv.Error as error:
         raise DataError(f"{path}, line {line}: is no CSV ({error})") from None
     if not rows:
-        raise DataError(f"{path}: holds no cell")
-    return {key: _entry(key, same) for key, same in rows.items()}
+        others = ", ".join(f"{count:,} {why}" for why, count in seen.most_common())
+        raise DataError(f"{path}: holds no cell" + (f": {others}" if others else ""))
+    return {key: _entry(key, same) for key, same in rows.items()}, seen
 
 
 _COLUMNS = ("accuracy", "test", "macs", "parameters", "epochs")
@@ -178,7 +200,7 @@ def _short(error: Exception) -> str:
     return text if len(text) <= 200 else f"{text[:120]} ... {text[-70:]}"
 
 
-def _cell(text: str) -> Cell | None:
+def _cell(text: str) -> Cell | nas_bench.Unmapped:
     return nas_bench.cell_of_201(text) if text.startswith("|") else nas_bench.cell_of_key(text)
 
 

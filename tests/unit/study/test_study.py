@@ -8,6 +8,7 @@ import pytest
 from pytest import approx
 from scipy import stats
 
+from autoshrink.cells.cell import Cell
 from autoshrink.errors import UserError
 from autoshrink.files import artifacts
 from autoshrink.params.base import Task
@@ -47,7 +48,7 @@ def test_replaying_a_table_is_the_search_itself(tmp_path: Path) -> None:
         name = SearchName(Task.CNN, strategy, 3)
 
         class Made:
-            name, operators = "made", chosen.search.cnn.operators
+            name, operators, coverage = "made", chosen.search.cnn.operators, ""
 
             def look_up(self, cell, fidelity):  # type: ignore[no-untyped-def]
                 made = by_key(cell)
@@ -124,6 +125,19 @@ def test_a_strategy_without_any_answer_is_an_error() -> None:
     nothing = [Trace("random", seed, (4,), (None,), 1, None) for seed in range(2)]
     with pytest.raises(UserError, match="cnn/random: no search found a cell"):
         comparison.compare([*_made("shrink", 0.0), *nothing], Study(), Task.CNN, "made")
+
+
+def test_a_table_without_the_proposed_cells_says_so(tmp_path: Path) -> None:
+    """The cause is the table, not the scores: said with what it holds. So is a limit that it has no cost for."""
+    deep = Cell.of(["conv_1x1"] * 12, [(node, node + 1) for node in range(12)])
+    (tmp_path / "deep.csv").write_text(f"cell,accuracy\n{deep.key},90\n")
+    told: list[str] = []
+    with pytest.raises(UserError, match=r"cnn/random: no cell .* is in the table \(the table deep\.csv: 1 of 1 rows"):
+        replay.study(parameters(), str(tmp_path / "deep.csv"), ["random"], range(2), 1, told.append)
+    assert told == ["the table deep.csv: 1 of 1 rows are cells, of 13 to 13 nodes"]
+    limited = parameters({"search": {"cnn": {"objective": {"max_flash_bytes": 5}}}})
+    with pytest.raises(UserError, match=r"objective\.max_flash_bytes: tables hold MACs and parameters alone"):
+        replay.study(limited, "made", ["random"], range(2), 1)
 
 
 def test_the_page_is_whole_and_needs_nothing(tmp_path: Path) -> None:

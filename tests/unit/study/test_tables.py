@@ -1,9 +1,11 @@
 """Tables of evaluations: made up, CSV, NAS-Bench-101's file and NAS-Bench-201's strings."""
 
 import base64
+import itertools
 import json
 import os
 import pickle
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -85,7 +87,7 @@ def pickled(path: Path) -> None:
         ("table.csv", pickled, "table.csv: is a pickle"),
         ("table.csv", Path.mkdir, "table.csv: cannot be read .Is a directory.; accepted: made"),
         ("table.csv", os.mkfifo, "table.csv: cannot be read .is a pipe"),
-        ("table.json", lambda path: path.write_text("[1]" * 400_000), "is neither a .csv nor a .tfrecord file; acc"),
+        ("table.json", lambda path: path.write_text("[1]" * 400_000), "neither a .csv nor .* NAS-Bench-Macro.* acc"),
         ("table.csv", lambda path: path.write_text("[1]" * 400_000), "line 1: is no CSV"),
         ("table.csv", lambda path: path.write_bytes(b"cell,accuracy\n\xff"), "is no UTF-8 text"),
         ("table.tfrecord", lambda path: path.write_bytes(struct.pack("<Q", 2**62) + bytes(99)), "is truncated"),
@@ -131,15 +133,29 @@ def framed(body: bytes) -> bytes:
 def test_nas_bench_201_strings() -> None:
     """Edges into a node carry its operator; what is none of our cells is left out."""
     text = "|conv~0|+|none~0|skip~1|+|conv~0|conv~1|none~2|"
-    cell = nas_bench.cell_of_201("|conv~0|+|none~0|none~1|+|conv~0|conv~1|none~2|")
-    assert cell is not None and cell.key == Cell.of(["conv", "conv"], [(0, 1), (0, 2), (1, 2)]).key
+    found = nas_bench.cell_of_201("|conv~0|+|none~0|none~1|+|conv~0|conv~1|none~2|")
+    assert isinstance(found, Cell) and found.key == Cell.of(["conv", "conv"], [(0, 1), (0, 2), (1, 2)]).key
     nowhere, mixed, empty = text, "|conv~0|+|none~0|none~1|+|conv~0|skip~1|none~2|", "|none~0|+|none~0|none~1|"
-    assert nas_bench.cell_of_201(nowhere) is None, "node 2 leads nowhere, and is no output there"
-    assert nas_bench.cell_of_201(mixed) is None, "two operators into one node"
-    assert nas_bench.cell_of_201(empty) is None, "nothing reaches the output"
+    assert nas_bench.cell_of_201(nowhere) is nas_bench.Unmapped.DEAD_END, "node 2 is no output there"
+    assert nas_bench.cell_of_201(mixed) is nas_bench.Unmapped.MIXED
+    assert nas_bench.cell_of_201(empty) is nas_bench.Unmapped.NOTHING
     for bad in ("|conv|", "|conv~1|", "conv~x"):
         with pytest.raises(CellError, match="is no NAS-Bench-201 string"):
             nas_bench.cell_of_201(bad)
+
+
+def test_all_of_nas_bench_201_says_what_maps(tmp_path: Path) -> None:
+    """Of its 15,625 strings 912 are cells; the line says so, and why the others are not; they add up."""
+    operators = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+    strings = [
+        f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|" for a, b, c, d, e, f in itertools.product(operators, repeat=6)
+    ]
+    path = tmp_path / "nas201.csv"
+    path.write_text("cell,accuracy\n" + "".join(f"{text},90\n" for text in strings))
+    said = tables.load(str(path), []).coverage
+    assert said.startswith("the table nas201.csv: 912 of 15,625 rows are cells, of 2 to 4 nodes; left out: ")
+    counts = [int(number.replace(",", "")) for number in re.findall(r"[\d,]*\d(?= with )", said)]
+    assert sum(counts) == 15_625 - 912 and len(counts) == 3
 
 
 def _field(number: int, value: float | int | bytes) -> bytes:
@@ -177,6 +193,7 @@ def test_nas_bench_101s_file(tmp_path: Path) -> None:
     )
     table = tables.load(str(path), [])
     assert table.operators == ["conv3x3-bn-relu", "maxpool3x3"]
+    assert "3 of 4 rows are cells" in table.coverage and "1 with a node that feeds both" in table.coverage
     found = table.look_up(Cell.of(["conv3x3-bn-relu", "maxpool3x3"], [(0, 1), (1, 2)]), None)
     assert found.metrics == {"accuracy": approx(0.7), "test": approx(0.85)}
     assert (found.costs["parameters"], found.epochs) == (300_000, 4)
