@@ -6,7 +6,9 @@ from pathlib import Path
 import click
 
 from autoshrink.cli import options
-from autoshrink.files import artifacts
+from autoshrink.errors import UserError
+from autoshrink.files import artifacts, places
+from autoshrink.lineage import graph
 from autoshrink.params.base import Task
 
 
@@ -52,6 +54,13 @@ def export(
     models.require_supported(trained, "export")
     folder = out or Path("exported") / trained.name
     prepared = data or Path("data") / trained.dataset
+    kept = graph.run_of(trained.folder) if trained.search else trained.folder
+    for ours in (kept, prepared):
+        if folder.resolve().is_relative_to(ours.resolve()):
+            raise UserError(
+                f"--out {folder}: lies in {ours}, which holds what the run has recorded; name a folder outside"
+            )
+    places.require_writable({"--out": folder})
     inputs = read(trained, prepared)
     written = [write(trained, format, inputs, folder) for format in dict.fromkeys(formats)]
     if "state-dict" in formats:

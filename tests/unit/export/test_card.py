@@ -1,7 +1,9 @@
 """The model card: everything a taker must know, and examples that run."""
 
+import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +54,23 @@ def test_wrong_data_is_refused(run: Path, tmp_path: Path, capsys: pytest.Capture
     assert export(run, tmp_path / "out", "--format", "onnx", "--data", "data/tale") == 2
     assert "is not the data that the model was trained on" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("out", ["results/in", "results", "results/cnn/shrink-0/model", "data/digits/x", "link/in"])
+def test_a_run_is_not_exported_into_itself(
+    out: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Files that no record knows would be damage to the run; copied weights would replace its own."""
+    here = tmp_path / "project"
+    shutil.copytree(run, here)
+    (here / "link").symlink_to("results")
+    before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    with pytest.raises(SystemExit) as ended, contextlib.chdir(here):
+        main(["export", "results", "--task", "cnn", "--format", "state-dict", "--out", out])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"autoshrink export: --out {out}: lies in ") and line.endswith("name a folder outside")
+    assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
 
 
 def test_finding_models(run: Path, tmp_path: Path) -> None:
