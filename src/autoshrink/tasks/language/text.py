@@ -56,6 +56,8 @@ def read_lines(path: Path, encoding: str = "utf-8", lowercase: bool = False) -> 
             f"{path}: not {encoding} text (byte {error.start} is {error.object[error.start]:#04x}); "
             "set encoding to the file's own, such as latin-1, or convert the file"
         ) from None
+    except ValueError as error:  # of codecs that name no byte, such as utf-16 without its mark
+        raise DataError(f"{path}: cannot be read as {encoding!r} ({error}); set encoding to the file's own") from None
     if "\0" in content:
         raise DataError(f"{path}: holds NUL characters, so it is no {encoding} text; set encoding to the file's own")
     if lowercase:
