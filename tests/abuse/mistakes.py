@@ -2,12 +2,13 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from autoshrink import params
 from autoshrink.cli import main
+from tests.abuse import inputs
 from tests.abuse.trial import Tally, digests, trial
 from tests.functional import test_bad_inputs
 from tests.unit.lineage import made
@@ -22,32 +23,42 @@ NEVER = ("{a: {b: [1]}}", "[[[]]]", "'\\0'")
 def trials(folder: Path, seed: int) -> list[Tally]:
     """Make each mistake in a folder of its own and count what was refused."""
     folder.mkdir(parents=True)
+    inputs.preload()
     refused = "refused in a line that names it, status 2"
     tallies = []
     for kind, cases in {
-        "bad data, cells and files": _from_tests(),
-        "bad parameters": _parameters(),
-        "bad command lines": _command_lines(folder),
-        "bad models": _models(folder),
+        "bad data, cells and files": [*_silent(_from_tests()), *inputs.data(), *inputs.cells()],
+        "bad parameters": [*_silent(_parameters()), *inputs.parameters()],
+        "bad command lines": [*_silent(_command_lines(folder)), *inputs.command_line()],
+        "bad models": [*_silent(_models(folder)), *inputs.models()],
     }.items():
         tally = Tally(kind, refused)
-        for number, (name, make) in enumerate(cases.items()):
+        for number, (name, case) in enumerate(cases):
             here = folder / kind.replace(" ", "-").replace(",", "") / str(number)
             (here / "raw").mkdir(parents=True)
             (here / "raw/photo.jpg").write_text("mine")
             os.chdir(here)
-            words = make(here)
+            words = case.make(here)
             before = digests([here])
             outcome = trial(lambda words=words: main([str(word) for word in words]))  # type: ignore[misc]
             complaint = ""
             if outcome.status != 2 or not outcome.said.strip():
                 complaint = f"status {outcome.status}: {outcome.said.strip()[:200]}"
+            elif not re.search(case.says, outcome.said):
+                complaint = f"does not say {case.says!r}: {outcome.said.strip()[:200]}"
+            elif len(outcome.said.splitlines()) > inputs.MOST_LINES and case.says:
+                complaint = f"{len(outcome.said.splitlines())} lines"
             elif digests([here]) != before:
                 complaint = "left or changed a file"
             tally.add(name, outcome, complaint)
         os.chdir(folder)
         tallies.append(tally)
     return tallies
+
+
+def _silent(cases: Mapping[str, Callable[[Path], Words]]) -> Iterator[tuple[str, inputs.Case]]:
+    """Yield cases of which no words are asked: what they say differs with the value."""
+    return ((name, inputs.Case(make, "")) for name, make in cases.items())
 
 
 def _from_tests() -> dict[str, Callable[[Path], Words]]:
