@@ -1,7 +1,7 @@
 """`snakemake --logger autoshrink`: a run told by what matters, live on a terminal and in plain lines elsewhere.
 
 Snakemake finds this package by its name. Whether a step runs, ends or fails is Snakemake's to say; how far a search has
-come is read from its artifacts (``autoshrink.report.status``).
+come is read from its artifacts (``autoshrink.workflow.status``).
 """
 
 from snakemake_logger_plugin_autoshrink.handler import LogHandler

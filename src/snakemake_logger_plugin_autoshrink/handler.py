@@ -26,6 +26,7 @@ QUICK = {"all", "start", "propose", "select", "best", "study"}
 # of these, what counts is said when their round is over
 ROUND = {"evaluate"}
 LAST_LINES = 10
+PROGRESS = ".progress.jsonl"
 # what Snakemake says when SIGTERM has reached it
 TOLD_TO_END = "Will exit after finishing currently running jobs"
 INTERRUPTED = "Interrupted; nothing finished is lost, and the same command goes on from here."
@@ -51,6 +52,7 @@ class Job:
     rule: str
     message: str
     log: Path | None
+    progress: Path | None
     task: str | None
     search: str | None
     round: int | None
@@ -65,16 +67,27 @@ class Job:
     def of(cls, facts: dict[str, Any]) -> "Job":
         """Return the step that Snakemake announces."""
         wildcards = dict(facts.get("wildcards") or {})
-        logs = list(facts.get("log") or [])
+        log, progress = _logs(facts)
         number = wildcards.get("round")
         return cls(
             facts["rule_name"],
             facts.get("rule_msg") or facts["rule_name"],
-            Path(logs[0]) if logs else None,
+            log,
+            progress,
             wildcards.get("task"),
             wildcards.get("search"),
             int(number) if number else None,
         )
+
+
+def _is_progress(name: str) -> bool:
+    return name.endswith(PROGRESS)
+
+
+def _logs(facts: dict[str, Any]) -> tuple[Path | None, Path | None]:
+    """Return a step's log and its progress file, where it has them."""
+    found = {_is_progress(str(name)): Path(name) for name in facts.get("log") or []}
+    return found.get(False), found.get(True)
 
 
 class LogHandler(LogHandlerBase):
@@ -194,8 +207,7 @@ class LogHandler(LogHandlerBase):
         if isinstance(number, int):
             self._seen().jobs.pop(number, None)
         self._say(f"FAILED: {job.message if job else self.format(logging.makeLogRecord(facts))}")
-        logs = [Path(name) for name in facts.get("log") or []]
-        for log in logs:
+        for log in (Path(name) for name in facts.get("log") or [] if not _is_progress(name)):
             try:
                 lines = log.read_text(errors="replace").splitlines()
             except OSError:

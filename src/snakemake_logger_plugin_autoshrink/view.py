@@ -14,11 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from autoshrink import params
-from autoshrink.errors import UserError
+from autoshrink.errors import ArtifactError, UserError
 from autoshrink.params.base import Task
-from autoshrink.report import status
-from autoshrink.report.status import SearchStatus, duration
+from autoshrink.records import progress
+from autoshrink.records.progress import duration
 from autoshrink.search.rounds import SearchName
+from autoshrink.workflow import status
+from autoshrink.workflow.status import SearchStatus
 
 if TYPE_CHECKING:
     from snakemake_logger_plugin_autoshrink.handler import Job
@@ -125,12 +127,14 @@ class View:
         active = {(job.task, job.search) for job in self.jobs.values()}
         shown = [key for key in self._states if key in active or len(self._states) <= SHOWN_SEARCHES]
         parts = [part for key in shown[:SHOWN_SEARCHES] for part in _search(self._states[key])]
-        return Group(*parts, *self._lines(), self._foot())
+        return Group(*parts, *self.rows(), self._foot())
 
-    def _lines(self) -> Iterator[Text]:
+    def rows(self) -> Iterator[Text]:
+        """Yield a row per step under way: what it last told of itself."""
         for job in list(self.jobs.values()):
             if not job.is_quick:
-                yield Text(f"  {job.message}: {_last_words(job)}", no_wrap=True, overflow="ellipsis", style="dim")
+                name = f"{job.task} {job.search} {job.rule}" if job.search else job.message
+                yield Text(f"  {name}: {_last_words(job)}", no_wrap=True, overflow="ellipsis", style="dim")
 
     def _foot(self) -> Text:
         parts = [f"{self.steps[0]} of {self.steps[1]} steps"] if self.steps else []
@@ -170,7 +174,7 @@ def _last_words(job: "Job") -> str:
     try:
         if job.log is None or job.log.stat().st_mtime < job.since - 1:
             return "waiting"
-        said = [line for line in job.log.read_text(errors="replace").splitlines() if line.strip()]
-    except OSError:
+        events = progress.read(job.progress) if job.progress else []
+        return events[-1].words(short=True) if events else status.last_line(job.log)
+    except (OSError, ArtifactError):
         return "waiting"
-    return said[-1] if said else "started"

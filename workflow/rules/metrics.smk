@@ -18,7 +18,8 @@ rule test:
         SEARCH.metrics,
         SEARCH.test_details,
     log:
-        RUN.log("{task}", "{search}", "test"),
+        text=RUN.log("{task}", "{search}", "test"),
+        progress=RUN.progress("{task}", "{search}", "test"),
     benchmark:
         RUN.benchmark("{task}", "{search}", "test")
     conda:
@@ -36,9 +37,10 @@ rule test:
     message:
         "{wildcards.task} {wildcards.search}: measuring the final model on the test split"
     shell:
-        'logged {log:q} gpus {resources.gpu} autoshrink test --params "$AUTOSHRINK_PARAMS" '
+        'logged {log.text:q} gpus {resources.gpu} autoshrink test --params "$AUTOSHRINK_PARAMS" '
         "--task {wildcards.task:q} --search {wildcards.search:q} --best {input.best:q} "
-        "--start {input.start:q} --data {params.data:q} --model {params.model:q} --out {output[0]:q}"
+        "--start {input.start:q} --data {params.data:q} --model {params.model:q} --out {output[0]:q} "
+        "--progress {log.progress:q}"
 
 
 rule known_networks:

@@ -58,7 +58,8 @@ rule evaluate:
     output:
         ROUND.evaluations("{job}"),
     log:
-        RUN.log("{task}", "{search}", "round-{round}", "evaluate-{job}"),
+        text=RUN.log("{task}", "{search}", "round-{round}", "evaluate-{job}"),
+        progress=RUN.progress("{task}", "{search}", "round-{round}", "evaluate-{job}"),
     benchmark:
         RUN.benchmark("{task}", "{search}", "round-{round}", "evaluate-{job}")
     conda:
@@ -77,9 +78,10 @@ rule evaluate:
     message:
         "{wildcards.task} {wildcards.search}: training candidates {params.slots} of round {wildcards.round}"
     shell:
-        'logged {log:q} gpus {resources.gpu} autoshrink evaluate --params "$AUTOSHRINK_PARAMS" '
+        'logged {log.text:q} gpus {resources.gpu} autoshrink evaluate --params "$AUTOSHRINK_PARAMS" '
         "--task {wildcards.task:q} --proposal {input.proposal:q} "
-        "--slots {params.slots:q} --data {params.data:q} --store {params.store:q} --out {output:q}"
+        "--slots {params.slots:q} --data {params.data:q} --store {params.store:q} --out {output:q} "
+        "--progress {log.progress:q}"
 
 
 rule select:

@@ -17,7 +17,8 @@ rule train:
         SEARCH.model.weights,
         SEARCH.model.history,
     log:
-        RUN.log("{task}", "{search}", "train"),
+        text=RUN.log("{task}", "{search}", "train"),
+        progress=RUN.progress("{task}", "{search}", "train"),
     benchmark:
         RUN.benchmark("{task}", "{search}", "train")
     conda:
@@ -33,8 +34,9 @@ rule train:
         data=subpath(input.data, parent=True),
         folder=subpath(output[0], parent=True),
     message:
-        "{wildcards.task} {wildcards.search}: training the best cell's network (progress: {log})"
+        "{wildcards.task} {wildcards.search}: training the best cell's network"
     shell:
-        'logged {log:q} gpus {resources.gpu} launch autoshrink train --params "$AUTOSHRINK_PARAMS" '
+        'logged {log.text:q} gpus {resources.gpu} launch autoshrink train --params "$AUTOSHRINK_PARAMS" '
         "--task {wildcards.task:q} --cell {input.cell:q} "
-        "--data {params.data:q} --out {params.folder:q}"
+        "--data {params.data:q} --out {params.folder:q} "
+        "--progress {log.progress:q}"

@@ -6,11 +6,13 @@ from typing import Any
 import click
 
 from autoshrink.cli import options
-from autoshrink.cli.progress import Lines
+from autoshrink.cli.progress import Lines, reported
 from autoshrink.cli.step import made_by, step
 from autoshrink.errors import UserError
 from autoshrink.params.base import Task
+from autoshrink.records.progress import leading
 from autoshrink.tasks import availability, sufficiency
+from autoshrink.tasks.spec import spec_of
 
 
 @click.command(short_help="Train a proposal's candidates on the proxy, or take them from the store.")
@@ -21,6 +23,7 @@ from autoshrink.tasks import availability, sufficiency
 @click.option("--data", type=options.FOLDER, required=True, help="The prepared data set.")
 @click.option("--store", type=options.FOLDER, required=True, help="The evaluations' store.")
 @options.out("the evaluations")
+@reported
 def evaluate(
     files: tuple[Path, ...],
     settings: tuple[str, ...],
@@ -30,6 +33,7 @@ def evaluate(
     data: Path,
     store: Path,
     out: Path,
+    lines: Lines,
 ) -> None:
     """Train a proposal's candidates from scratch on the proxy; those that the store has are taken from it.
 
@@ -42,18 +46,18 @@ def evaluate(
     if not (colon and first.isdigit() and end.isdigit() and int(first) < int(end)):
         raise UserError(f"--slots {slots}: expected FIRST:END with FIRST below END, such as 0:2")
     wanted = range(int(first), int(end))
-    lines = Lines(f"{task} {proposal.parent.name}")
 
     parameters, of = options.load(files, settings), Task(task)
     from autoshrink.evaluation import engine
     from autoshrink.evaluation.store import Store
 
     def tell(event: engine.Event) -> None:
-        values = {key: value for key, value in event.metrics.items() if isinstance(value, float)}
+        numbers = leading(event.metrics, spec_of(of).metric.name)
+        facts: dict[str, Any] = {"slot": event.slot, "epoch": event.epochs, "epochs": event.limit, "numbers": numbers}
         if event.done:
-            lines.say(f"slot {event.slot}: {'re-used' if event.reused else 'done'} after {event.epochs} epochs", values)
+            lines.say("candidate", reused=event.reused, **facts)
         else:
-            lines.say(f"slot {event.slot}: epoch {event.epochs} of at most {event.limit}", values)
+            lines.say("epoch", **facts)
 
     sufficiency.check(parameters)  # also the final training's: its mistakes are not to show after the whole search
     kept = Store(store, lambda: made_by(parameters, of))

@@ -21,7 +21,7 @@ def status(results: Path, as_json: bool) -> None:
     Example:
       autoshrink status results
     """
-    from autoshrink.report import status as room
+    from autoshrink.workflow import status as room
 
     found = room.read(results)
     if as_json:

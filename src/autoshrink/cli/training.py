@@ -9,9 +9,10 @@ import click
 from autoshrink.cells.cell import Cell
 from autoshrink.cli import options
 from autoshrink.cli.curves import Curves, folder_of
-from autoshrink.cli.progress import Lines
+from autoshrink.cli.progress import Lines, reported
 from autoshrink.cli.step import step
 from autoshrink.params.base import Task
+from autoshrink.records.progress import Event, leading
 from autoshrink.runtime import preemption
 from autoshrink.tasks import availability
 from autoshrink.tasks.spec import spec_of
@@ -23,7 +24,10 @@ from autoshrink.tasks.spec import spec_of
 @click.option("--cell", required=True, metavar="FILE|NAME", help="A best-cell or cell file, or a released cell's name.")
 @click.option("--data", type=options.FOLDER, required=True, help="The prepared data set.")
 @options.out("the model (a folder)")
-def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: str, data: Path, out: Path) -> None:
+@reported
+def train(
+    files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: str, data: Path, out: Path, lines: Lines
+) -> None:
     """Train a cell's network with the full recipe. The same command goes on from the last checkpoint.
 
     Where TensorBoard is installed, it has the curves: `tensorboard --logdir results/logs` shows those of a run.
@@ -39,24 +43,26 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
     preemption.listen()
     spec = spec_of(Task(task))
     recipe = spec.training(parameters)
-    lines = Lines(f"{task} training")
 
     def progress(entry: Mapping[str, Any]) -> None:
         curves.add(entry)
         if "growth" in entry:
             grown = entry["growth"]
             what = f"grew by {grown['new']} new and {grown['split']} split neurons"
-            lines.say(what, {key: grown[key] for key in ("predicted_gain", "gain")})
+            lines.say(
+                "grown", message=what, numbers=leading({key: grown[key] for key in ("predicted_gain", "gain")}, "gain")
+            )
             return
-        left = lines.remaining(entry["progress"]) if "progress" in entry else 0.0
-        what = f"epoch {entry['epoch'] + 1} of {recipe.epochs}"
-        values = {key: value for key, value in entry.items() if isinstance(value, float) and key != "progress"}
-        # what people look for comes first, and survives a narrow terminal: loss, quality, time left
-        first = [key for key in ("validation_loss", f"validation_{spec.metric.name}") if key in values]
-        first = first or [key for key in ("train_loss", f"train_{spec.metric.name}") if key in values]
-        if first:
-            what += ": " + ", ".join(f"{key.replace('_', ' ')} {values.pop(key):.4g}" for key in first)
-        lines.say(f"{what}, about {left:.0f} s left", values)
+        facts: dict[str, Any] = {"epoch": entry["epoch"] + 1, "epochs": recipe.epochs}
+        if "resumed" in entry:
+            lines.resume(entry["epoch"] / recipe.epochs)
+            lines.say("resumed", message=entry["resumed"], **facts)
+            return
+        numbers = leading(entry, spec.metric.name)
+        left = lines.remaining(numbers.pop("progress"))
+        # only an epoch that has ended has a loss
+        event: Event = "epoch" if "train_loss" in entry else "working"
+        lines.say(event, seconds_left=left, numbers=numbers, **facts)
 
     # a released cell's name is no file, and part of the code
     inputs = [Path(cell), data / "manifest.json", *availability.side_inputs(parameters, "training", Task(task))]
@@ -80,6 +86,7 @@ def train(files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: s
 @click.option("--data", type=options.FOLDER, required=True, help="The prepared data set.")
 @click.option("--model", type=options.FOLDER, required=True, help="The trained model.")
 @options.out("the metrics")
+@reported
 def test(
     files: tuple[Path, ...],
     settings: tuple[str, ...],
@@ -90,6 +97,7 @@ def test(
     data: Path,
     model: Path,
     out: Path,
+    lines: Lines,
 ) -> None:
     """Measure the final model on the test split, which nothing else reads, and its cost beside the complete cell's.
 

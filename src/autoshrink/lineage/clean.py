@@ -47,7 +47,7 @@ def _has(path: Path, digest: str) -> bool:
 def _unrecorded(results: Path) -> list[Path]:
     """Return what is kept beside results and has no record: logs, benchmarks, the parameters' snapshots."""
     found = [path for path in sorted((results / "params").glob("params-*.yaml")) if verify.is_snapshot(path)]
-    for folder, suffixes in (("logs", (".log", ".mistake")), ("benchmarks", (".tsv",))):
+    for folder, suffixes in (("logs", (".log", ".mistake", ".jsonl")), ("benchmarks", (".tsv",))):
         found += [path for path in sorted((results / folder).rglob("*")) if path.suffix in suffixes]
     return found
 

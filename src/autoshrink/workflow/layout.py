@@ -80,6 +80,10 @@ class SearchFolder:
             yield found
             number += 1
 
+    def rounds(self) -> list[RoundFolder]:
+        """Return the folders of all rounds that are there."""
+        return [RoundFolder(found) for found in sorted(self.folder.glob("round-*")) if found.is_dir()]
+
     @property
     def best(self) -> Path:
         """The answer: the best cell of all rounds."""
@@ -169,6 +173,10 @@ class Layout:
     def log(self, *names: object) -> Path:
         """Return a step's log, such as ``("cnn", "shrink-0", "train")``."""
         return self.logs.joinpath(*(str(name) for name in names[:-1]), f"{names[-1]}.log")
+
+    def progress(self, *names: object) -> Path:
+        """Return where a step writes how far it is, beside its log and by the same names."""
+        return self.log(*names).with_suffix(".progress.jsonl")
 
     def benchmark(self, *names: object) -> Path:
         """Return where Snakemake keeps what a step took, by the same names as its log."""

@@ -11,7 +11,10 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
 from autoshrink import params
+from autoshrink.records.progress import ProgressFile
 from snakemake_logger_plugin_autoshrink import LogHandler
+from snakemake_logger_plugin_autoshrink.handler import Job
+from snakemake_logger_plugin_autoshrink.view import View
 from tests.unit.report import made_run
 
 SETTINGS = {"dryrun": False, "verbose": False, "stdout": False, "nocolor": True}
@@ -79,6 +82,19 @@ def test_a_failed_step_shows_its_last_words(
     assert "    line 29" in said and "    line 20\n" in said and "line 19" not in said
     assert "CalledProcessError" not in said
     assert "no space left" in said
+
+
+def test_the_view_shows_progress_not_the_log(tmp_path: Path) -> None:
+    """A step's row has its task, search and newest event; its progress file is never shown as a log."""
+    log, path = tmp_path / "train.log", tmp_path / "train.progress.jsonl"
+    log.write_text("a warning\n")
+    facts = {"rule_name": "train", "wildcards": {"task": "cnn", "search": "shrink-0"}, "log": [str(log), str(path)]}
+    view = View(None)
+    view.jobs[1] = Job.of(facts)
+    assert [str(row) for row in view.rows()] == ["  cnn shrink-0 train: a warning"]
+    with ProgressFile(path) as progress:
+        progress.write("epoch", epoch=12, epochs=100, seconds_left=720.0, numbers={"validation_loss": 0.4321})
+        assert [str(row) for row in view.rows()] == ["  cnn shrink-0 train: epoch 12 of 100, 12 min left: loss 0.4321"]
 
 
 def test_a_mistake_is_said_once(handler: LogHandler, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

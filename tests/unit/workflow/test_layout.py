@@ -23,7 +23,8 @@ def test_folders_follow_the_parameters() -> None:
 
 
 def test_logs_and_benchmarks_have_one_name() -> None:
-    """A step's log and its benchmark are found by the same words."""
+    """A step's log, its progress and its benchmark are found by the same words."""
+    assert LAYOUT.progress("cnn", "train").name == "train.progress.jsonl"
     assert LAYOUT.log("cnn", "shrink-0", "train") == Path("results/logs/cnn/shrink-0/train.log")
     assert LAYOUT.benchmark("cnn", "shrink-0", "train") == Path("results/benchmarks/cnn/shrink-0/train.tsv")
 

@@ -1,32 +1,34 @@
 """Where a run stands, told from its files alone: safe while jobs run, on any machine that sees the results folder."""
 
-import re
+import itertools
+import os
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from autoshrink import params
-from autoshrink.errors import UserError
+from autoshrink.errors import ArtifactError, UserError
+from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.records.progress import Progress, duration
+from autoshrink.records.progress import read as read_progress
 from autoshrink.records.record import Json
 from autoshrink.records.round import Round
 from autoshrink.records.timing import StepTiming
 from autoshrink.search import rounds
-
-# what `autoshrink evaluate` says of a candidate that is done
-_DONE = re.compile(r"slot (\d+): (?:done|re-used)")
-# the last line of a log whose step ended badly: our words, Python's, or the shell's and scheduler's for a killed job
-_FAILURE = re.compile(
-    r"^autoshrink |^[\w.]*(Error|Exception|Interrupt)\b|\b(Killed|Aborted|CANCELLED|TIME LIMIT|oom)\b", re.IGNORECASE
-)
+from autoshrink.workflow.layout import Layout, SearchFolder
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job: ``state`` is done, running, failed or queued; ``line`` its log's last one, ``silent`` that one's age."""
+    """One job: ``state`` is done, running, stopped, failed or queued; ``line`` is what it said last, ``silent`` that
+    line's age in seconds.
+
+    A stopped job goes on from its checkpoint when the scheduler or the user starts it again.
+    """
 
     name: str
     state: str
@@ -94,33 +96,34 @@ def lines(status: SearchStatus) -> Iterator[str]:
             yield f"  running: {job.name}, silent for {duration(job.silent)}: {job.line}"
         elif job.state == "failed":
             yield f"  FAILED: {job.name}: {job.line}"
+        elif job.state == "stopped":
+            yield f"  stopped, goes on when it is run again: {job.name}: {job.line}"
         else:
             yield f"  {job.state}: {job.name}"
 
 
 def of(results: Path, parameters: Parameters, task: Task, name: rounds.SearchName) -> SearchStatus:
     """Return the status of one search under these parameters."""
-    folder, logs = results / task / str(name), results / "logs" / task / str(name)
+    layout = replace(Layout.of(parameters), results=results)
+    folder = layout.search(task, name)
     plan = rounds.plan(parameters, task, name.strategy)
     # only rounds that follow each other: what a longer search before this one has left does not count
-    number = 0
-    while number < len(plan) and (folder / f"round-{number + 1:02d}" / "round.json").exists():
-        number += 1
-    finished = [Round.read(folder / f"round-{done:02d}" / "round.json") for done in range(1, number + 1)]
+    finished = [Round.read(done.state) for done in itertools.islice(folder.finished_rounds(), 1, len(plan) + 1)]
+    number = len(finished)
     stopped = finished[-1].state.stopped if finished else None
 
     jobs, trained, size = [], 0, 0
-    if number < len(plan):
-        under_way = folder / f"round-{number + 1:02d}"
+    if number < len(plan) and not stopped:  # rounds after the search's end have nothing to do
+        under_way = folder.round(number + 1)
         for index, slots in enumerate(plan[number]):
             label = f"round {number + 1}, candidates {slots.start} to {slots.stop - 1}"
-            output = under_way / f"evaluations-{index}.json"
-            log = logs / under_way.name / f"evaluate-{index}.log"
-            jobs.append(_job(label, output, log))
-            trained += len(slots) if output.exists() else len(set(_DONE.findall(_text(log))))
+            output = under_way.evaluations(index)
+            names = (task, name, under_way.folder.name, f"evaluate-{index}")
+            jobs.append(_job(label, output, layout, *names))
+            trained += len(slots) if output.exists() else len(_candidates(layout.progress(*names)))
             size += len(slots)
-    jobs.append(_job("training", folder / "model/model.json", logs / "train.log"))
-    jobs.append(_job("test", folder / "metrics.json", logs / "test.log"))
+    jobs.append(_job("training", folder.model.description, layout, task, name, "train"))
+    jobs.append(_job("test", folder.metrics, layout, task, name, "test"))
 
     most = sum(len(slots) for each in plan for slots in each)
     left = 0 if stopped else sum(len(slots) for each in plan[number:] for slots in each)
@@ -152,39 +155,71 @@ def _best(finished: Sequence[Round]) -> dict[str, float] | None:
     return {"score": score, **metrics, "edges": len(item.cell.edges)}
 
 
-def _seconds(folder: Path) -> Iterator[float]:
+def _seconds(folder: SearchFolder) -> Iterator[float]:
     """Yield the device-seconds of every candidate that was trained for this search, not taken from the store."""
-    for file in folder.glob("round-*/evaluations-*.json"):
-        if file.name.endswith((".timing.json", ".lineage.json")):
-            continue
+    for file in itertools.chain.from_iterable(done.written_evaluations() for done in folder.rounds()):
         for slot in (StepTiming.beside(file).slots or {}).values():
             if not slot.reused and slot.device_seconds is not None:
                 yield slot.device_seconds
 
 
-def _text(log: Path) -> str:
-    return log.read_text(errors="replace") if log.exists() else ""
+def _candidates(progress: Path) -> set[int | None]:
+    """Return the slots whose candidates are done."""
+    return {entry.slot for entry in _events(progress) if entry.event == "candidate"}
 
 
-def _job(name: str, output: Path, log: Path) -> Job:
+def _events(progress: Path) -> list[Progress]:
+    """Return a step's events; a damaged file, which no result depends on, is as good as none."""
+    try:
+        return read_progress(progress)
+    except ArtifactError:
+        return []
+
+
+def _job(name: str, output: Path, layout: Layout, *names: object) -> Job:
+    """Return the job whose log has these names."""
     if output.exists():
         return Job(name, "done")
+    log, events = layout.log(*names), _events(layout.progress(*names))
     try:
-        text, written = log.read_text(errors="replace"), log.stat().st_mtime
+        begun = log.stat().st_mtime
     except FileNotFoundError:
-        return Job(name, "queued")
-    said = [line for line in text.splitlines() if line.strip()]
-    line = said[-1] if said else "started"
-    return Job(name, "failed" if _FAILURE.search(line) else "running", line, time.time() - written)
+        begun = None
+    if not events and log.with_name(f"{log.name}.mistake").exists():
+        return Job(name, "failed", last_line(log), 0.0 if begun is None else _age(begun))
+    if not events:
+        # it has not come to its work yet, or a mistake has kept it from that
+        return Job(name, "queued") if begun is None else Job(name, "running", last_line(log), _age(begun))
+    last = events[-1]
+    if last.event == "ended":
+        return Job(name, "queued")  # what it made is gone, and is made again
+    if last.event in ("failed", "stopped"):
+        return Job(name, last.event, last.words(), _age(last.time))
+    if events[0].host == artifacts.host() and events[0].process and not _lives(events[0].process):
+        return Job(name, "failed", f"it was killed: {last_line(log)}", _age(last.time))
+    return Job(name, "running", last.words(), _age(last.time))
+
+
+def _age(then: float) -> float:
+    return max(0.0, time.time() - then)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def last_line(log: Path) -> str:
+    """Return the last line of a log, ``started`` where it has none."""
+    said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return said[-1] if said else "started"
 
 
 def numbers(best: Mapping[str, float]) -> str:
     """Return the best candidate's numbers in words."""
     return ", ".join(f"{key} {value:.4g}" for key, value in best.items())
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words, such as 90 s, 5 min or 2.5 h."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
