@@ -43,7 +43,8 @@ def reported(command: Command) -> Command:
     @functools.wraps(command)
     def run(*arguments: Any, progress: Path | None, **options: Any) -> Any:
         # under torchrun the first process speaks for all
-        with ProgressFile(progress if os.environ.get("RANK", "0") == "0" else None) as file:
+        is_other = "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
+        with ProgressFile(None if is_other else progress) as file:
             return command(*arguments, lines=Lines(file), **options)
 
     return click.option(
