@@ -77,7 +77,7 @@ def counted(place: Path, slots: int) -> tuple[int, int]:
 def run(slurm: Any, data: Path, place: Path, slots: int) -> dict[str, float]:
     """Run the round on the cluster; return how many jobs there were and where the time went."""
     folder, overlay = working_folder(place, slots)
-    shutil.copytree(data, folder / "data/digits")
+    shutil.copytree(data, folder / "data")
     with overlay.open("a") as file:
         file.write("tasks: [cnn]\n")
     (folder / "wide.yaml").write_text("search: {cnn: {nodes: 5, k: 10}}\n")
@@ -131,15 +131,15 @@ def main(out: Path) -> None:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         if new:
             writer.writeheader()
-        data = Path(name) / "digits"
+        data = Path(name) / "data"
         prepare = [
             str(BIN / "autoshrink"),
             "prepare",
             "digits",
             "--params",
             str(ROOT / "params.default.yaml"),
-            "--out",
-            str(data),
+            "--set",
+            f"paths.data={data}",
         ]
         subprocess.run(prepare, env=environment(), check=True)
         for index, (way, slots) in enumerate(WAYS):

@@ -30,6 +30,7 @@ from autoshrink.params.base import Task
 from autoshrink.params.language import LanguageTraining
 from autoshrink.params.vision import ImageTraining
 from autoshrink.runtime import devices
+from autoshrink.tasks import address
 from autoshrink.tasks.language import data as language_data
 from autoshrink.tasks.language import network as language_network
 from autoshrink.tasks.language import sequences
@@ -92,7 +93,7 @@ class _Images(Dataset[Any]):
 def images_reference(parameters: Parameters, data: Path, device: torch.device, steps: int) -> float:
     """Return images per second of the reference loop."""
     settings: ImageTraining = parameters.training.cnn
-    prepared = vision_data.load(data / settings.dataset)
+    prepared = vision_data.load(address.folder(parameters, settings.dataset, data))
     cell, seed = loops.candidates_of(Task.CNN, parameters, 1)[0]
     model = network.build(cell, settings.network, prepared.channels, len(prepared.classes), seed).to(device)
     optimizer = recipe.optimizer(model, settings)
@@ -119,7 +120,7 @@ def images_reference(parameters: Parameters, data: Path, device: torch.device, s
 def text_reference(parameters: Parameters, data: Path, device: torch.device, steps: int) -> float:
     """Return tokens per second of the plain loop over edges and time steps."""
     settings: LanguageTraining = parameters.training.rnn
-    prepared = language_data.load(data / settings.dataset)
+    prepared = language_data.load(address.folder(parameters, settings.dataset, data))
     cell, seed = loops.candidates_of(Task.RNN, parameters, 1)[0]
     built = language_network.build(cell, settings.network, prepared.vocabulary, seed)
     model = plain.PlainLanguageModel(cell, built).to(device)
@@ -146,7 +147,7 @@ def text_reference(parameters: Parameters, data: Path, device: torch.device, ste
 def images_here(parameters: Parameters, data: Path) -> float:
     """Return images per second of the final training as the pipeline runs it."""
     settings: ImageTraining = parameters.training.cnn.model_copy(update={"epochs": 4})
-    prepared = vision_data.load(data / settings.dataset)
+    prepared = vision_data.load(address.folder(parameters, settings.dataset, data))
     cell, seed = loops.candidates_of(Task.CNN, parameters, 1)[0]
     held_out = sum(map(settings.held_out, prepared.manifest["class_balance"]["train"]))
     count = (len(prepared.split("train").labels_N) - held_out) // settings.batch_size * settings.batch_size
@@ -160,7 +161,7 @@ def images_here(parameters: Parameters, data: Path) -> float:
 def text_here(parameters: Parameters, data: Path) -> float:
     """Return tokens per second of the final training as the pipeline runs it."""
     settings: LanguageTraining = parameters.training.rnn.model_copy(update={"epochs": 3})
-    prepared = language_data.load(data / settings.dataset)
+    prepared = language_data.load(address.folder(parameters, settings.dataset, data))
     cell, seed = loops.candidates_of(Task.RNN, parameters, 1)[0]
 
     def train(folder: Path, progress: Callable[[Any], None]) -> None:

@@ -29,6 +29,7 @@ from autoshrink.params.base import Task
 from autoshrink.records.proposal import Proposal
 from autoshrink.runtime import devices
 from autoshrink.search import rounds
+from autoshrink.tasks import address
 from autoshrink.tasks.language import proxy as language_proxy
 from autoshrink.tasks.spec import spec_of
 from autoshrink.tasks.vision import proxy as vision_proxy
@@ -88,7 +89,7 @@ def main(data: Path, preset: str, minutes: float, stand_in: bool, out: Path) -> 
 def is_prepared(parameters: Parameters, task: Task, data: Path) -> bool:
     """Return whether the proxy's real data is there."""
     name: str = spec_of(task).proxy(parameters).dataset
-    return (data / name / "manifest.json").exists()
+    return (address.folder(parameters, name, data) / address.MANIFEST).exists()
 
 
 def exact(parameters: Parameters, task: Task, data: Path, device: torch.device) -> dict[str, Any]:

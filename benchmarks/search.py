@@ -22,6 +22,7 @@ from autoshrink.evaluation.proxy_networks import Networks
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.runtime import devices
+from autoshrink.tasks import address
 
 from . import loops, roofline
 
@@ -122,7 +123,7 @@ def proxy_of(parameters: Parameters, task: Task, data: Path, synthetic: bool, ep
     recipe: Any = parameters.proxy.cnn if task is Task.CNN else parameters.proxy.rnn
     recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": epochs})})
     if not synthetic:
-        return recipe, Networks(parameters, task, data / recipe.dataset).drawn
+        return recipe, Networks(parameters, task, address.folder(parameters, recipe.dataset, data)).drawn
     generator = np.random.default_rng(0)
     if task is Task.CNN:
         from autoshrink.tasks.vision.proxy import ProxyData

@@ -690,7 +690,7 @@ def command_line() -> Iterator[tuple[str, Case]]:
         "an option without a value": (["check", "--params"], "(?i)requires an argument"),
         "an argument too many": (["check", "more"], "(?i)unexpected extra argument"),
         "prepare nothing": (["prepare", "--out", "x"], "(?i)missing argument"),
-        "prepare into nothing": (["prepare", "digits"], "(?i)missing option"),
+        "prepare into nothing": (["prepare", "digits", "--out"], "(?i)requires an argument"),
         "prepare the unknown": (["prepare", "digit", "--params", DEFAULTS, "--out", "x"], "did you mean 'digits'"),
         "an unknown task": (["start", "--task", "gan", "--search", "shrink-0", "--out", "x"], "gan"),
         "a search without a seed": (

@@ -109,7 +109,7 @@ def direct(slurm: LocalSlurm, folder: Folder, *options: str) -> str:
     place = folder.path / RESULTS / "cnn/shrink-0"
     command = (
         f"{ROOT}/workflow/bin/launch {BIN}/autoshrink train --params {frozen} --set training.cnn.epochs=40 --task cnn "
-        f"--cell {place}/best.json --data {folder.path}/data/digits --out {folder.path}/long"
+        f"--cell {place}/best.json --data {folder.prepared('digits')} --out {folder.path}/long"
     )
     script = f"#!/bin/bash\nexport PATH={BIN}:$PATH OMP_NUM_THREADS=1\nexec {command}\n"
     (folder.path / "job.sh").write_text(script)

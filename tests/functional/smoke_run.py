@@ -75,6 +75,11 @@ class Folder:
                     found[str(file.relative_to(self.path))] = hashlib.sha256(file.read_bytes()).hexdigest()
         return found
 
+    def prepared(self, name: str) -> Path:
+        """Return the folder of a data set that is prepared in ``data``, under whichever address."""
+        (found,) = (self.path / "data").glob(f"{name}-*")
+        return found
+
     def log(self, name: str) -> str:
         """Return what a step has logged."""
         return (self.path / RESULTS / "logs" / name).read_text()

@@ -302,7 +302,7 @@ def test_a_round_of_another_search_is_refused(
 def evaluating(folder: Folder, out: Path) -> list[str]:
     """Return the words that evaluate the first candidates of the CNN search's first round."""
     proposal = folder.path / RESULTS / "cnn/shrink-0/round-01/proposal.json"
-    places = ["--data", str(folder.path / "data/digits"), "--store", str(folder.path / "store"), "--out", str(out)]
+    places = ["--data", str(folder.prepared("digits")), "--store", str(folder.path / "store"), "--out", str(out)]
     return verb(folder, ["evaluate", "--task", "cnn", "--proposal", str(proposal), "--slots", "0:2", *places])
 
 
@@ -327,7 +327,7 @@ def test_a_damaged_evaluation_is_set_aside_and_made_again(
 def test_damaged_prepared_data_is_refused(finished: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Prepared data that is not what its manifest says stops the evaluation before any training."""
     folder = finished.copied(tmp_path / "copy")
-    arrays = max((folder.path / "data/digits").iterdir(), key=lambda file: file.stat().st_size)
+    arrays = max(folder.prepared("digits").iterdir(), key=lambda file: file.stat().st_size)
     raw = bytearray(arrays.read_bytes())
     raw[-1] ^= 1
     arrays.write_bytes(raw)

@@ -22,7 +22,7 @@ def test_paths_are_words(tmp_path: Path, place: str) -> None:
     results = folder.path / paths["results"]
     assert (results / "cnn/shrink-0/metrics.json").exists()
     assert (results / "report/index.html").exists()
-    assert (folder.path / paths["data"] / "digits/manifest.json").exists()
+    assert list((folder.path / paths["data"]).glob("digits-*/manifest.json"))
     assert list((folder.path / paths["store"]).glob("evaluations/*/*.json"))
     assert {file.name for file in folder.path.iterdir()} <= {
         ".snakemake",

@@ -29,7 +29,7 @@ def test_this_cpu_computes_the_recorded_bits(tmp_path: Path) -> None:
         pytest.skip(f"recorded with torch {recorded[0]['torch']}; this is {version}")
     for name in ("mnist5k", "sotu"):
         command = str(Path(sys.executable).with_name("autoshrink"))
-        prepare = [command, "prepare", name, "--out", str(tmp_path / name)]
+        prepare = [command, "prepare", name, "--set", f"paths.data={tmp_path}"]
         subprocess.run(prepare, cwd=ROOT, check=True)
     out = tmp_path / "numerics.csv"
     measure = [sys.executable, "-m", "benchmarks.numerics", "--modes", "portable", "--data", str(tmp_path)]

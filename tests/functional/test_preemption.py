@@ -24,7 +24,7 @@ def test_a_training_told_to_stop_goes_on(
     place = finished.path / RESULTS / task / "shrink-0"
     command = [
         str(BIN / "autoshrink"), "train", "--params", str(frozen), "--task", task, "--cell", str(place / "best.json"),
-        "--data", str(finished.path / "data" / data), "--out", str(tmp_path / "model"),
+        "--data", str(finished.prepared(data)), "--out", str(tmp_path / "model"),
     ]  # fmt: skip
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None

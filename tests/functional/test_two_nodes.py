@@ -29,5 +29,8 @@ def test_two_nodes_make_the_same_bytes(slurm: LocalSlurm, finished: Folder, tmp_
     ended_well(started(folder, *goals), folder)
     found, expected = folder.digests(), finished.digests()
     assert {name: expected.get(name) for name in found} == found
-    assert {*goals, "data/digits/manifest.json", "data/sotu-recent/manifest.json"} <= set(found)
+    manifests = {
+        str((folder.prepared(name) / "manifest.json").relative_to(folder.path)) for name in ("digits", "sotu-recent")
+    }
+    assert {*goals, *manifests} <= set(found)
     assert set(slurm.command("squeue", "-h", "--states=COMPLETED", "-o", "%N").split()) == {"n1", "n2"}

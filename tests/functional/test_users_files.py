@@ -124,7 +124,7 @@ def whole(folder: Folder, users: set[Path]) -> None:
     assert records.path_of(folder.path / RESULTS / "cnn/shrink-0/best.json").exists()
 
 
-@pytest.mark.parametrize("place", ["data/photos", "data", RESULTS])
+@pytest.mark.parametrize("place", ["data", RESULTS])
 def test_raw_data_where_the_pipeline_writes_is_refused(tmp_path: Path, place: str) -> None:
     """Raw and prepared data that overlap are refused at the start, in one line, and nothing is touched."""
     folder = photographed(Folder.new(tmp_path / "run"))

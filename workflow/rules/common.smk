@@ -10,7 +10,7 @@ from autoshrink.cli import preflight
 from autoshrink.params.base import Task
 from autoshrink.params.root import DATASET_NAME
 from autoshrink.search.rounds import SEARCH_NAME
-from autoshrink.tasks import availability
+from autoshrink.tasks import address, availability
 
 IS_JOB = not workflow.is_main_process
 PLAN = preflight.or_exit(
@@ -30,6 +30,7 @@ wildcard_constraints:
     round=r"\d\d+",
     job=r"\d+",
     dataset=DATASET_NAME,
+    address=f"[0-9a-f]{{{address.LENGTH}}}",
 
 
 def planned(question, *arguments):

@@ -1,18 +1,18 @@
 """Raw data to one prepared, checksummed form per data set.
 
 in:   folders, packages or downloads, as params.yaml's `datasets` say
-out:  DATA/{dataset}/manifest.json, and beside it the arrays whose digests it holds
+out:  DATA/{dataset}-{address}/manifest.json, and beside it the arrays whose digests it holds
 """
 
 
 rule prepare:
     """Read, check, split and write a data set."""
     output:
-        RUN.manifest("{dataset}"),
+        RUN.manifest("{dataset}", "{address}"),
     log:
-        RUN.log("prepare-{dataset}"),
+        RUN.log("prepare-{dataset}-{address}"),
     benchmark:
-        RUN.benchmark("prepare-{dataset}")
+        RUN.benchmark("prepare-{dataset}-{address}")
     priority: 1  # whatever is wrong with any data shows before candidates train
     conda:
         "../envs/autoshrink.yaml"

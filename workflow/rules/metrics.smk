@@ -1,6 +1,6 @@
 """What the final model is worth (the only step that reads a test split), and what known networks cost beside it.
 
-in:   RESULTS/{task}/{search}/{best.json,round-00/round.json,model/}, DATA/{dataset}/manifest.json
+in:   RESULTS/{task}/{search}/{best.json,round-00/round.json,model/}, DATA/{dataset}-{address}/manifest.json
 out:  RESULTS/{task}/{search}/{metrics,test-details}.json
       RESULTS/report/known-networks.json
 """

@@ -1,6 +1,6 @@
 """A plan of training the best image cell's network on other accelerators; made only where plan.devices names them.
 
-in:   RESULTS/cnn/{search}/best.json, DATA/{dataset}/manifest.json, the device file
+in:   RESULTS/cnn/{search}/best.json, DATA/{dataset}-{address}/manifest.json, the device file
 out:  RESULTS/cnn/{search}/plan.json
 """
 

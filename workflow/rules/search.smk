@@ -1,6 +1,6 @@
 """A search, round by round: start, then propose, evaluate and select for every round, then the best of all.
 
-in:   DATA/{dataset}/manifest.json
+in:   DATA/{dataset}-{address}/manifest.json
 out:  RESULTS/{task}/{search}/round-00/round.json                                     the complete cell
       RESULTS/{task}/{search}/round-NN/{proposal,evaluations-J,round}.json            NN = 01, 02, ...; J = one per job
       RESULTS/{task}/{search}/{best,front}.json                                       the answer, and the front of all candidates

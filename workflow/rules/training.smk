@@ -1,6 +1,6 @@
 """The best cell's network, trained with the full recipe.
 
-in:   RESULTS/{task}/{search}/best.json, DATA/{dataset}/manifest.json
+in:   RESULTS/{task}/{search}/best.json, DATA/{dataset}-{address}/manifest.json
 out:  RESULTS/{task}/{search}/model/{model.safetensors,model.json,history.json}
       RESULTS/{task}/{search}/model/checkpoints/     where a killed training goes on; no output, so that it outlives a failure
 """

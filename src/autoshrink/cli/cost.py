@@ -12,6 +12,7 @@ from autoshrink.cells.cell import Cell
 from autoshrink.cli import options
 from autoshrink.errors import UserError
 from autoshrink.params.base import Section, Task
+from autoshrink.tasks import address
 from autoshrink.tasks.spec import spec_of
 
 if TYPE_CHECKING:
@@ -134,11 +135,11 @@ def trained_setting(parameters: "Parameters", cell: Cell) -> Setting:
     task = task_of(cell)
     spec = spec_of(task)
     recipe = spec.training(parameters)
-    folder = Path(parameters.paths.data) / recipe.dataset
-    if not (folder / "manifest.json").is_file():
+    folder = address.folder(parameters, recipe.dataset)
+    if not (folder / address.MANIFEST).is_file():
         raise UserError(
             f"{folder}: the data set of training.{task} is not prepared, so its shape is not known; prepare it "
-            f"(autoshrink prepare {recipe.dataset} --out {folder}), or count the released network with --preset paper"
+            f"(autoshrink prepare {recipe.dataset}), or count the released network with --preset paper"
         )
     example = spec.example(spec.load(folder), recipe)
     said = f"network of training.{task}, data set {recipe.dataset}, {spec.describe_example(example)}"

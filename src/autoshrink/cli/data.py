@@ -22,7 +22,7 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...]) -> None:
       autoshrink check --params params.yaml --params workflow/presets/paper.yaml
     """
     from autoshrink.search import rounds
-    from autoshrink.tasks import availability, rehearsal, sufficiency
+    from autoshrink.tasks import address, availability, rehearsal, sufficiency
 
     parameters = options.load(files, settings)
     for line in availability.check(parameters):
@@ -34,8 +34,8 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...]) -> None:
         plan = rounds.plan(parameters, task)
         count = sum(len(slots) for job in plan for slots in job)
         click.echo(f"{task}: at most {len(plan)} rounds and {count} evaluations for each of {parameters.search.seeds}")
-        data = Path(parameters.paths.data) / spec_of(task).proxy(parameters).dataset
-        if rounds.section_of(parameters, task).objective.limits and (data / "manifest.json").exists():
+        data = address.folder(parameters, spec_of(task).proxy(parameters).dataset)
+        if rounds.section_of(parameters, task).objective.limits and (data / address.MANIFEST).exists():
             from autoshrink.evaluation import limits
 
             limits.check_prepared(parameters, task, data, Path(parameters.paths.store))
@@ -45,13 +45,16 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...]) -> None:
 @click.command(short_help="Prepare a data set: one checksummed form, with a manifest.")
 @options.parameters
 @click.argument("name")
-@options.out("the prepared data set (a folder)")
-def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: Path) -> None:
+@click.option("--out", type=options.FOLDER, help="Write it to another folder.  [default: DATA/NAME-ADDRESS]")
+def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: Path | None) -> None:
     """Prepare the data set NAME, an entry of params.yaml's datasets: read, check, split, and write it with a manifest.
+
+    It is written where runs under the same parameters look for it: to a folder in paths.data that is named after the
+    data set and what it is made from, which is its settings, the seed and the code. The last line says which.
 
     \b
     Example:
-      autoshrink prepare mnist5k --out data/mnist5k
+      autoshrink prepare mnist5k
     """
     parameters = options.load(files, settings)
     entry = parameters.datasets.get(name)
@@ -60,14 +63,16 @@ def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: 
             f"{name!r} is not an entry of datasets; accepted: {', '.join(sorted(parameters.datasets))}"
             f"{meant(name, parameters.datasets)}"
         )
-    from autoshrink.tasks import rehearsal, sufficiency
+    from autoshrink.tasks import address, rehearsal, sufficiency
 
     spec = spec_of(entry.task)
-    manifest = out / "manifest.json"
+    home = address.folder(parameters, name)
+    out = out or home
+    manifest = out / address.MANIFEST
     with step("prepare", manifest, parameters=parameters, dataset=name, draws=["test-split", f"data/{name}"]) as doing:
         spec.prepare(name, entry, out, Path(parameters.paths.data) / "downloads", parameters.seed)
         doing.outputs += [manifest, *(out / file for file in spec.load(out).manifest["files"])]
-    if out == Path(parameters.paths.data) / name:
+    if out == home:
         # now that the data is known, and not after a whole search
         sufficiency.check(parameters)
         rehearsal.check(parameters, {name})

@@ -11,7 +11,7 @@ from autoshrink.cli.step import made_by, step
 from autoshrink.errors import UserError
 from autoshrink.params.base import Task
 from autoshrink.records.progress import leading
-from autoshrink.tasks import availability, sufficiency
+from autoshrink.tasks import address, availability, sufficiency
 from autoshrink.tasks.spec import spec_of
 
 
@@ -20,7 +20,7 @@ from autoshrink.tasks.spec import spec_of
 @options.task
 @click.option("--proposal", type=options.FILE, required=True, help="The round's proposal.")
 @click.option("--slots", required=True, metavar="FIRST:END", help="Which candidates, such as 0:2 for slots 0 and 1.")
-@click.option("--data", type=options.FOLDER, required=True, help="The prepared data set.")
+@options.data
 @click.option("--store", type=options.FOLDER, required=True, help="The evaluations' store.")
 @options.out("the evaluations")
 @reported
@@ -30,7 +30,7 @@ def evaluate(
     task: str,
     proposal: Path,
     slots: str,
-    data: Path,
+    data: Path | None,
     store: Path,
     out: Path,
     lines: Lines,
@@ -40,7 +40,7 @@ def evaluate(
     \b
     Example:
       autoshrink evaluate --task cnn --proposal round-01/proposal.json --slots 0:4 \\
-        --data data/mnist5k --store store --out round-01/evaluations-0.json
+        --store store --out round-01/evaluations-0.json
     """
     first, colon, end = slots.partition(":")
     if not (colon and first.isdigit() and end.isdigit() and int(first) < int(end)):
@@ -61,7 +61,8 @@ def evaluate(
 
     sufficiency.check(parameters)  # also the final training's: its mistakes are not to show after the whole search
     kept = Store(store, lambda: made_by(parameters, of))
-    inputs = [proposal, data / "manifest.json", *availability.side_inputs(parameters, "proxy", of)]
+    data = data or address.folder(parameters, spec_of(of).proxy(parameters).dataset)
+    inputs = [proposal, data / address.MANIFEST, *availability.side_inputs(parameters, "proxy", of)]
     draws = ["proxy", f"evaluation/{task}"]
     about: Any = {"parameters": parameters, "task": of, "subject": {"slots": slots}, "draws": draws, "store": store}
     with step("evaluate", out, inputs=inputs, **about) as doing:

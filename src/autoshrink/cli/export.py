@@ -24,7 +24,7 @@ from autoshrink.params.base import Task
 )
 @click.option("--task", type=click.Choice([str(item) for item in Task]), help="Which task's model.  [default: first]")
 @click.option("--search", metavar="STRATEGY-SEED", help="Which search's model.  [default: the first]")
-@click.option("--data", type=options.FOLDER, help="The prepared data set it was trained on.  [default: data/NAME]")
+@click.option("--data", type=options.FOLDER, help="The prepared data set it was trained on.  [default: as recorded]")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write.  [default: exported/TASK-SEARCH]")
 def export(
     run: Path, formats: tuple[str, ...], task: str | None, search: str | None, data: Path | None, out: Path | None
@@ -53,7 +53,7 @@ def export(
     trained = models.find(run, Task(task) if task else None, search)
     models.require_supported(trained, "export")
     folder = out or Path("exported") / trained.name
-    prepared = data or Path("data") / trained.dataset
+    prepared = data or trained.data
     kept = graph.run_of(trained.folder) if trained.search else trained.folder
     for ours in (kept, prepared):
         if folder.resolve().is_relative_to(ours.resolve()):

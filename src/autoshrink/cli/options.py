@@ -20,6 +20,10 @@ search = click.option(
     "--search", required=True, metavar="STRATEGY-SEED", help="Which of its searches, such as shrink-0."
 )
 
+data = click.option(
+    "--data", type=FOLDER, help="The prepared data set.  [default: where prepare puts the one that the parameters name]"
+)
+
 
 def parameters(command: Command) -> Command:
     """Add ``--params`` and ``--set``; the command receives ``files`` and ``settings`` for ``load``."""

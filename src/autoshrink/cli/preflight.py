@@ -12,7 +12,7 @@ from autoshrink.errors import UserError
 from autoshrink.files import places
 from autoshrink.lineage import code, graph, repair, verify
 from autoshrink.params import Parameters, markup
-from autoshrink.tasks import availability, sufficiency
+from autoshrink.tasks import address, availability, sufficiency
 from autoshrink.workflow.layout import Layout
 from autoshrink.workflow.plan import Plan
 
@@ -88,9 +88,12 @@ def mend(layout: Layout) -> None:
     if repaired.left:
         raise UserError("\n".join(repaired.left))
     if others := code.made_by_other(run):
+        # data that other code prepares has another address, and so has all that is made from it
+        is_kept = all(record.verb != "prepare" for record in others)
+        hint = " To keep them: ARGS='--rerun-triggers mtime input software-env'" if is_kept else ""
         print(
             f"snakemake: {len(others)} finished steps were made by other code ({code.in_words(others)}); those that "
-            f"this run wants are made anew. To keep them: ARGS='--rerun-triggers mtime input software-env'",
+            f"this run wants are made anew.{hint}",
             file=sys.stderr,
         )
 
@@ -106,7 +109,7 @@ def begin(chosen: Parameters) -> None:
     check_writable(chosen)
     for mistake in layout.logs.rglob("*.mistake"):
         mistake.unlink()
-    availability.check(chosen, {name for name in chosen.used_datasets if layout.manifest(name).exists()})
+    availability.check(chosen, {name for name in chosen.used_datasets if address.manifest(chosen, name).exists()})
     sufficiency.check(chosen)
     if chosen.plan.devices is not None:
         from autoshrink.planner import device_file
@@ -122,6 +125,6 @@ def check_writable(chosen: Parameters) -> None:
     """
     layout = Layout.of(chosen)
     folders = {"paths.results": layout.results, "paths.store": layout.store}
-    if not all(layout.manifest(name).exists() for name in chosen.used_datasets):
+    if not all(address.manifest(chosen, name).exists() for name in chosen.used_datasets):
         folders["paths.data"] = layout.data
     places.require_writable(folders)

@@ -14,7 +14,7 @@ from autoshrink.cli.step import step
 from autoshrink.params.base import Task
 from autoshrink.records.progress import Event, leading
 from autoshrink.runtime import preemption
-from autoshrink.tasks import availability
+from autoshrink.tasks import address, availability
 from autoshrink.tasks.spec import spec_of
 
 
@@ -22,11 +22,11 @@ from autoshrink.tasks.spec import spec_of
 @options.parameters
 @options.task
 @click.option("--cell", required=True, metavar="FILE|NAME", help="A best-cell or cell file, or a released cell's name.")
-@click.option("--data", type=options.FOLDER, required=True, help="The prepared data set.")
+@options.data
 @options.out("the model (a folder)")
 @reported
 def train(
-    files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: str, data: Path, out: Path, lines: Lines
+    files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: str, data: Path | None, out: Path, lines: Lines
 ) -> None:
     """Train a cell's network with the full recipe. The same command goes on from the last checkpoint.
 
@@ -34,7 +34,7 @@ def train(
 
     \b
     Example:
-      autoshrink train --task cnn --cell results/cnn/shrink-0/best.json --data data/mnist5k --out model
+      autoshrink train --task cnn --cell results/cnn/shrink-0/best.json --out model
     """
     from autoshrink.cli import cell_argument
 
@@ -43,6 +43,7 @@ def train(
     preemption.listen()
     spec = spec_of(Task(task))
     recipe = spec.training(parameters)
+    data = data or address.folder(parameters, recipe.dataset)
 
     def progress(entry: Mapping[str, Any]) -> None:
         curves.add(entry)
@@ -65,7 +66,7 @@ def train(
         lines.say(event, seconds_left=left, numbers=numbers, **facts)
 
     # a released cell's name is no file, and part of the code
-    inputs = [Path(cell), data / "manifest.json", *availability.side_inputs(parameters, "training", Task(task))]
+    inputs = [Path(cell), data / address.MANIFEST, *availability.side_inputs(parameters, "training", Task(task))]
     about: Any = {"parameters": parameters, "task": Task(task), "subject": {"cell": chosen.key}}
     draws = list(spec.training_draws)
     with (
@@ -83,7 +84,7 @@ def train(
 @options.search
 @click.option("--start", type=options.FILE, required=True, help="The search's round 0, to compare costs with.")
 @click.option("--best", type=options.FILE, required=True, help="The search's best cell.")
-@click.option("--data", type=options.FOLDER, required=True, help="The prepared data set.")
+@options.data
 @click.option("--model", type=options.FOLDER, required=True, help="The trained model.")
 @options.out("the metrics")
 @reported
@@ -94,7 +95,7 @@ def test(
     search: str,
     start: Path,
     best: Path,
-    data: Path,
+    data: Path | None,
     model: Path,
     out: Path,
     lines: Lines,
@@ -104,7 +105,7 @@ def test(
     \b
     Example:
       autoshrink test --task cnn --search shrink-0 --start round-00/round.json --best best.json \\
-        --data data/mnist5k --model model --out metrics.json
+        --model model --out metrics.json
     """
     from autoshrink.records.best import Best
     from autoshrink.records.metrics import FinalMetrics, ProxyFacts, TestDetails
@@ -114,8 +115,9 @@ def test(
     parameters = options.load(files, settings)
     spec = spec_of(Task(task))
     recipe = spec.training(parameters)
+    data = data or address.folder(parameters, recipe.dataset)
     name = rounds.SearchName.parse(task, search)
-    inputs = [start, best, data / "manifest.json", model / "model.json", model / "model.safetensors"]
+    inputs = [start, best, data / address.MANIFEST, model / "model.json", model / "model.safetensors"]
     about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json()}
     with step("test", out, inputs=inputs, computes=True, **about) as doing:
         chosen = rounds.read(Best, best, name)

@@ -36,7 +36,7 @@ def read(trained: Trained, folder: Path) -> list[Inputs]:
     manifest = folder / "manifest.json"
     if not manifest.is_file():
         raise DataError(
-            f"{folder}: holds no prepared data set; prepare it (autoshrink prepare {trained.dataset} --out {folder}), "
+            f"{folder}: holds no prepared data set; prepare it (autoshrink prepare {trained.dataset}), "
             "or say with --data where it is"
         )
     if artifacts.digest_of_file(manifest) != wanted:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoshrink.errors import ArtifactError, UserError
+from autoshrink.errors import ArtifactError, DataError, UserError
 from autoshrink.files import artifacts
+from autoshrink.lineage import records
 from autoshrink.params.base import Task
 from autoshrink.search.rounds import SearchName
 from autoshrink.tasks.spec import spec_of
@@ -36,6 +37,24 @@ class Trained:
     def dataset(self) -> str:
         """The name of the data set it was trained on."""
         return str(self.description["origin"]["dataset"])
+
+    @property
+    def data(self) -> Path:
+        """The prepared data set it was trained on, where the model's record says it lies.
+
+        Raises DataError where there is no record, or none that names it.
+        """
+        wanted = self.description["origin"]["dataset_digest"]
+        try:
+            inputs = records.read(records.path_of(self.folder / MODEL)).inputs
+        except ArtifactError:
+            inputs = {}
+        for path, digest in inputs.items():
+            if digest == wanted:
+                return Path(records.relative(path.parent, Path.cwd()))
+        raise DataError(
+            f"{self.folder}: no record of the training says where its data set {self.dataset!r} is; say it with --data"
+        )
 
 
 def find(folder: Path, task: Task | None = None, search: str | None = None) -> Trained:

@@ -52,7 +52,7 @@ def _made(run: Run) -> dict[str, str]:
         for record in run.ancestors(final) if final.verb != "report" else ():
             inside = record.path.is_relative_to(run.results)
             for path, digest in sorted(record.outputs.items()):
-                name = _place(path, run) if inside else f"data/{path.parent.name}/{path.name}"
+                name = _place(path, run) if inside else f"data/{record.dataset or path.parent.name}/{path.name}"
                 found.setdefault(name, digest)
     return found
 
@@ -60,7 +60,7 @@ def _made(run: Run) -> dict[str, str]:
 def _data(run: Run) -> Facts:
     facts = {}
     for record in _of(run, "prepare"):
-        name = record.artifact.parent.name
+        name = record.dataset or record.artifact.parent.name
         facts[f"{name} source"] = telling.what(record)
         for path, digest in sorted(record.outputs.items()):
             facts[f"{name}/{path.name}"] = digest[:12]

@@ -42,6 +42,15 @@ class Record:
         return self.path.with_name(self.path.name.removesuffix(SUFFIX) + ".json")
 
     @property
+    def dataset(self) -> str | None:
+        """The data set, by its name in the parameters, that the step prepared; None for every other step."""
+        if self.verb != "prepare":
+            return None
+        parameters = self.facts.get("parameters")
+        entries = parameters.get("datasets") if isinstance(parameters, dict) else None
+        return next(iter(entries), None) if isinstance(entries, dict) else None
+
+    @property
     def store(self) -> Path | None:
         """The evaluations' store that the step used, if it used one."""
         found = self.facts.get("store")

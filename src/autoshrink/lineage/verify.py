@@ -139,14 +139,15 @@ def _otherwise(run: Run, parameters: Parameters) -> list[Finding]:
     findings = []
     for record in run.records.values():
         if "parameters" not in record.facts or not (
-            record.path.is_relative_to(run.results) or record.artifact.parent.name in parameters.datasets
+            record.dataset in parameters.datasets
+            if record.verb == "prepare"
+            else record.path.is_relative_to(run.results)
         ):
             continue
         task = Task(record.facts["task"]) if "task" in record.facts else None
-        dataset = record.artifact.parent.name if record.verb == "prepare" else None
         now, then = (
             telling.flat(values)
-            for values in (slice_of(parameters, record.verb, task, dataset), record.facts["parameters"])
+            for values in (slice_of(parameters, record.verb, task, record.dataset), record.facts["parameters"])
         )
         changed = sorted(key for key in {*now, *then} if now.get(key) != then.get(key))
         if changed:

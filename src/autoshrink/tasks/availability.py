@@ -7,6 +7,7 @@ from pathlib import Path
 from autoshrink.errors import DataError
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.tasks import address
 from autoshrink.tasks.spec import spec_of
 
 
@@ -40,11 +41,10 @@ def check_apart(parameters: Parameters) -> None:
 
     Raises DataError, one line per data set or file of vectors that does.
     """
-    data = Path(parameters.paths.data)
     written = {
         "paths.results": Path(parameters.paths.results),
         "paths.store": Path(parameters.paths.store),
-        **{f"the prepared data set {name}": data / name for name in parameters.used_datasets},
+        **{f"the prepared data set {name}": address.folder(parameters, name) for name in parameters.used_datasets},
     }
     lines = []
     for key, raw in _raw(parameters):

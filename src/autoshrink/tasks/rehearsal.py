@@ -1,12 +1,11 @@
 """The final training's first step, taken on a few examples before the search: what it cannot do is told beforehand."""
 
 from collections.abc import Collection
-from pathlib import Path
 
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import ParameterError, UserError
 from autoshrink.params import Parameters
-from autoshrink.tasks import sufficiency
+from autoshrink.tasks import address, sufficiency
 from autoshrink.tasks.spec import spec_of
 
 
@@ -25,7 +24,7 @@ def check(parameters: Parameters, names: Collection[str] | None = None) -> list[
             continue
         cell = Cell.complete(list(dict.fromkeys(spec.search(parameters).operators)))
         try:
-            spec.rehearse(cell, recipe, spec.load(Path(parameters.paths.data) / name), parameters.seed)
+            spec.rehearse(cell, recipe, spec.load(address.folder(parameters, name)), parameters.seed)
         except UserError as error:
             wrong.append(str(error))
         except Exception as error:  # whatever a library makes of the recipe, the training would have met it

@@ -1,11 +1,11 @@
 """Whether prepared data is large enough for the recipes that name it, told before anything is trained on it."""
 
-from pathlib import Path
 from typing import Any
 
 from autoshrink.errors import ArtifactError, DataError
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
+from autoshrink.tasks import address
 from autoshrink.tasks.spec import spec_of
 
 
@@ -29,10 +29,10 @@ def check(parameters: Parameters) -> None:
 def prepared_manifest(parameters: Parameters, name: str) -> dict[str, Any] | None:
     """Return the manifest of the data set ``name``, or None where it is not prepared as the parameters say.
 
-    A manifest that cannot be read is left to who reads the data; one of other settings is about to be made anew.
+    A manifest that cannot be read is left to who reads the data.
     """
     try:
-        manifest = artifacts.read_sealed(Path(parameters.paths.data) / name / "manifest.json", "dataset", 1)
+        manifest = artifacts.read_sealed(address.manifest(parameters, name), "dataset", 1)
     except ArtifactError:
         return None
     return manifest if manifest["settings"] == parameters.datasets[name].model_dump(mode="json") else None

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoshrink.params.root import Parameters
+from autoshrink.tasks import address as addresses
 
 CHECKPOINTS = "checkpoints"
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,9 @@ class Layout:
         """Return the folder of a search, such as shrink-0."""
         return SearchFolder(self.results / task / str(name))
 
-    def manifest(self, dataset: str) -> Path:
-        """Return the manifest that vouches for a prepared data set."""
-        return self.data / dataset / MANIFEST
+    def manifest(self, dataset: str, address: str) -> Path:
+        """Return the manifest that vouches for a data set prepared under an address (``tasks.address``)."""
+        return self.data / addresses.folder_name(dataset, address) / addresses.MANIFEST
 
     @property
     def downloads(self) -> Path:

@@ -12,6 +12,7 @@ from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.search import rounds
 from autoshrink.search.rounds import SearchName
+from autoshrink.tasks import address
 from autoshrink.workflow import resources
 from autoshrink.workflow.code import code_of
 from autoshrink.workflow.layout import Layout, SearchFolder
@@ -64,7 +65,7 @@ class Plan:
 
     def manifest(self, recipe: str, task: str) -> Path:
         """Return the manifest of the data that ``proxy`` or ``training`` names for the task."""
-        return self.layout.manifest(getattr(getattr(self.parameters, recipe), task).dataset)
+        return address.manifest(self.parameters, getattr(getattr(self.parameters, recipe), task).dataset)
 
     def reported(self) -> dict[str, list[Path]]:
         """Return what the report is made from, by kind."""

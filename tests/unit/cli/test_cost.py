@@ -84,7 +84,7 @@ def test_unprepared_data_is_one_line(
     assert run("cost", "--cell", "shrinkcnn-a") == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "autoshrink prepare mnist5k --out data/mnist5k" in error
+    assert "(autoshrink prepare mnist5k)" in error
 
 
 def test_unknown_cell_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from autoshrink import params
 from autoshrink.cli import preflight
 from autoshrink.errors import UserError
 from autoshrink.params import Parameters
+from autoshrink.tasks import address
 
 
 def parameters(folder: Path, **paths: str) -> Parameters:
@@ -44,8 +45,8 @@ def test_read_only_folders_are_named_before_anything_runs(tmp_path: Path, monkey
     ]
     chosen = parameters(tmp_path)
     for name in chosen.used_datasets:
-        (tmp_path / "data" / name).mkdir(parents=True)
-        (tmp_path / "data" / name / "manifest.json").touch()
+        address.folder(chosen, name).mkdir(parents=True)
+        address.manifest(chosen, name).touch()
     with pytest.raises(UserError) as caught:
         preflight.check_writable(chosen)
     assert "paths.data" not in str(caught.value)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from autoshrink.cells.cell import Cell
+from autoshrink.lineage import records
 from autoshrink.params.base import Task
 from autoshrink.params.data import Digits, OwnText
 from autoshrink.params.language import LanguageNetwork, LanguageTraining
@@ -23,6 +24,8 @@ from autoshrink.tasks.vision import training as image_training
 
 IMAGE_CELL = Cell.of(["separable_conv_3x3", "conv_1x1", "separable_conv_3x3"], [(0, 1), (0, 2), (1, 3), (0, 3)])
 TEXT_CELL = Cell.of(["tanh", "identity", "sigmoid", "relu"], [(0, 1), (0, 2), (1, 3), (2, 4), (0, 4)])
+
+FACTS = {"verb": "train", "code": {"version": "0.0.0"}, "environment": {}}
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +69,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("rnn", TEXT_CELL, text_data.load(root / "data" / "tale"), text_testing),
     ):
         folder = root / "results" / task / "shrink-0"
+        model = folder / "model" / "model.json"
+        records.write(model, records.digests([data.folder / "manifest.json"]), records.digests([model]), FACTS)
         finish(folder, task, cell, data.name, dict(room.test(folder / "model", data, Compute(device="cpu")).metrics))
     return root
 

@@ -11,7 +11,7 @@ from autoshrink import params
 from autoshrink.cli import main
 from autoshrink.errors import UserError
 from autoshrink.params import Parameters
-from autoshrink.tasks import rehearsal, sufficiency
+from autoshrink.tasks import address, rehearsal, sufficiency
 
 ROOT = Path(__file__).parents[3]
 
@@ -52,8 +52,8 @@ def parameters(raw: Path, folder: Path, storage: str = "array", *settings: str) 
 def prepared(raw: Path, folder: Path, storage: str = "array") -> None:
     from autoshrink.tasks.vision import data
 
-    entry = parameters(raw, folder, storage, "training.cnn.image_size=16").datasets["mine"]
-    data.prepare("mine", entry, folder / "data" / "mine", folder, 2020)  # type: ignore[arg-type]
+    chosen = parameters(raw, folder, storage, "training.cnn.image_size=16")
+    data.prepare("mine", chosen.datasets["mine"], address.folder(chosen, "mine"), folder, chosen.seed)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -159,5 +159,5 @@ def test_prepare_tells_it_too(raw: Path, tmp_path: Path, monkeypatch: pytest.Mon
     parameters(raw, tmp_path)
     words = ["prepare", "mine", "--params", "mine.yaml", "--set", "proxy.cnn.training.batch_size=2"]
     with pytest.raises(SystemExit) as ended:
-        main([*words, "--set", "training.cnn.batch_size=64", "--out", str(tmp_path / "data" / "mine")])
+        main([*words, "--set", "training.cnn.batch_size=64"])
     assert ended.value.code == 2

@@ -7,7 +7,7 @@ import pytest
 from autoshrink import params
 from autoshrink.errors import DataError
 from autoshrink.files import artifacts
-from autoshrink.tasks import sufficiency
+from autoshrink.tasks import address, sufficiency
 
 ROOT = Path(__file__).parents[3]
 IMAGES = {"task": "cnn", "class_balance": {"train": [400] * 10, "test": [100] * 10}}
@@ -15,10 +15,10 @@ TEXT = {"task": "rnn", "counts": {"train": {"lines": 21062}, "validation": {"lin
 
 
 def checked(folder: Path, *settings: str) -> None:
-    entries = params.load([ROOT / "params.default.yaml"]).datasets
+    under = params.load([ROOT / "params.default.yaml"], [f"paths.data={folder}"])
     for name, content in (("mnist5k", IMAGES), ("sotu", TEXT)):
-        made = {**content, "settings": entries[name].model_dump(mode="json")}
-        artifacts.write_sealed(folder / name / "manifest.json", "dataset", 1, made)
+        made = {**content, "settings": under.datasets[name].model_dump(mode="json")}
+        artifacts.write_sealed(address.manifest(under, name), "dataset", 1, made)
     sufficiency.check(params.load([ROOT / "params.default.yaml"], [f"paths.data={folder}", *settings]))
 
 

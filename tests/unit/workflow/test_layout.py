@@ -1,8 +1,11 @@
 """The layout gives rules their patterns and everybody else the files."""
 
+import re
 from pathlib import Path
 
+from autoshrink.params import load
 from autoshrink.params.document import defaults
+from autoshrink.tasks import address
 from autoshrink.workflow.layout import Layout, SearchFolder
 
 LAYOUT = Layout(Path("results"), Path("data"), Path("store"))
@@ -20,6 +23,19 @@ def test_patterns_and_files_agree() -> None:
 def test_folders_follow_the_parameters() -> None:
     """Results, data and store lie where ``paths`` says."""
     assert Layout.of(defaults()) == LAYOUT
+
+
+def test_prepared_data_is_addressed_by_what_it_is_made_from() -> None:
+    """Another seed or entry means another folder; what does not make the data means the same."""
+    base = load([], [])
+    found = address.folder(base, "digits")
+    assert re.fullmatch("data/digits-[0-9a-f]{12}", str(found))
+    assert LAYOUT.manifest("digits", address.of(base, "digits")) == address.manifest(base, "digits")
+    for setting in ("seed=7", "datasets.digits.test_per_class=10"):
+        assert address.folder(load([], [setting]), "digits") != found
+    for setting in ("search.cnn.k=3", "datasets.sotu.vocabulary_size=300", "compute.threads=3"):
+        assert address.folder(load([], [setting]), "digits") == found
+    assert address.folder(load([], ["paths.data=elsewhere"]), "digits").name == found.name
 
 
 def test_logs_and_benchmarks_have_one_name() -> None:
