@@ -19,11 +19,13 @@ from unittest.mock import patch
 
 from scipy import stats
 
+from autoshrink import params
 from autoshrink.cells.cell import Cell
 from autoshrink.files import artifacts
 from autoshrink.params.root import Compute
 from autoshrink.params.vision import Growth, ImageNetwork, ImageTraining
 from autoshrink.runtime import seeds
+from autoshrink.tasks import address
 from autoshrink.tasks.vision import data, growth, loading, splits, testing, training
 from autoshrink.tasks.vision.data import PreparedImages
 from autoshrink.training.growth import Neuron, select
@@ -106,7 +108,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="Seeds, from 0.")
     parser.add_argument("--out", type=Path, required=True, help="Where the figures go (JSON).")
     arguments = parser.parse_args()
-    prepared, runs = data.load(arguments.data / arguments.dataset), []
+    folder = address.folder(params.load([], []), arguments.dataset, arguments.data)
+    prepared, runs = data.load(folder), []
     for seed in range(arguments.seeds):
         for way in WAYS:
             runs.append(one(way, prepared, arguments.epochs, seed))
