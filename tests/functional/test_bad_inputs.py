@@ -186,7 +186,7 @@ CASES: dict[str, tuple[Mistake, str]] = {
     "unknown strategy": (setting("search.cnn.strategy=guess"), r"guess"),
     "the same seed twice": (setting("search.seeds=[1, 1]"), r"seeds must differ"),
     "unknown data set": (setting("proxy.cnn.dataset=mnist"), r"proxy\.cnn\.dataset: 'mnist' is not an entry"),
-    "data of the other task": (setting("training.rnn.dataset=digits"), r"'digits' is of the other task"),
+    "data of the other task": (setting("training.rnn.dataset=digits"), r"'digits' is data for the task cnn"),
     "unknown source": (overlay("datasets: {mine: {source: web}}"), r"datasets\.mine"),
     "a key of another source": (overlay("datasets: {digits: {folder: x}}"), r"datasets\.digits\.folder"),
     "stages that differ in number": (setting("proxy.cnn.network.stage_pools=[1, 2]"), r"one entry per stage"),
