@@ -99,7 +99,8 @@ class SearchRecord(SealedRecord):
 def mismatch(kind: str, error: ValidationError) -> str:
     """Say in one line what is wrong with a file of this kind: where, what was found and what is expected."""
     first = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "its content"
+    # a key of a damaged file may hold anything: it is shown escaped, on one line
+    where = ".".join(str(part) for part in first["loc"]).encode("unicode_escape").decode() or "its content"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "missing":
         return f"is no {kind}: it lacks {where}{more}"

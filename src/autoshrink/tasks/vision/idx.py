@@ -57,7 +57,7 @@ def _read(folder: Path, name: str) -> NDArray[np.uint8]:
     dimensions = content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
     shape = [int.from_bytes(content[4 + 4 * axis : 8 + 4 * axis], "big") for axis in range(dimensions)]
     start = 4 + 4 * dimensions
-    if not dimensions or len(content) - start != math.prod(shape):
+    if not dimensions or 0 in shape or len(content) - start != math.prod(shape):
         raise DataError(
             f"{path}: is no whole idx file of bytes: {len(content):,} bytes, header says {shape}; fetch it again"
         )
