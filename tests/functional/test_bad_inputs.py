@@ -430,6 +430,6 @@ def test_a_failing_step_shows_its_line(tmp_path: Path) -> None:
         f"{{tasks: [cnn], datasets: {{mine: {{source: imagefolder, folder: {place}}}}}, "
         f"proxy: {{cnn: {use}}}, training: {{cnn: {use}}}}}"
     )
-    done = folder.run("data/mine/manifest.json")
+    done = folder.run("--until", "prepare")
     assert done.returncode != 0
     assert any(line.startswith("autoshrink prepare: ") and "3.png" in line for line in done.stderr.splitlines())

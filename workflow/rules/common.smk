@@ -9,6 +9,7 @@ from pathlib import Path
 from autoshrink.cli import preflight
 from autoshrink.params.base import Task
 from autoshrink.params.root import DATASET_NAME
+from autoshrink.report import outputs
 from autoshrink.search.rounds import SEARCH_NAME
 from autoshrink.tasks import address, availability
 
@@ -22,6 +23,8 @@ PLAN = preflight.or_exit(
 RUN = PLAN.layout
 SEARCH = RUN.search("{task}", "{search}")
 ROUND = SEARCH.round("{round}")
+REPORT_FILES = outputs(PLAN.parameters)
+CATEGORIES = {task.value: f"{task.name} search" for task in Task}
 
 
 wildcard_constraints:
@@ -63,4 +66,17 @@ def vectors(recipe):
     """Return an input function: the pre-trained vectors, if any, that ``proxy`` or ``training`` names for the task."""
     return lambda wildcards: preflight.or_exit(
         availability.side_inputs, PLAN.parameters, recipe, Task(wildcards.task)
+    )
+
+
+def in_report(name):
+    """Return an output of the report, marked for Snakemake's own report with the caption of its kind."""
+    path = Path(name)
+    if path.suffix not in (".svg", ".csv", ".html"):
+        return RUN.report / name
+    return report(
+        RUN.report / name,
+        caption=f"../report/{path.stem}.rst",
+        category=CATEGORIES.get(path.parts[0], "The run"),
+        labels={"what": path.stem, "file": path.suffix.removeprefix(".")},
     )

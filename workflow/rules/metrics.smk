@@ -15,8 +15,8 @@ rule test:
         model=SEARCH.model.description,
         weights=SEARCH.model.weights,
     output:
-        SEARCH.metrics,
-        SEARCH.test_details,
+        metrics=SEARCH.metrics,
+        details=SEARCH.test_details,
     log:
         text=RUN.log("{task}", "{search}", "test"),
         progress=RUN.progress("{task}", "{search}", "test"),
@@ -39,7 +39,7 @@ rule test:
     shell:
         'logged {log.text:q} gpus {resources.gpu} autoshrink test --params "$AUTOSHRINK_PARAMS" '
         "--task {wildcards.task:q} --search {wildcards.search:q} --best {input.best:q} "
-        "--start {input.start:q} --data {params.data:q} --model {params.model:q} --out {output[0]:q} "
+        "--start {input.start:q} --data {params.data:q} --model {params.model:q} --out {output.metrics:q} "
         "--progress {log.progress:q}"
 
 
