@@ -184,8 +184,7 @@ def _verb(command: click.Command, parent: click.Context, name: str, level: int) 
 
 def figures() -> Iterator[tuple[str, str]]:
     """Yield the figures' names and SVG: released cells, and one search's cells as edges fall."""
-    for name in released.names():
-        cell = released.load(name).cell
+    for name, cell in released.cells().items():
         yield name, drawing.svg(cell, f"The released cell {name}")
     yield from shrinking()
 
