@@ -15,7 +15,16 @@ from autoshrink.params.base import Task
 @options.parameters
 @options.task
 @click.option("--results", type=options.FOLDER, help="Compare the finished searches in this folder.")
-@click.option("--table", metavar="made|FILE", help="Look evaluations up instead: made up, a .csv or a .tfrecord file.")
+@click.option(
+    "--table", metavar="made|FILE", help="Look evaluations up instead: made up, a .csv, .tfrecord or .json file."
+)
+@click.option(
+    "--space",
+    type=click.Choice(["cells", "own"]),
+    default="cells",
+    show_default=True,
+    help="With --table: search cells, or the table's own choices (NAS-Bench-201's, NAS-Bench-Macro's).",
+)
 @click.option("--seeds", type=click.IntRange(min=2), help="With --table: seeds 0 to this, instead of study.seeds.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="With --table: processes.")
 @options.out("the comparison (a folder)")
@@ -25,6 +34,7 @@ def study(
     task: str,
     results: Path | None,
     table: str | None,
+    space: str,
     seeds: int | None,
     workers: int,
     out: Path,
@@ -32,7 +42,9 @@ def study(
     """Compare study.strategies over study.seeds at equal cost: table, anytime curves with bands, paired tests.
 
     From finished searches (`snakemake study` runs them all), or by the thousand from a table, through the same
-    strategies, scores and limits. A table of NAS-Bench-101 or NAS-Bench-201 must be yours; made is a made-up one.
+    strategies, scores and limits. A table of NAS-Bench-101, NAS-Bench-201 or NAS-Bench-Macro must be
+    yours; made is a made-up one. With --space own strategies choose the operators of a table's own places instead of
+    a cell's edges.
 
     \b
     Example:
@@ -64,10 +76,10 @@ def study(
         wanted = list(range(seeds)) if seeds else chosen.seeds
         about.update(
             inputs=[] if table == "made" else [Path(table)],
-            subject={"table": table, "seeds": len(wanted)},
+            subject={"table": table, "space": space, "seeds": len(wanted)},
             draws=[str(of)],
         )
-        found = replay.study(parameters, table, chosen.strategies, wanted, workers, click.echo)
+        found = replay.study(parameters, table, chosen.strategies, wanted, workers, click.echo, space == "own")
         source = f"the table {Path(table).name}"
     with step("study", out / "study.json", **about) as doing:
         result = comparison.compare(found, chosen, of, source)

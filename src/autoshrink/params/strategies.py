@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from autoshrink.params.base import Section
 
+Rounds = Annotated[int, Field(ge=1, le=10_000)]
 ZeroCost = Literal["naswot", "synflow", "gradient_norm"]
 
 
@@ -61,6 +62,8 @@ class RandomStrategy(Section):
     """Draws cells at random, no two alike: what every other strategy has to beat (Li and Talwalkar 2019)."""
 
     kind: Literal["random"] = "random"
+    rounds: Rounds | None = None
+    """Rounds of k candidates; null: as many rounds and candidates as shrinking has."""
 
 
 class EvolutionStrategy(Section):
@@ -71,6 +74,8 @@ class EvolutionStrategy(Section):
     """Cells alive; as many are drawn at random first."""
     tournament: Annotated[int, Field(ge=1)] = 4
     """Cells drawn from the population, of which the best becomes a parent."""
+    rounds: Rounds | None = None
+    """Rounds of k candidates; null: as many rounds and candidates as shrinking has."""
 
     @model_validator(mode="after")
     def _tournament_fits(self) -> "EvolutionStrategy":
@@ -83,6 +88,8 @@ class LocalStrategy(Section):
     """Local search: moves to a better cell one edge away, and starts anew where there is none (White et al. 2021)."""
 
     kind: Literal["local"] = "local"
+    rounds: Rounds | None = None
+    """Rounds of k candidates; null: as many rounds and candidates as shrinking has."""
 
 
 class GrowStrategy(Section):

@@ -1,20 +1,20 @@
 """Regularised evolution: the best of a few becomes a parent, its child differs in one edge, and the oldest dies.
 
 E. Real, A. Aggarwal, Y. Huang and Q. V. Le, "Regularized evolution for image classifier architecture search", AAAI
-2019, algorithm 1. Here operators stay as drawn, so a mutation adds or removes one edge; a round breeds its children
-from the same population, and a child that was evaluated before is bred again.
+2019, algorithm 1. Here operators stay as drawn, so a mutation adds or removes one edge; in a table's own space it
+changes one operator. A round breeds its children from the same population, and a child that was evaluated before is
+bred again.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoshrink.cells.cell import Cell
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import EvolutionStrategy
 from autoshrink.search import archive
 from autoshrink.search.draws import Draws
 from autoshrink.search.objective import rank
-from autoshrink.search.space import TRIES, change, draw_operators, neighbours, random_cell, shrinking_slots
+from autoshrink.search.space import TRIES, Family, Space, change, neighbours, slots
 from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
 
 
@@ -23,29 +23,28 @@ class Evolution:
     """The population, oldest first, is the state's memory; the state's cell is the best so far."""
 
     search: TaskSearch
-    operators: Sequence[str]
+    family: Family
     options: EvolutionStrategy
 
     def slots(self) -> list[int]:
-        """Return what shrinking may evaluate."""
-        return shrinking_slots(self.search)
+        """Return what shrinking may evaluate, or k for each of the rounds asked for."""
+        return slots(self.search, self.family, self.options.rounds)
 
     def start(self, draws: Draws) -> State:
         """Return the complete cell, which is not evaluated, and an empty population."""
-        cell = Cell.complete(draw_operators(self.search, self.operators, draws))
-        return State(cell, memory={"population": [], "born": 0, "seen": []})
+        return State(self.family.drawn(draws).whole(), memory={"population": [], "born": 0, "seen": []})
 
     def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return random cells until as many were born as the population holds, then children."""
-        operators = draw_operators(self.search, self.operators, draws)
+        space = self.family.drawn(draws)
         population = archive.read(state.memory["population"])
         seen, found = list(state.memory["seen"]), []
         for slot in range(self.slots()[round_number - 1]):
             name = f"round-{round_number}/child-{slot}"
             if state.memory["born"] + slot < self.options.population or not population:
-                candidate = ProposedCell(random_cell(operators, draws, name, seen), "at random")
+                candidate = ProposedCell(space.random(draws, name, seen), "at random")
             else:
-                candidate = self._child(population, operators, draws, name, seen)
+                candidate = self._child(population, space, draws, name, seen)
             seen.append(candidate.cell.key)
             found.append(candidate)
         return found
@@ -62,12 +61,12 @@ class Evolution:
         return Selection(State(cell, memory=memory), slot)
 
     def _child(
-        self, population: Sequence[Scored], operators: Sequence[str], draws: Draws, name: str, seen: Sequence[str]
+        self, population: Sequence[Scored], space: Space, draws: Draws, name: str, seen: Sequence[str]
     ) -> ProposedCell:
         for attempt in range(TRIES):
             fighters = draws.sample(f"{name}/try-{attempt}/tournament", population, self.options.tournament)
             parent = min(fighters, key=rank).candidate.cell
-            child = draws.choice(f"{name}/try-{attempt}/mutation", neighbours(parent, operators))
+            child = draws.choice(f"{name}/try-{attempt}/mutation", neighbours(space, parent))
             if child.key not in seen:
                 break
-        return ProposedCell(child, f"child of {parent.key}: {change(parent, child)}")
+        return ProposedCell(child, f"child of {parent.key}: {change(space, parent, child)}")

@@ -14,7 +14,7 @@ from autoshrink.params.strategies import LocalStrategy
 from autoshrink.search import archive
 from autoshrink.search.draws import Draws
 from autoshrink.search.objective import rank
-from autoshrink.search.space import change, draw_operators, neighbours, random_cell, shrinking_slots
+from autoshrink.search.space import Family, Space, change, neighbours, slots
 from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
 
 
@@ -23,51 +23,50 @@ class Local:
     """Where the search stands is the state's memory; the state's cell is the best so far."""
 
     search: TaskSearch
-    operators: Sequence[str]
+    family: Family
     options: LocalStrategy
 
     def slots(self) -> list[int]:
-        """Return what shrinking may evaluate."""
-        return shrinking_slots(self.search)
+        """Return what shrinking may evaluate, or k for each of the rounds asked for."""
+        return slots(self.search, self.family, self.options.rounds)
 
     def start(self, draws: Draws) -> State:
         """Return the complete cell, which is not evaluated; the first round draws where to start."""
-        cell = Cell.complete(draw_operators(self.search, self.operators, draws))
-        return State(cell, memory={"here": None, "seen": []})
+        return State(self.family.drawn(draws).whole(), memory={"here": None, "seen": []})
 
     def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return neighbours that were not evaluated yet, in random order; where there are none, random cells."""
-        operators = draw_operators(self.search, self.operators, draws)
+        space = self.family.drawn(draws)
         count, seen = self.slots()[round_number - 1], list(state.memory["seen"])
-        around = self._around(state.memory, operators)
+        around = self._around(state.memory, space)
         if around:
             here = archive.from_json(state.memory["here"]).candidate.cell
             drawn = draws.sample(f"round-{round_number}/neighbours", around, count)
-            return [ProposedCell(cell, f"neighbour: {change(here, cell)}") for cell in drawn]
+            return [ProposedCell(cell, f"neighbour: {change(space, here, cell)}") for cell in drawn]
         found = []
         for slot in range(count):
-            cell = random_cell(operators, draws, f"round-{round_number}/start-{slot}", seen)
+            cell = space.random(draws, f"round-{round_number}/start-{slot}", seen)
             seen.append(cell.key)
             found.append(ProposedCell(cell, "a new start, at random"))
         return found
 
     def select(self, state: State, round_number: int, scored: Sequence[Scored], draws: Draws) -> Selection:
         """Move to the round's best cell if it is better than where the search stands, or if that was a new start."""
-        operators = draw_operators(self.search, self.operators, draws)
+        space = self.family.drawn(draws)
         cell, best, slot = archive.improve(state, scored)
         here = state.memory["here"]
         finite = [item for item in scored if item.score is not None]
         if finite:
             better = min(finite, key=rank)
-            fresh = not self._around(state.memory, operators)
+            fresh = not self._around(state.memory, space)
             if here is None or fresh or rank(better) < rank(archive.from_json(here)):
                 here = archive.to_json(better)
         seen = [*state.memory["seen"], *(item.candidate.cell.key for item in scored)]
         return Selection(State(cell, memory={"best": best, "here": here, "seen": seen}), slot)
 
-    def _around(self, memory: Any, operators: Sequence[str]) -> list[Cell]:
+    def _around(self, memory: Any, space: Space) -> list[Cell]:
         if memory["here"] is None:
             return []
         seen = set(memory["seen"])
-        around = neighbours(archive.from_json(memory["here"]).candidate.cell, operators)
+        around = neighbours(space, archive.from_json(memory["here"]).candidate.cell)
         return [cell for cell in around if cell.key not in seen]

@@ -7,12 +7,11 @@ a search result means little without.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoshrink.cells.cell import Cell
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import RandomStrategy
 from autoshrink.search import archive
 from autoshrink.search.draws import Draws
-from autoshrink.search.space import draw_operators, random_cell, shrinking_slots
+from autoshrink.search.space import Family, slots
 from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
 
 
@@ -21,23 +20,23 @@ class Random:
     """Every round draws new cells over the search's own operators; the state's cell is the best so far."""
 
     search: TaskSearch
-    operators: Sequence[str]
+    family: Family
     options: RandomStrategy
 
     def slots(self) -> list[int]:
-        """Return what shrinking may evaluate."""
-        return shrinking_slots(self.search)
+        """Return what shrinking may evaluate, or k for each of the rounds asked for."""
+        return slots(self.search, self.family, self.options.rounds)
 
     def start(self, draws: Draws) -> State:
         """Return the complete cell, which is not evaluated."""
-        return State(Cell.complete(draw_operators(self.search, self.operators, draws)), memory={"seen": []})
+        return State(self.family.drawn(draws).whole(), memory={"seen": []})
 
     def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return random cells that were not proposed before."""
-        operators = draw_operators(self.search, self.operators, draws)
+        space = self.family.drawn(draws)
         seen, found = list(state.memory["seen"]), []
         for slot in range(self.slots()[round_number - 1]):
-            cell = random_cell(operators, draws, f"round-{round_number}/cell-{slot}", seen)
+            cell = space.random(draws, f"round-{round_number}/cell-{slot}", seen)
             seen.append(cell.key)
             found.append(ProposedCell(cell, "at random"))
         return found

@@ -1,7 +1,7 @@
 """Strategies by kind, and those that other packages announce.
 
-A package adds one with an entry point of the group ``autoshrink.strategies`` that names a callable like the classes
-here: ``(search, operators, options) -> Strategy``, where ``options`` is the mapping given in the parameters.
+A package adds one with an entry point of the group ``autoshrink.strategies`` that names a callable
+``(search, operators, options) -> Strategy``, where ``options`` is the mapping given in the parameters.
 """
 
 import importlib
@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from autoshrink.errors import UserError
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import AnyStrategy, OutsideStrategy
+from autoshrink.search.space import Dag, Family
 from autoshrink.search.strategy import Strategy
 
 GROUP = "autoshrink.strategies"
@@ -26,8 +27,20 @@ _KINDS = {
 }
 
 
-def make(search: TaskSearch, operators: Sequence[str], options: AnyStrategy) -> Strategy:
-    """Return the strategy that ``options`` describe. Raises UserError when no installed package offers it."""
+_CELLS_ALONE = ("grow", "outside")
+
+
+def make(search: TaskSearch, operators: Sequence[str], options: AnyStrategy, space: Family | None = None) -> Strategy:
+    """Return the strategy that ``options`` describe, over cells of ``operators`` or over a table's own ``space``.
+
+    Raises UserError when no installed package offers it, or when it knows cells alone and is asked for another space.
+    """
+    if options.kind in _CELLS_ALONE and space is not None:
+        accepted = ", ".join(kind for kind in _KINDS if kind not in _CELLS_ALONE)
+        raise UserError(
+            f"search.strategies: a strategy of the kind {options.kind} searches cells, not a table's own space; "
+            f"accepted kinds: {accepted}; or --space cells"
+        )
     if isinstance(options, OutsideStrategy):
         offered = {entry.name: entry for entry in entry_points(group=GROUP)}
         if options.entry_point not in offered:
@@ -39,5 +52,6 @@ def make(search: TaskSearch, operators: Sequence[str], options: AnyStrategy) -> 
         made: Strategy = offered[options.entry_point].load()(search, operators, options.options)
         return made
     module, name = _KINDS[options.kind]
-    built: Strategy = getattr(importlib.import_module(module), name)(search, operators, options)
+    over = operators if options.kind in _CELLS_ALONE else space or Dag(search, operators)
+    built: Strategy = getattr(importlib.import_module(module), name)(search, over, options)
     return built

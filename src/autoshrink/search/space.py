@@ -1,7 +1,13 @@
-"""The search space: subgraphs of the complete DAG whose operators were drawn at the start."""
+"""The search spaces: subgraphs of the complete DAG whose operators were drawn at the start, and a table's own choices.
 
-from collections.abc import Iterable, Sequence
+A space is a number of places, each holding one of the same options, the first of which is nothing. In the DAG a place
+is an edge, absent or present; in NAS-Bench-201 it is an edge that carries one of five operators.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 from autoshrink.cells.cell import INPUT, Cell, Edge
 from autoshrink.params.search import TaskSearch
@@ -9,6 +15,119 @@ from autoshrink.search.draws import Draws
 
 # draws of one name before a search takes a cell that it has seen before: small spaces run out of new ones
 TRIES = 20
+
+
+class Space(Protocol):
+    """The architectures that one search may propose, as cells; its draws are made."""
+
+    @property
+    def places(self) -> Sequence[Edge]:
+        """What there is to choose, in a fixed order."""
+        ...
+
+    @property
+    def options(self) -> Sequence[str]:
+        """What a place may hold; the first is nothing."""
+        ...
+
+    def whole(self) -> Cell:
+        """Return the architecture in which every place holds something."""
+        ...
+
+    def cell(self, chosen: Mapping[Edge, str]) -> Cell:
+        """Return the architecture of these choices; a place that is not named holds nothing."""
+        ...
+
+    def chosen(self, cell: Cell) -> dict[Edge, str]:
+        """Return what the places of an architecture hold, without those that hold nothing."""
+        ...
+
+    def random(self, draws: Draws, name: str, seen: Iterable[str]) -> Cell:
+        """Return a random architecture whose key is not in ``seen``, unless new ones are hard to come by."""
+        ...
+
+    def is_network(self, cell: Cell) -> bool:
+        """Whether the space has this architecture at all."""
+        ...
+
+
+class Family(Protocol):
+    """A space before a search has drawn what all its architectures share."""
+
+    @property
+    def size(self) -> int:
+        """How many places there are."""
+        ...
+
+    def drawn(self, draws: Draws) -> Space:
+        """Return the space of a search."""
+        ...
+
+
+@dataclass(frozen=True)
+class Dag:
+    """Cells over the operators that a search draws: the project's own space."""
+
+    search: TaskSearch
+    operators: Sequence[str]
+
+    @property
+    def size(self) -> int:
+        """Edges of the complete cell."""
+        return self.search.edges
+
+    def drawn(self, draws: Draws) -> "Subgraphs":
+        """Return the subgraphs of the complete cell, its operators drawn."""
+        return Subgraphs(tuple(draw_operators(self.search, self.operators, draws)))
+
+
+@dataclass(frozen=True)
+class Subgraphs:
+    """The subgraphs of the complete DAG whose nodes 1..N-1 carry ``operators``."""
+
+    operators: tuple[str, ...]
+
+    @property
+    def places(self) -> list[Edge]:
+        """The edges of the complete DAG, ascending."""
+        return all_edges(self.operators)
+
+    @property
+    def options(self) -> tuple[str, str]:
+        """An edge is there or not."""
+        return ("absent", "present")
+
+    def whole(self) -> Cell:
+        """Return the complete cell."""
+        return Cell.complete(self.operators)
+
+    def cell(self, chosen: Mapping[Edge, str]) -> Cell:
+        """Return the cell of the edges that are present, less what node 0 does not reach."""
+        return subgraph(self.operators, [edge for edge, option in chosen.items() if option == "present"])
+
+    def chosen(self, cell: Cell) -> dict[Edge, str]:
+        """Return the cell's edges."""
+        return dict.fromkeys(cell.edges, "present")
+
+    def random(self, draws: Draws, name: str, seen: Iterable[str]) -> Cell:
+        """Return a random cell of at least one edge: see ``random_cell``."""
+        return random_cell(self.operators, draws, name, seen)
+
+    def is_network(self, cell: Cell) -> bool:
+        """Whether the cell has an edge."""
+        return bool(cell.edges)
+
+
+def slots(search: TaskSearch, family: Family, rounds: int | None = None) -> list[int]:
+    """Return k per round where ``rounds`` are asked for, else min(k, places left): what shrinking may evaluate."""
+    if rounds is not None:
+        return [search.k] * rounds
+    return [min(search.k, left) for left in range(family.size, threshold(search, family), -1)]
+
+
+def threshold(search: TaskSearch, family: Family) -> int:
+    """Return how many places still hold something when shrinking stops."""
+    return round(search.keep_fraction * family.size)
 
 
 def draw_operators(search: TaskSearch, operators: Sequence[str], draws: Draws) -> list[str]:
@@ -24,11 +143,6 @@ def draw_operators(search: TaskSearch, operators: Sequence[str], draws: Draws) -
     rotation = shared.shuffled("operators/remainder", operators)
     balanced = [rotation[index % len(rotation)] for index in range(count)]
     return shared.shuffled("operators/order", balanced)
-
-
-def shrinking_slots(search: TaskSearch) -> list[int]:
-    """Return min(k, edges left) per round of the paper's strategy: the budget that the others are given too."""
-    return [min(search.k, left) for left in range(search.edges, search.threshold, -1)]
 
 
 def all_edges(operators: Sequence[str]) -> list[Edge]:
@@ -72,23 +186,30 @@ def random_cell(operators: Sequence[str], draws: Draws, name: str, seen: Iterabl
     return cell if cell.edges else subgraph(operators, edges)
 
 
-def neighbours(cell: Cell, operators: Sequence[str]) -> list[Cell]:
-    """Return the cells with one edge more or less, each isomorphism class once and none of the cell's own.
+def neighbours(space: Space, cell: Cell) -> list[Cell]:
+    """Return the architectures that differ in one place, each isomorphism class once and none of the cell's own.
 
-    An edge more may bring back a node that was lost. A cell without any edge is no neighbour.
+    In the DAG an edge more may bring back a node that was lost. A cell without any edge is no neighbour.
     """
-    kept = set(cell.edges)
+    held = space.chosen(cell)
     found: dict[str, Cell] = {}
-    for edge in all_edges(operators):
-        other = subgraph(operators, kept ^ {edge})
-        if other.edges and other.key != cell.key:
-            found.setdefault(other.key, other)
+    for place in space.places:
+        for option in space.options:
+            if option != held.get(place, space.options[0]):
+                other = space.cell({**held, place: option})
+                if space.is_network(other) and other.key != cell.key:
+                    found.setdefault(other.key, other)
     return list(found.values())
 
 
-def change(before: Cell, after: Cell) -> str:
-    """Say in a phrase which edges ``after`` has gained and lost."""
-    old, new = set(before.edges), set(after.edges)
-    gained = [f"with {source} -> {target}" for source, target in sorted(new - old)]
-    lost = [f"without {source} -> {target}" for source, target in sorted(old - new)]
+def change(space: Space, before: Cell, after: Cell) -> str:
+    """Say in a phrase what the places of ``after`` have gained and lost."""
+    old, new = space.chosen(before), space.chosen(after)
+    gained = [f"with {_said(space, place, new[place])}" for place in sorted(new) if old.get(place) != new[place]]
+    lost = [f"without {place[0]} -> {place[1]}" for place in sorted(old.keys() - new.keys())]
     return ", ".join(gained + lost) or "unchanged"
+
+
+def _said(space: Space, place: Edge, option: str) -> str:
+    edge = f"{place[0]} -> {place[1]}"
+    return edge if len(space.options) == 2 else f"{option} at {edge}"

@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autoshrink.cells.cell import Cell
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import HalvingStrategy, PrerankStrategy
 from autoshrink.records.proposal import Fidelity
 from autoshrink.search.draws import Draws
 from autoshrink.search.objective import rank
 from autoshrink.search.shrink import keep_best, shrink_space
-from autoshrink.search.space import draw_operators
+from autoshrink.search.space import Family, threshold
 from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
 
 
@@ -30,7 +29,7 @@ class Staged:
     """One step of shrinking takes ``len(looks) + 1`` rounds; the last of them trains in full and removes the edge."""
 
     search: TaskSearch
-    operators: Sequence[str]
+    family: Family
     options: HalvingStrategy | PrerankStrategy
 
     @property
@@ -42,19 +41,19 @@ class Staged:
 
     def slots(self) -> list[int]:
         """Return, for each step and each of its looks, how many candidates there are at most."""
-        steps = range(self.search.edges, self.search.threshold, -1)
+        steps = range(self.family.size, threshold(self.search, self.family), -1)
         return [count for left in steps for count in self._counts(left)]
 
     def start(self, draws: Draws) -> State:
         """Return the complete cell with its operators drawn."""
-        return State(Cell.complete(draw_operators(self.search, self.operators, draws)), memory={"going_on": None})
+        return State(self.family.drawn(draws).whole(), memory={"going_on": None})
 
     def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return the step's candidates at its first look, those that went on at the later ones."""
         if state.stopped:
             return []
         look = (round_number - 1) % (len(self.looks) + 1)
-        space = shrink_space(state.cell)
+        space = shrink_space(self.family.drawn(draws), state.cell)
         if look == 0:
             chosen = draws.sample(f"round-{round_number}/candidates", space, self._counts(len(space))[0])
         else:
@@ -70,10 +69,11 @@ class Staged:
             return Selection(state, None)
         look = (round_number - 1) % (len(self.looks) + 1)
         if look == len(self.looks):
-            cell, stopped, slot = keep_best(state, scored, self.search.threshold, round_number)
+            least, space = threshold(self.search, self.family), self.family.drawn(draws)
+            cell, stopped, slot = keep_best(state, scored, least, round_number, space)
             return Selection(State(cell, stopped, {"going_on": None}), slot)
         best_first = sorted(scored, key=self._promise)
-        count = self._counts(len(state.cell.edges))[look + 1]
+        count = self._counts(len(self.family.drawn(draws).chosen(state.cell)))[look + 1]
         going_on = [item.candidate.origin for item in best_first[:count]]
         return Selection(State(state.cell, memory={"going_on": going_on}), None)
 

@@ -25,7 +25,12 @@ def compare(traces: Sequence[Trace], settings: Study, task: Task, source: str) -
         by_strategy.setdefault(trace.strategy, []).append(trace)
     for strategy, found in by_strategy.items():
         if all(trace.answer is None for trace in found):
-            raise UserError(f"{task}/{strategy}: no search found a cell with a finite score within the limits")
+            lacking = sum(trace.missing for trace in found)
+            cause = f"; {lacking:,} of {sum(len(trace.spent) for trace in found):,} proposals are not in the table"
+            raise UserError(
+                f"{task}/{strategy}: no search found a cell with a finite score within the limits"
+                + (cause if lacking else "")
+            )
     reference = next(iter(by_strategy))
     full = max(trace.total for trace in by_strategy[reference])
     return {

@@ -1,4 +1,5 @@
-"""Reading the tabular benchmarks' own formats as cells: NAS-Bench-101's file, NAS-Bench-201's strings, and our keys.
+"""Reading the tabular benchmarks' own formats: NAS-Bench-101's file, NAS-Bench-201's strings, NAS-Bench-Macro's JSON,
+and our keys.
 
 C. Ying et al., "NAS-Bench-101: Towards reproducible neural architecture search", ICML 2019; X. Dong and Y. Yang,
 "NAS-Bench-201: Extending the scope of reproducible neural architecture search", ICLR 2020.
@@ -17,6 +18,7 @@ from typing import Any
 
 from autoshrink.cells.cell import MOST_NODES, Cell, CellError, Edge
 from autoshrink.errors import DataError
+from autoshrink.search.choices import Choices
 from autoshrink.study.entries import TableEntry
 
 _NODE = re.compile(r"([A-Za-z0-9_.-]+)\(([0-9,]*)\)")
@@ -74,6 +76,61 @@ def cell_of_201(text: str) -> Cell | Unmapped:
     if cell.leaves == (len(groups),):
         return cell
     return Unmapped.DEAD_END if len(groups) in cell.nodes else Unmapped.NOTHING
+
+
+NAS_201 = Choices(
+    ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)),
+    ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"),
+)
+"""NAS-Bench-201's own space: the edges of its cell, in the order of its strings."""
+MACRO = Choices(tuple((layer, layer + 1) for layer in range(8)), ("identity", "mb3_k3", "mb6_k5"))
+"""NAS-Bench-Macro's own space: its eight layers, each one of three blocks."""
+
+
+def choices_of_201(text: str) -> Cell:
+    """Return a NAS-Bench-201 string's network in its own space, a cell with a node per edge. Raises CellError where it
+    is no string of four nodes and five operators."""
+    words = [word for group in text.split("+", 3) for word in group.strip("|").split("|", 6)]
+    expected = [f"~{source}" for source, _ in NAS_201.places]
+    chosen = [word.partition("~") for word in words]
+    if [mark + source for _, mark, source in chosen] != expected or text.count("+") != 2:
+        raise CellError(
+            f"{text!r} is no NAS-Bench-201 string of six edges, which --space own asks for; accepted: --space cells"
+        )
+    odd = [operator for operator, _, _ in chosen if operator not in NAS_201.options]
+    if odd:
+        raise CellError(f"{odd[0]!r} is no operator of NAS-Bench-201; accepted: {', '.join(NAS_201.options)}")
+    return NAS_201.cell({place: item[0] for place, item in zip(NAS_201.places, chosen, strict=True)})
+
+
+def read_macro(path: Path) -> dict[str, TableEntry]:
+    """Return NAS-Bench-Macro's evaluations by cell key: X. Su et al., "Prioritized Architecture Sampling with
+    Monto-Carlo Tree Search", CVPR 2021.
+
+    The file has test accuracies alone, of three trainings each. The first stands for what a search sees, and the mean
+    of the others for the final training, so that no number is used twice. Raises DataError on another or damaged file.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        found = {}
+        for name, row in content.items():
+            if not re.fullmatch("[012]{8}", name):
+                raise ValueError(f"the network {name[:40]!r} is no eight digits 0, 1 and 2")
+            first, *others = [float(value) / 100 for value in row["test_acc"]]
+            if not others or not all(0 <= value <= 1 for value in (first, *others)):
+                raise ValueError(f"{name}: expected several accuracies in per cent")
+            blocks = {place: MACRO.options[int(digit)] for place, digit in zip(MACRO.places, name, strict=True)}
+            costs = {"macs": float(row["flops"]), "parameters": float(row["params"])}
+            if not all(0 < value < 1e18 for value in costs.values()):
+                raise ValueError(f"{name}: flops and params must be positive numbers")
+            metrics = {"accuracy": first, "test": sum(others) / len(others)}
+            found[MACRO.cell(blocks).key] = TableEntry(metrics, costs, 1)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise DataError(f"{path}: is not NAS-Bench-Macro's file ({type(error).__name__}: {reason})") from None
+    if not found:
+        raise DataError(f"{path}: holds no network")
+    return found
 
 
 def read_101(path: Path) -> tuple[dict[str, TableEntry], Counter[Unmapped | None]]:

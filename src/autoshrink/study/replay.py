@@ -3,6 +3,7 @@ memory."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from autoshrink.errors import UserError
@@ -29,10 +30,11 @@ def search(parameters: Parameters, name: SearchName, table: Table) -> Trace:
     Exactly the search that the same parameters and name would run by training, if training gave what the table says.
     """
     section, proxy = parameters.search.cnn, parameters.proxy.cnn
-    strategy = registry.make(section, table.operators, parameters.search.strategies[name.strategy])
+    strategy = registry.make(section, table.operators, parameters.search.strategies[name.strategy], table.space)
     draws = name.draws(parameters.seed)
     state = strategy.start(draws)
     events: list[Event] = []
+    missing = 0
     answer: tuple[tuple[Any, ...], float | None] | None = None
     for number, _ in enumerate(strategy.slots(), start=1):
         proposed = strategy.propose(state, number, draws)
@@ -48,11 +50,12 @@ def search(parameters: Parameters, name: SearchName, table: Table) -> Trace:
             excess = violation(section.objective, found.costs)
             scored.append(Scored(candidate, value, excess, found.metrics))
             events.append(Event(found.epochs, value, candidate.fidelity is None, excess == 0))
+            missing += found.missing
             if candidate.fidelity is None and value is not None and excess == 0:
                 entry = (preference(value, candidate.cell), found.metrics.get("test"))
                 answer = entry if answer is None or entry[0] < answer[0] else answer
         state = strategy.select(state, number, scored, draws).state
-    return trace(name, events, None if answer is None else answer[1])
+    return replace(trace(name, events, None if answer is None else answer[1]), missing=missing)
 
 
 def study(
@@ -62,11 +65,13 @@ def study(
     seeds: Sequence[int],
     workers: int,
     tell: Callable[[str], object] = lambda _: None,
+    own: bool = False,
 ) -> list[Trace]:
     """Run every strategy with every seed on the table ``source``, in ``workers`` processes; order is strategy, then
     seed.
 
-    ``tell`` is called once with what the table holds, before the searches. Raises UserError when the table lacks what
+    ``tell`` is called with what the table holds, before the searches, and with how many proposals of each strategy it
+    lacks, after them. ``own`` searches the table's own space. Raises UserError when the table lacks what
     the searches need: a cost that has a hard limit, or every cell that some strategy proposes.
     """
     for name in parameters.search.cnn.objective.limits:
@@ -78,25 +83,28 @@ def study(
     parts = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
     jobs = [(strategy, part) for strategy in strategies for part in parts]
     if workers == 1:
-        _prepare(parameters, source)
+        _prepare(parameters, source, own)
         coverage = _said()
         tell(coverage)
-        return _complete([found for job in jobs for found in _part(job)], coverage)
-    with ProcessPoolExecutor(workers, initializer=_prepare, initargs=(parameters, source)) as pool:
+        return _complete([found for job in jobs for found in _part(job)], coverage, tell)
+    with ProcessPoolExecutor(workers, initializer=_prepare, initargs=(parameters, source, own)) as pool:
         coverage = pool.submit(_said).result()
         tell(coverage)
-        return _complete([found for part in pool.map(_part, jobs) for found in part], coverage)
+        return _complete([found for part in pool.map(_part, jobs) for found in part], coverage, tell)
 
 
-def _complete(traces: list[Trace], coverage: str) -> list[Trace]:
+def _complete(traces: list[Trace], coverage: str, tell: Callable[[str], object]) -> list[Trace]:
     """Return the traces. Raises UserError where no cell that a strategy proposed is in the table."""
     for strategy in dict.fromkeys(found.strategy for found in traces):
-        # a cell that the table lacks takes no epochs, and every other one some
-        if not any(found.total for found in traces if found.strategy == strategy):
+        of = [found for found in traces if found.strategy == strategy]
+        proposals, missing = sum(len(found.spent) for found in of), sum(found.missing for found in of)
+        if missing == proposals:
             raise UserError(
                 f"cnn/{strategy}: no cell that its searches proposed is in the table ({coverage}); set "
                 "search.cnn.nodes to a size that it has"
             )
+        if missing:
+            tell(f"cnn/{strategy}: {missing:,} of its {proposals:,} proposals are not in the table, and never win")
     return traces
 
 
@@ -104,8 +112,8 @@ def _complete(traces: list[Trace], coverage: str) -> list[Trace]:
 _worker: dict[str, Any] = {}
 
 
-def _prepare(parameters: Parameters, source: str) -> None:
-    _worker.update(parameters=parameters, table=tables.load(source, parameters.search.cnn.operators))
+def _prepare(parameters: Parameters, source: str, own: bool) -> None:
+    _worker.update(parameters=parameters, table=tables.load(source, parameters.search.cnn.operators, own))
 
 
 def _said() -> str:

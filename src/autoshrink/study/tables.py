@@ -12,6 +12,7 @@ from autoshrink.cells.cell import Cell, CellError
 from autoshrink.errors import DataError
 from autoshrink.files import artifacts
 from autoshrink.records.proposal import Fidelity
+from autoshrink.search.choices import Choices
 from autoshrink.study import nas_bench
 from autoshrink.study.entries import TableEntry
 
@@ -23,6 +24,8 @@ class Table(Protocol):
     operators: Sequence[str]
     coverage: str
     """What the table holds, in one line."""
+    space: Choices | None
+    """The table's own space; None: cells, as the project searches them."""
 
     def look_up(self, cell: Cell, fidelity: Fidelity | None) -> TableEntry:
         """Return what the table knows of a cell.
@@ -43,6 +46,7 @@ class MadeTable:
 
     name = "made"
     coverage = "the table made: every cell, with made-up accuracies"
+    space: Choices | None = None
     _EPOCHS = 4
 
     def __init__(self, operators: Sequence[str]) -> None:
@@ -84,13 +88,18 @@ class FileTable:
     """Evaluations by the cell's key, read from a file."""
 
     def __init__(
-        self, name: str, evaluations: Mapping[str, TableEntry], operators: Sequence[str], coverage: str
+        self,
+        name: str,
+        evaluations: Mapping[str, TableEntry],
+        operators: Sequence[str],
+        coverage: str,
+        space: Choices | None = None,
     ) -> None:
-        self.name, self.operators, self.coverage = name, operators, coverage
+        self.name, self.operators, self.coverage, self.space = name, operators, coverage, space
         self._evaluations = evaluations
         # a cell that the table lacks is one that nobody can train: no accuracy, and no epochs spent on it
         costs = {key: max(item.costs[key] for item in evaluations.values()) for key in ("macs", "parameters")}
-        self._missing = TableEntry({"accuracy": None, "test": None}, costs, 0)
+        self._missing = TableEntry({"accuracy": None, "test": None}, costs, 0, missing=True)
 
     def look_up(self, cell: Cell, fidelity: Fidelity | None) -> TableEntry:
         """Return the file's evaluation of a cell; one that it lacks has no accuracy and costs as much as any."""
@@ -110,15 +119,20 @@ def _coverage(name: str, keys: Iterable[str], rows: Counter[nas_bench.Unmapped |
     return said + (f"; left out: {', '.join(others)}" if others else "")
 
 
-def load(source: str, operators: Sequence[str]) -> Table:
-    """Return the table that ``source`` names: ``made``, a CSV file, or NAS-Bench-101's ``.tfrecord`` file.
+def load(source: str, operators: Sequence[str], own: bool = False) -> Table:
+    """Return the table that ``source`` names: ``made``, a CSV file, NAS-Bench-101's ``.tfrecord`` file, or
+    NAS-Bench-Macro's JSON.
 
-    ``operators`` are those of a made table. Raises DataError, in one line, on a file that cannot be read as such.
+    ``operators`` are those of a made table. ``own`` asks for the table's own space, NAS-Bench-201's or
+    NAS-Bench-Macro's, rather than for those of its networks that are cells. Raises DataError, in one line, on a file
+    that cannot be read as such.
     """
     if source == "made":
+        if own:
+            raise DataError("--space own: the made table is of cells; accepted: --space cells")
         return MadeTable(operators)
     path = Path(source)
-    accepted = "accepted: made, a .csv file, a .tfrecord file"
+    accepted = "accepted: made, a .csv file, a .tfrecord file, NAS-Bench-Macro's .json file"
     try:
         with artifacts.opened(path) as file:  # follows links, and refuses a folder, a pipe and a device
             beginning = file.read(2)
@@ -126,29 +140,51 @@ def load(source: str, operators: Sequence[str]) -> Table:
         raise DataError(f"--table {source}: there is no such file; {accepted}") from None
     except (OSError, ValueError) as error:
         raise DataError(f"--table {source}: cannot be read ({getattr(error, 'strerror', error)}); {accepted}") from None
-    if path.suffix in (".pkl", ".pickle", ".pt", ".pth") or (beginning[:1] == b"\x80" and path.suffix != ".tfrecord"):
+    pickled = beginning[:1] == b"\x80" and path.suffix != ".tfrecord"
+    if pickled or any(suffix in _PICKLES for suffix in path.suffixes):
         raise DataError(
             f"--table {source}: is a pickle, which could run any program and is never opened; write its cells and "
             "accuracies to a .csv file"
         )
+    if path.suffix not in (".csv", ".tfrecord", ".json"):
+        raise DataError(f"--table {source}: is neither a .csv, a .tfrecord nor a .json file; {accepted}")
+    space: Choices | None = None
+    rows: Counter[nas_bench.Unmapped | None] = Counter()
     if path.suffix == ".json":
-        raise DataError(
-            f"--table {source}: is neither a .csv nor a .tfrecord file but JSON, as NAS-Bench-Macro's is, whose "
-            f"networks are a choice per layer and no cells; {accepted}"
+        if not own:
+            raise DataError(
+                f"--table {source}: NAS-Bench-Macro's networks are a choice per layer and no cells; "
+                "accepted: --space own"
+            )
+        evaluations, space = nas_bench.read_macro(path), nas_bench.MACRO
+    elif path.suffix == ".tfrecord":
+        if own:
+            raise DataError(f"--table {source}: NAS-Bench-101's graphs are searched as cells; accepted: --space cells")
+        evaluations, rows = nas_bench.read_101(path)
+    else:
+        evaluations, rows = _read_csv(path, own)
+        space = nas_bench.NAS_201 if own else None
+    if space is not None:
+        said = (
+            f"the table {path.name}: {len(evaluations):,} of the {len(space.options) ** space.size:,} networks of its "
+            f"own space, {space.size} places with one of {len(space.options)} operators each"
         )
-    if path.suffix not in (".csv", ".tfrecord"):
-        raise DataError(f"--table {source}: is neither a .csv nor a .tfrecord file; {accepted}")
-    evaluations, rows = nas_bench.read_101(path) if path.suffix == ".tfrecord" else _read_csv(path)
+        return FileTable(path.name, evaluations, space.options, said, space)
     found = {word.split("(")[0] for key in evaluations for word in key.split(";") if word}
     return FileTable(path.name, evaluations, sorted(found), _coverage(path.name, evaluations, rows))
 
 
-def _read_csv(path: Path) -> tuple[dict[str, TableEntry], Counter[nas_bench.Unmapped | None]]:
+# also compressed, as NATS-Bench's .pickle.pbz2 is
+_PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".pbz2", ".npy", ".npz", ".joblib", ".dill")
+
+
+def _read_csv(path: Path, own: bool) -> tuple[dict[str, TableEntry], Counter[nas_bench.Unmapped | None]]:
     """Read a CSV file with the columns cell and accuracy, and optionally test, macs, parameters and epochs.
 
     ``cell`` is a key as this package writes it, ``conv_1x1(0);conv_3x3(0,1)``, or a NAS-Bench-201 string,
     ``|nor_conv_3x3~0|+|none~0|skip_connect~1|+...``; accuracies are shares or per cent. Rows of isomorphic cells are
-    averaged. Rows are counted by why they are no cell, None where they are.
+    averaged. Rows are counted by why they are no cell, None where they are. With ``own`` every row must be a string of
+    NAS-Bench-201, and is read as a network of its own space.
     """
     seen: Counter[nas_bench.Unmapped | None] = Counter()
     rows: dict[str, list[dict[str, float | None]]] = {}
@@ -164,7 +200,7 @@ def _read_csv(path: Path) -> tuple[dict[str, TableEntry], Counter[nas_bench.Unma
             for row in reader:
                 line = reader.line_num
                 try:
-                    cell = _cell(row["cell"] or "")
+                    cell = nas_bench.choices_of_201(row["cell"] or "") if own else _cell(row["cell"] or "")
                     numbers = {name: _number(name, row[name]) if row.get(name) else None for name in _COLUMNS}
                     seen[None if isinstance(cell, Cell) else cell] += 1
                     if isinstance(cell, Cell):

@@ -20,6 +20,7 @@ class Trace:
     could be the answer then, None before there is one. An evaluation counts what it took to make, also where it was
     re-used, so that strategies sharing a store are compared at equal cost. ``trained`` counts candidates trained in
     full. ``quality`` is the final model's: test accuracy or perplexity of the answer, None where it was not measured.
+    ``missing`` counts proposals that a table lacks.
     """
 
     strategy: str
@@ -28,6 +29,7 @@ class Trace:
     best: tuple[float | None, ...]
     trained: int
     quality: float | None
+    missing: int = 0
 
     @property
     def total(self) -> int:

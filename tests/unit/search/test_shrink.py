@@ -11,7 +11,7 @@ from autoshrink.params.search import ImageSearch, LanguageSearch, TaskSearch
 from autoshrink.params.strategies import ShrinkStrategy
 from autoshrink.search.draws import Draws
 from autoshrink.search.shrink import Shrink, shrink_space
-from autoshrink.search.space import draw_operators
+from autoshrink.search.space import Dag, Subgraphs, draw_operators
 from autoshrink.search.strategy import ProposedCell, Scored, State
 from tests.unit.search.search_runs import DRAWS
 
@@ -21,7 +21,7 @@ PAPER_RNN = LanguageSearch(nodes=6, k=10, keep_fraction=0.25)
 
 def shrink(search: TaskSearch = PAPER_CNN, **options: object) -> Shrink:
     """Return the strategy on CNN operators."""
-    return Shrink(search, ["separable_conv_3x3", "conv_1x1"], ShrinkStrategy.model_validate(options))
+    return Shrink(search, Dag(search, ["separable_conv_3x3", "conv_1x1"]), ShrinkStrategy.model_validate(options))
 
 
 def scored(cell: Cell, value: float | None, violation: float = 0.0) -> Scored:
@@ -84,7 +84,7 @@ def test_searches_of_one_seed_name_have_the_same_operators() -> None:
 def test_the_shrink_space_removes_each_edge_once_and_prunes() -> None:
     """One candidate per edge; a node that loses its only input takes its own edges along."""
     cell = Cell.of(["conv_1x1"] * 3, [(0, 1), (1, 2), (0, 3), (2, 3)])
-    space = shrink_space(cell)
+    space = shrink_space(Subgraphs(cell.operators[1:]), cell)
     assert [candidate.origin for candidate in space] == [
         "without 0 -> 1",
         "without 0 -> 3",

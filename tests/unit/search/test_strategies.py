@@ -19,7 +19,7 @@ from autoshrink.records.round import RoundState
 from autoshrink.search import registry, rounds
 from autoshrink.search.draws import Draws
 from autoshrink.search.front import non_dominated
-from autoshrink.search.space import all_edges, neighbours, random_cell, subgraph
+from autoshrink.search.space import Subgraphs, all_edges, neighbours, random_cell, subgraph
 from autoshrink.search.strategy import ProposedCell, Scored, State, Strategy
 from tests.unit.search.search_runs import DRAWS, by_key, evaluation, fraction, parameters, paths, run
 
@@ -115,14 +115,14 @@ def test_neighbours_are_one_edge_away_and_mutual_unless_pruned(edges: set[tuple[
     cell = subgraph(OPERATORS, edges)
     if not cell.edges:
         return
-    around = neighbours(cell, OPERATORS)
+    around = neighbours(Subgraphs(tuple(OPERATORS)), cell)
     assert len({other.key for other in around}) == len(around)
     for other in around:
         assert other.edges and other.key != cell.key
         gained, lost = set(other.edges) - set(cell.edges), set(cell.edges) - set(other.edges)
         assert (len(gained), len(lost)) == (1, 0) or (lost and not gained)
         if len(lost) == 1:
-            assert cell.key in {back.key for back in neighbours(other, OPERATORS)}
+            assert cell.key in {back.key for back in neighbours(Subgraphs(tuple(OPERATORS)), other)}
 
 
 def test_evolution_breeds_from_the_living_and_the_oldest_die() -> None:
@@ -136,7 +136,9 @@ def test_evolution_breeds_from_the_living_and_the_oldest_die() -> None:
             if state.memory["born"] + slot < 8:
                 assert candidate.origin == "at random"
             else:
-                assert candidate.cell.key in {near.key for parent in alive for near in neighbours(parent, OPERATORS_OF)}
+                assert candidate.cell.key in {
+                    near.key for parent in alive for near in neighbours(Subgraphs(OPERATORS_OF), parent)
+                }
         scored = [Scored(candidate, fraction(candidate.cell.key)) for candidate in proposed]
         state = strategy.select(state, number, scored, DRAWS).state
         born = [*[cell.key for cell in alive], *[candidate.cell.key for candidate in proposed]]

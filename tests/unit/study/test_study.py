@@ -1,6 +1,7 @@
 """Comparisons of strategies: traces, statistics, and the page; on made searches and from finished ones."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,13 @@ from autoshrink.params.base import Task
 from autoshrink.params.strategies import BUILT_IN
 from autoshrink.params.study import Study
 from autoshrink.search import rounds
+from autoshrink.search.choices import Choices
 from autoshrink.search.rounds import SearchName
 from autoshrink.study import comparison, page, replay, statistics, tables, traces
 from autoshrink.study.entries import TableEntry
 from autoshrink.study.traces import Event, Trace
 from tests.unit.search.search_runs import by_key, parameters, run
+from tests.unit.study.test_tables import all_of_201
 
 NAME = SearchName(Task.CNN, "shrink", 0)
 
@@ -49,6 +52,7 @@ def test_replaying_a_table_is_the_search_itself(tmp_path: Path) -> None:
 
         class Made:
             name, operators, coverage = "made", chosen.search.cnn.operators, ""
+            space: Choices | None = None
 
             def look_up(self, cell, fidelity):  # type: ignore[no-untyped-def]
                 made = by_key(cell)
@@ -181,3 +185,36 @@ def test_a_thousand_seeds_of_all_strategies_take_less_than_a_minute_of_two_cores
         for seed in range(200):
             replay.search(chosen, SearchName(Task.CNN, strategy, seed), table)
     assert 5 * (time.process_time() - start) < 120
+
+
+def test_strategies_search_nas_bench_201s_own_space(tmp_path: Path) -> None:
+    """Each finds networks of the table alone, random search as many as it was given, and grow is refused."""
+    rows = []
+    for number, text in enumerate(all_of_201()):
+        rows.append(f"{text},{50 + 40 * (text.count('nor_conv_3x3') / 6) + number % 7 / 10:.2f}")
+    path = tmp_path / "nas201.csv"
+    path.write_text("cell,accuracy\n" + "\n".join(rows) + "\n")
+    chosen = parameters({"search": {"strategies": {"random": {"rounds": 9}}}})
+    told: list[str] = []
+    names = ["shrink", "shrink-two-edges", "random", "evolution", "local"]
+    found = replay.study(chosen, str(path), names, range(2), 1, told.append, own=True)
+    assert told == [
+        "the table nas201.csv: 15,625 of the 15,625 networks of its own space, 6 places with one of 5 operators each"
+    ]
+    assert all(trace.missing == 0 and trace.answer is not None for trace in found)
+    assert [trace.trained for trace in found if trace.strategy == "random"] == [36, 36]
+    with pytest.raises(UserError, match="kind grow searches cells, not a table's own space; accepted kinds: shrink"):
+        replay.study(chosen, str(path), ["grow"], range(2), 1, own=True)
+
+
+def test_proposals_that_a_table_lacks_are_counted(tmp_path: Path) -> None:
+    """Where some are missing it is told; where nothing else could be an answer, it is the cause."""
+    (tmp_path / "small.csv").write_text("cell,accuracy\nconv(0),90\nconv(0);conv(0),91\n")
+    chosen = parameters({"search": {"cnn": {"nodes": 3}}})
+    told: list[str] = []
+    found = replay.study(chosen, str(tmp_path / "small.csv"), ["random"], range(3), 1, told.append)
+    assert re.fullmatch(r"cnn/random: \d of its \d+ proposals are not in the table, and never win", told[1])
+    with pytest.raises(UserError, match="within the limits; 2 of 3 proposals are not in the table"):
+        nothing = [Trace("random", seed, (1, 1, 1), (None,) * 3, 1, None, missing=2 * (1 - seed)) for seed in (0, 1)]
+        comparison.compare([nothing[0]], Study(), Task.CNN, "made")
+    assert all(trace.missing < len(trace.spent) for trace in found)

@@ -85,9 +85,14 @@ def pickled(path: Path) -> None:
     [
         ("table.pkl", pickled, "table.pkl: is a pickle, which could run any program"),
         ("table.csv", pickled, "table.csv: is a pickle"),
+        ("nats.pickle.pbz2", lambda path: path.write_bytes(b"BZh9"), "nats.pickle.pbz2: is a pickle"),
         ("table.csv", Path.mkdir, "table.csv: cannot be read .Is a directory.; accepted: made"),
         ("table.csv", os.mkfifo, "table.csv: cannot be read .is a pipe"),
-        ("table.json", lambda path: path.write_text("[1]" * 400_000), "neither a .csv nor .* NAS-Bench-Macro.* acc"),
+        (
+            "table.json",
+            lambda path: path.write_text("[1]" * 400_000),
+            "NAS-Bench-Macro.* no cells; accepted: --space own",
+        ),
         ("table.csv", lambda path: path.write_text("[1]" * 400_000), "line 1: is no CSV"),
         ("table.csv", lambda path: path.write_bytes(b"cell,accuracy\n\xff"), "is no UTF-8 text"),
         ("table.tfrecord", lambda path: path.write_bytes(struct.pack("<Q", 2**62) + bytes(99)), "is truncated"),
@@ -214,3 +219,67 @@ def test_the_made_table_is_a_function_of_the_cell() -> None:
     assert brief["accuracy"] < full["accuracy"]
     untrained = table.look_up(CHAIN, Fidelity(zero_cost="naswot"))
     assert untrained.metrics["accuracy"] is None and "naswot" in untrained.metrics and untrained.epochs == 0
+
+
+OPERATORS_201 = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+
+
+def all_of_201() -> list[str]:
+    """Return the strings of all networks of NAS-Bench-201."""
+    return [
+        f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|" for a, b, c, d, e, f in itertools.product(OPERATORS_201, repeat=6)
+    ]
+
+
+def test_every_string_of_nas_bench_201_is_a_network_of_its_own_space() -> None:
+    """All 15,625 are read, no two as the same, and each gives its six operators back."""
+    sampled = all_of_201()[::25]
+    keys = {nas_bench.choices_of_201(text).key for text in sampled}
+    assert len(keys) == len(sampled)
+    cell = nas_bench.choices_of_201("|nor_conv_1x1~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_3x3~2|")
+    assert nas_bench.NAS_201.chosen(cell) == {
+        (0, 1): "nor_conv_1x1",
+        (1, 2): "skip_connect",
+        (0, 3): "avg_pool_3x3",
+        (2, 3): "nor_conv_3x3",
+    }
+    assert nas_bench.NAS_201.cell(nas_bench.NAS_201.chosen(cell)) == cell
+    for bad in ("|none~0|", "conv(0)", "|none~0|+|none~1|none~0|+|none~0|none~1|none~2|", "|conv~0|+|none~0|none~1|"):
+        with pytest.raises(CellError, match="six edges"):
+            nas_bench.choices_of_201(bad)
+    with pytest.raises(CellError, match="'conv' is no operator of NAS-Bench-201"):
+        nas_bench.choices_of_201("|conv~0|+|none~0|none~1|+|none~0|none~1|none~2|")
+
+
+def macro(**changed: object) -> str:
+    """Return NAS-Bench-Macro's JSON of two networks."""
+    row = {"test_acc": [90.0, 91.0, 92.0], "mean_acc": 91.0, "std": 0.8, "params": 1000, "flops": 5000, **changed}
+    return json.dumps({"01201200": row, "00000000": {**row, "test_acc": [80.0, 80.0]}})
+
+
+def test_nas_bench_macro_is_searched_in_its_own_space(tmp_path: Path) -> None:
+    """Eight blocks in a row; the first training is what a search sees, the others judge its answer."""
+    path = tmp_path / "macro.json"
+    path.write_text(macro())
+    table = tables.load(str(path), [], own=True)
+    assert table.coverage == (
+        "the table macro.json: 2 of the 6,561 networks of its own space, 8 places with one of 3 operators each"
+    )
+    blocks = {(1, 2): "mb3_k3", (2, 3): "mb6_k5", (4, 5): "mb3_k3", (5, 6): "mb6_k5"}
+    found = table.look_up(nas_bench.MACRO.cell(blocks), None)
+    assert found.metrics == {"accuracy": approx(0.9), "test": approx(0.915)}
+    assert (found.costs["macs"], found.costs["parameters"]) == (5000, 1000)
+    assert table.look_up(nas_bench.MACRO.cell({(0, 1): "mb3_k3"}), None).missing
+    for text in ("[]", "{}", '{"01": {}}', macro(flops=-1), '{"01201200": {"test_acc": [90]}}', macro(test_acc="x")):
+        path.write_text(text)
+        with pytest.raises(DataError, match=r"is not NAS-Bench-Macro's file|holds no network"):
+            tables.load(str(path), [], own=True)
+
+
+def test_a_table_without_a_space_of_its_own_says_so(tmp_path: Path) -> None:
+    """Asking for it is one line, whatever the table."""
+    (tmp_path / "keys.csv").write_text("cell,accuracy\nconv(0),90\n")
+    (tmp_path / "101.tfrecord").write_bytes(b"")
+    for source in ("made", "keys.csv", "101.tfrecord"):
+        with pytest.raises(DataError, match="accepted: --space cells"):
+            tables.load(source if source == "made" else str(tmp_path / source), [], own=True)
