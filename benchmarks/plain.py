@@ -23,6 +23,7 @@ from autoshrink.params.vision import ImageProxy
 from autoshrink.runtime import seeds
 from autoshrink.tasks.language import early_stop as language_stop
 from autoshrink.tasks.language import schedule, sequences
+from autoshrink.tasks.language.cell import RecurrentCell
 from autoshrink.tasks.language.network import LanguageModel
 from autoshrink.tasks.language.network import build as build_language_model
 from autoshrink.tasks.language.proxy import ProxyData as TextData
@@ -116,6 +117,7 @@ class PlainLanguageModel(nn.Module):
     def __init__(self, cell: Cell, built: LanguageModel) -> None:
         super().__init__()
         layer = built.layer
+        assert isinstance(layer, RecurrentCell)
         self.cell = cell
         self.embedding = nn.Embedding(built.vocabulary, built.network.embedding)
         self.first = nn.Parameter(torch.cat([layer.input.weight, layer.recurrent], 1).detach().t().contiguous())

@@ -18,7 +18,7 @@ from autoshrink.errors import UserError, meant
 Fit = Literal["nearest", "at_most"]
 """Whether the cost may be on either side of its target, or is a limit."""
 
-_AROUND = 6
+_AROUND = 3
 """Steps of the grid that are looked at on either side of bisection's answer: where a projection gives way to an
 identity, a wider network can be a little cheaper."""
 

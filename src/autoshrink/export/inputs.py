@@ -80,6 +80,6 @@ def _sequences(trained: Trained, folder: Path) -> list[Inputs]:
         state_BN = model.initial_state(columns)
         if len(before_TB):
             with torch.no_grad():
-                state_BN = model.outputs(before_TB, state_BN)[-1].contiguous()
+                state_BN = model.run(before_TB, state_BN)[1].contiguous()
         found.append((tokens_TB.contiguous(), state_BN))
     return found

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from autoshrink.tasks.language.cell import RecurrentCell
 from autoshrink.tasks.language.network import LanguageModel
 from autoshrink.tasks.vision.network import CellNetwork
 
@@ -38,7 +39,8 @@ class Step(nn.Module):
 
     def __init__(self, model: LanguageModel) -> None:
         super().__init__()
-        self.layer = model.layer
+        assert isinstance(model.layer, RecurrentCell), "an export is of a found cell"
+        self.layer: RecurrentCell = model.layer
 
     def forward(self, x_BE: Tensor, state_BN: Tensor) -> Tensor:
         """Return the next state."""

@@ -92,6 +92,6 @@ def _after(model: LanguageModel, text_LB: Tensor) -> Tensor:
     """Return the probabilities (V,) of the word after the text."""
     state_BN = model.initial_state(1)
     for part_TB in torch.split(text_LB, 1000):
-        state_BN = model.outputs(part_TB, state_BN)[-1]
-    probabilities_V: Tensor = model.decoder(state_BN)[0].softmax(0)
+        outputs_TBN, state_BN = model.run(part_TB, state_BN)
+    probabilities_V: Tensor = model.decoder(outputs_TBN[-1])[0].softmax(0)
     return probabilities_V

@@ -10,6 +10,9 @@ from autoshrink.params.sections import TaskProxy, TaskProxyTraining, TaskTrainin
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 
+REFERENCE_LAYERS = ("lstm", "gru")
+"""Known recurrent layers that may take a cell's place, for comparison."""
+
 
 class LanguageNetwork(Section):
     """The network around a cell: embedding, recurrent layer, decoder."""

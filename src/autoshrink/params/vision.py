@@ -12,6 +12,9 @@ Positive = Annotated[float, Field(gt=0)]
 RAND_AUGMENT = r"^rand(-(m|n|p|t|mstd|mmax|inc)[0-9]+(\.[0-9]+)?)*$"
 """What timm reads as a RandAugment policy: the name and settings, each a letter or word and a number."""
 
+REFERENCE_BLOCKS = ("mobilenet_v1", "mobilenet_v2", "mobilenet_v2_x4", "resnet", "shufflenet_v2")
+"""Known architectures whose blocks may take a cell's place, for comparison; ``x4`` is MobileNetV2 of expansion 4."""
+
 
 class ImageNetwork(Section):
     """The network around a cell: stem, stages of stacked cells, optional head, classifier."""

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from autoshrink.cells.body import Body
 from autoshrink.cells.cell import Cell
 from autoshrink.params.base import Section, Task
 from autoshrink.params.objective import Costs
@@ -235,7 +236,7 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     # the final model
 
     @abstractmethod
-    def rehearse(self, cell: Cell, recipe: Training, data: Prepared, seed: int) -> None:
+    def rehearse(self, cell: Body, recipe: Training, data: Prepared, seed: int) -> None:
         """Build the full training and take its first step on a few examples, on the CPU; nothing is kept.
 
         Raises UserError where recipe and data do not fit together, and whatever else the training would raise.
@@ -244,7 +245,7 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     @abstractmethod
     def train(
         self,
-        cell: Cell,
+        cell: Body,
         recipe: Training,
         data: Prepared,
         folder: Path,
@@ -284,7 +285,7 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
 
     @abstractmethod
     def count(
-        self, cell: Cell | Sequence[Cell], network: Network, example: Mapping[str, int]
+        self, cell: Body | Sequence[Cell], network: Network, example: Mapping[str, int]
     ) -> tuple[Counts, dict[str, Counts]]:
         """Return what a cell's network costs for one example, in all and by part.
 
@@ -293,7 +294,7 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
 
     @abstractmethod
     def example_network(
-        self, cell: Cell | Sequence[Cell], network: Network, example: Mapping[str, int]
+        self, cell: Body | Sequence[Cell], network: Network, example: Mapping[str, int]
     ) -> "tuple[nn.Module, list[Tensor]]":
         """Return a cell's network without weights, on the ``meta`` device, and one example's input."""
 

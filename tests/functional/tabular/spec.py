@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from autoshrink.cells.body import Body
 from autoshrink.cells.cell import Cell
 from autoshrink.params.base import Task
 from autoshrink.params.objective import Costs
@@ -104,18 +105,19 @@ class TabularClassification(TaskSpec["PreparedTable", "ProxyRows", TabularProxy,
         """Return a minute and 2 GB: the tables are tiny."""
         return Workload(proxy_minutes=1, proxy_megabytes=2000, training_minutes=1)
 
-    def rehearse(self, cell: Cell, recipe: TabularTraining, data: "PreparedTable", seed: int) -> None:
+    def rehearse(self, cell: Body, recipe: TabularTraining, data: "PreparedTable", seed: int) -> None:
         """Build the network and take one forward pass."""
         import torch
 
         from . import network
 
+        assert isinstance(cell, Cell), "a network here has one cell"
         features, classes = data.manifest["features"], len(data.manifest["classes"])
         network.build(cell, recipe.network, features, classes, seed)(torch.zeros(1, features))
 
     def train(
         self,
-        cell: Cell,
+        cell: Body,
         recipe: TabularTraining,
         data: "PreparedTable",
         folder: Path,
@@ -126,6 +128,7 @@ class TabularClassification(TaskSpec["PreparedTable", "ProxyRows", TabularProxy,
         """Train the final model."""
         from . import training
 
+        assert isinstance(cell, Cell), "a network here has one cell"
         training.train(cell, recipe, data, folder, seed, progress)
 
     def test(self, folder: Path, data: "PreparedTable", compute: "Compute") -> Tested:
@@ -154,7 +157,7 @@ class TabularClassification(TaskSpec["PreparedTable", "ProxyRows", TabularProxy,
         return "{features} features, {classes} classes".format(**example)
 
     def count(
-        self, cell: Cell | Sequence[Cell], network: TabularNetwork, example: Mapping[str, int]
+        self, cell: Body | Sequence[Cell], network: TabularNetwork, example: Mapping[str, int]
     ) -> tuple[Counts, dict[str, Counts]]:
         """Return the costs of one row, by part."""
         from autoshrink.costs import counting
@@ -163,7 +166,7 @@ class TabularClassification(TaskSpec["PreparedTable", "ProxyRows", TabularProxy,
         return counting.measure(module, inputs), counting.measure_parts(module, inputs)
 
     def example_network(
-        self, cell: Cell | Sequence[Cell], network: TabularNetwork, example: Mapping[str, int]
+        self, cell: Body | Sequence[Cell], network: TabularNetwork, example: Mapping[str, int]
     ) -> "tuple[nn.Module, list[Tensor]]":
         """Return the network and one row."""
         import torch

@@ -39,7 +39,7 @@ class RecurrentCell(nn.Module):
                 raise UserError(f"the cell's operator {name!r} is none of a recurrent cell; accepted: {accepted}")
         self.plan = recurrent.Plan.of(cell)
         self.cell = cell
-        self.width = width
+        self.width = self.state_width = width
         self.input = nn.Linear(input_width, 2 * width, bias=False)
         self.recurrent = nn.Parameter(torch.empty(2 * width, width))
         self.edges = nn.ParameterDict(
@@ -69,6 +69,16 @@ class RecurrentCell(nn.Module):
         weights = [self.recurrent, *self.edges.values()]
         outputs_TNB = recurrent.run(self.plan, projected_TGB, state_BN.t().contiguous(), mask_NB, weights)
         return outputs_TNB.transpose(1, 2)
+
+    def run(self, x_TBX: Tensor, state_BN: Tensor, mask_BN: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the outputs (T, B, N) and the next state, as every recurrent layer does."""
+        outputs_TBN: Tensor = self(x_TBX, state_BN, mask_BN)
+        return outputs_TBN, outputs_TBN[-1]
+
+    def advance(self, x_BX: Tensor, state_BN: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the output and the next state, which are one, after one input, as every recurrent layer does."""
+        state_BN = self.step(x_BX, state_BN)
+        return state_BN, state_BN
 
     def step(self, x_BX: Tensor, state_BN: Tensor, mask_BN: Tensor | None = None) -> Tensor:
         """Return the next state after one input, in the plainest form: what exporters trace and tests compare with."""

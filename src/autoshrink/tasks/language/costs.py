@@ -1,33 +1,37 @@
 """What a language model costs per word.
 
-Shapes: B batch, N hidden width.
+Shapes: B batch, S width of the state.
 """
 
 import torch
 from torch import Tensor, nn
 
-from autoshrink.cells.cell import Cell
+from autoshrink.cells.body import Body
 from autoshrink.costs import counting
 from autoshrink.params.language import LanguageNetwork
 from autoshrink.tasks.language.network import LanguageModel, skeleton
 
 
-def measure(cell: Cell, network: LanguageNetwork, vocabulary: int) -> dict[str, int]:
+def measure(cell: Body, network: LanguageNetwork, vocabulary: int) -> dict[str, int]:
     """Return parameters (tied weights once) and multiply-accumulates of predicting one word, decoder included.
 
     Counted on the plain step, whose matrix products are exactly those of the equations. Keys as ``cost.measure`` has
     them.
     """
-    example = [torch.zeros(1, dtype=torch.long), torch.zeros(1, network.hidden)]
     # a skeleton, because moving a real model to the meta device would untie its weights
-    return counting.measure(Step(skeleton(cell, network, vocabulary)), example)
+    return counting.measure(*example(skeleton(cell, network, vocabulary)))
 
 
-def by_part(cell: Cell, network: LanguageNetwork, vocabulary: int) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+def example(model: LanguageModel) -> "tuple[Step, list[Tensor]]":
+    """Return a model's step, and a word with the state before it."""
+    return Step(model), [torch.zeros(1, dtype=torch.long), torch.zeros(1, model.layer.state_width)]
+
+
+def by_part(cell: Body, network: LanguageNetwork, vocabulary: int) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
     """Return what ``measure`` counts, in all and by the network's parts."""
     module = skeleton(cell, network, vocabulary)
     module.forward = module.step  # type: ignore[method-assign, assignment]  # one word, in plain operations
-    inputs = [torch.zeros(1, dtype=torch.long), torch.zeros(1, network.hidden)]
+    inputs = example(module)[1]
     total, parts = counting.measure(module, inputs), counting.measure_parts(module, inputs)
     for key in ("macs", "macs_with_batch_norm"):
         # one step of the layer is no call of a module, so the counter has it only in the sum
@@ -46,6 +50,6 @@ class Step(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, tokens_B: Tensor, state_BN: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, tokens_B: Tensor, state_BS: Tensor) -> tuple[Tensor, Tensor]:
         """Return the next word's logits and the next state."""
-        return self.model.step(tokens_B, state_BN)
+        return self.model.step(tokens_B, state_BS)

@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from autoshrink.cells.cell import Cell, CellError
+from autoshrink.cells import body
+from autoshrink.cells.body import Body
+from autoshrink.cells.cell import CellError
 from autoshrink.errors import ArtifactError
 from autoshrink.files import models
 from autoshrink.params.base import Task
@@ -19,7 +21,7 @@ from autoshrink.tasks.language.network import LanguageModel
 class ModelDescription:
     """What ``model.json`` says: the architecture and the words it knows."""
 
-    cell: Cell
+    cell: Body
     network: LanguageNetwork
     words: tuple[str, ...]
     """A token is an index into them."""
@@ -48,7 +50,7 @@ def read_description(folder: Path) -> ModelDescription:
 
 
 def load_model(folder: Path) -> LanguageModel:
-    """Return the trained model in evaluation mode, on the CPU; it takes tokens (T, B) and a state (B, N).
+    """Return the trained model in evaluation mode, on the CPU; it takes tokens (T, B) and a state (B, S).
 
     Raises ArtifactError where a file is missing, altered, or the weights are not the ones described.
     """
@@ -56,7 +58,8 @@ def load_model(folder: Path) -> LanguageModel:
     description = _description(folder, content)
     weights = models.weights(folder, content)
     module = network.skeleton(description.cell, description.network, len(description.words))
-    module.to_empty(device="cpu")
+    if module.decoder.bias.is_meta:
+        module.to_empty(device="cpu")
     module.tie()
     try:
         network.load_parameters(module, weights)
@@ -68,7 +71,7 @@ def load_model(folder: Path) -> LanguageModel:
 def _description(folder: Path, content: dict[str, Any]) -> ModelDescription:
     try:
         return ModelDescription(
-            Cell.from_json(content["cell"]),
+            body.from_json(content["cell"]),
             LanguageNetwork.model_validate(content["network"]),
             tuple(content["words"]),
             content["origin"],

@@ -1,6 +1,6 @@
 """From a cell to a language model: embedding, one recurrent layer, decoder (paper, section 4.2).
 
-Shapes: T time steps, B batch, E embedding width, N hidden width, V vocabulary.
+Shapes: T time steps, B batch, E embedding width, N hidden width, S width of the state (N for a cell), V vocabulary.
 """
 
 import math
@@ -10,27 +10,26 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from autoshrink.cells.cell import Cell
+from autoshrink.cells.body import Body, KnownBlock
 from autoshrink.errors import DataError
 from autoshrink.files import artifacts
 from autoshrink.params.language import LanguageNetwork
 from autoshrink.runtime import seeds
-from autoshrink.tasks.language import dropout
-from autoshrink.tasks.language.cell import RecurrentCell
+from autoshrink.tasks.language import dropout, layers
 
 
 class LanguageModel(nn.Module):
-    """A word-level language model around one recurrent cell; the decoder has a bias, the cell none.
+    """A word-level language model around one recurrent cell or layer; the decoder has a bias, a cell none.
 
     With ``network.tied`` the decoder's weights are the embedding's.
     """
 
-    def __init__(self, cell: Cell, network: LanguageNetwork, vocabulary: int) -> None:
+    def __init__(self, cell: Body, network: LanguageNetwork, vocabulary: int) -> None:
         super().__init__()
         self.network = network
         self.vocabulary = vocabulary
         self.embedding = nn.Embedding(vocabulary, network.embedding)
-        self.layer = RecurrentCell(cell, network.embedding, network.hidden)
+        self.layer = layers.make(cell, network.embedding, network.hidden)
         self.decoder = nn.Linear(network.hidden, vocabulary)
         self.tie()
 
@@ -40,11 +39,11 @@ class LanguageModel(nn.Module):
             self.decoder.weight = self.embedding.weight
 
     def initial_state(self, batch: int) -> Tensor:
-        """Return the state (B, N) before the first word: zeros."""
-        return self.decoder.bias.new_zeros(batch, self.network.hidden)
+        """Return the state (B, S) before the first word: zeros."""
+        return self.decoder.bias.new_zeros(batch, self.layer.state_width)
 
-    def outputs(self, tokens_TB: Tensor, state_BN: Tensor, masks: dropout.Masks = dropout.NONE) -> Tensor:
-        """Return the recurrent layer's outputs (T, B, N), before dropout; the last one is the next state."""
+    def run(self, tokens_TB: Tensor, state_BS: Tensor, masks: dropout.Masks = dropout.NONE) -> tuple[Tensor, Tensor]:
+        """Return the recurrent layer's outputs (T, B, N), before dropout, and the next state (B, S)."""
         weight_VE = self.embedding.weight
         if masks.words_V1 is not None:
             weight_VE = weight_VE * masks.words_V1
@@ -52,41 +51,53 @@ class LanguageModel(nn.Module):
         for mask_BE in (masks.embedding_BE, masks.input_BE):
             if mask_BE is not None:
                 x_TBE = x_TBE * mask_BE
-        outputs_TBN: Tensor = self.layer(x_TBE, state_BN, masks.hidden_BN)
-        return outputs_TBN
+        return self.layer.run(x_TBE, state_BS, masks.hidden_BN)
 
-    def forward(self, tokens_TB: Tensor, state_BN: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits (T, B, V) of each next word, and the state (B, N) after the last."""
-        outputs_TBN = self.outputs(tokens_TB, state_BN)
-        return self.decoder(outputs_TBN), outputs_TBN[-1]
+    def forward(self, tokens_TB: Tensor, state_BS: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits (T, B, V) of each next word, and the state (B, S) after the last."""
+        outputs_TBN, state_BS = self.run(tokens_TB, state_BS)
+        return self.decoder(outputs_TBN), state_BS
 
-    def step(self, tokens_B: Tensor, state_BN: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits (B, V) of the next word and the next state (B, N) after one word, in plain operations."""
-        state_BN = self.layer.step(self.embedding(tokens_B), state_BN)
-        return self.decoder(state_BN), state_BN
+    def step(self, tokens_B: Tensor, state_BS: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits (B, V) of the next word and the next state (B, S) after one word, in plain operations."""
+        output_BN, state_BS = self.layer.advance(self.embedding(tokens_B), state_BS)
+        return self.decoder(output_BN), state_BS
 
 
-def skeleton(cell: Cell, network: LanguageNetwork, vocabulary: int) -> LanguageModel:
+def skeleton(cell: Body, network: LanguageNetwork, vocabulary: int) -> LanguageModel:
     """Return the model on the ``meta`` device: all shapes, no weights. Enough to count, or to load weights into.
 
-    Raises UserError where the cell carries an operator that is no activation.
+    A user's own layer, which may know no such device, is made on the CPU. Raises UserError where the cell carries an
+    operator that is no activation, or no language model has such a layer.
     """
+    if _is_foreign(cell):
+        with torch.random.fork_rng(devices=[]):
+            return LanguageModel(cell, network, vocabulary)
     with torch.device("meta"):
         return LanguageModel(cell, network, vocabulary)
 
 
-def build(cell: Cell, network: LanguageNetwork, words: Sequence[str], seed: int) -> LanguageModel:
+def build(cell: Body, network: LanguageNetwork, words: Sequence[str], seed: int) -> LanguageModel:
     """Return the model for these words, initialised, on the CPU.
 
-    Each parameter is drawn uniformly under its own name from ``seed``; the decoder's bias is zero. Raises DataError
+    Each parameter is drawn uniformly under its own name from ``seed``; the decoder's bias is zero. torch's layers start
+    as they do by themselves, in plus or minus 1 / sqrt(N), and a user's own as its function makes it. Raises DataError
     where the network's embedding file is missing or of another width.
     """
-    module = skeleton(cell, network, len(words))
-    module.to_empty(device="cpu")
-    module.tie()  # to_empty gives every name memory of its own
+    if _is_foreign(cell):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seeds.derive(seed, "init/layer"))
+            module = LanguageModel(cell, network, len(words))
+    else:
+        module = skeleton(cell, network, len(words))
+        module.to_empty(device="cpu")
+        module.tie()  # to_empty gives every name memory of its own
+    layer_bound = network.hidden**-0.5 if isinstance(cell, KnownBlock) else network.initial_range
     for name, parameter in module.named_parameters():
+        if name.startswith("layer.") and _is_foreign(cell):
+            continue
         generator = seeds.torch_generator(seed, f"init/{name}")
-        bound = network.initial_range if name.startswith("layer.") else network.embedding_range
+        bound = layer_bound if name.startswith("layer.") else network.embedding_range
         with torch.no_grad():
             if name == "decoder.bias":
                 parameter.zero_()
@@ -98,6 +109,10 @@ def build(cell: Cell, network: LanguageNetwork, words: Sequence[str], seed: int)
             for index, vector in vectors.items():
                 module.embedding.weight[index] = torch.tensor(vector)
     return module
+
+
+def _is_foreign(cell: Body) -> bool:
+    return isinstance(cell, KnownBlock) and cell.is_entry_point
 
 
 def parameters(module: LanguageModel) -> dict[str, Tensor]:

@@ -79,7 +79,7 @@ def loss(
     ``words_SB`` are a sequence's rows of the text and the one before them. AR penalises the mean square of the
     dropped-out output, TAR that of the raw output's change over time.
     """
-    outputs_TBN = model.outputs(words_SB[:-1], state_BN, masks)
+    outputs_TBN, after_BN = model.run(words_SB[:-1], state_BN, masks)
     dropped_TBN = outputs_TBN if masks.output_BN is None else outputs_TBN * masks.output_BN
     objective = decoding.cross_entropy(
         dropped_TBN.flatten(0, 1), model.decoder.weight, model.decoder.bias, words_SB[1:].flatten()
@@ -90,7 +90,7 @@ def loss(
     if temporal_activation_regularisation and len(outputs_TBN) > 1:
         change_TBN = outputs_TBN[1:] - outputs_TBN[:-1]
         objective = objective + temporal_activation_regularisation * change_TBN.square().mean()
-    return Loss(objective, cross_entropy, outputs_TBN[-1].detach())
+    return Loss(objective, cross_entropy, after_BN.detach())
 
 
 @torch.no_grad()

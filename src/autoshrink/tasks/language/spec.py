@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from autoshrink.cells.body import Body, KnownBlock
 from autoshrink.cells.cell import Cell
 from autoshrink.params import data as datasets
 from autoshrink.params.base import Task
@@ -103,12 +104,9 @@ class LanguageModelling(
 
     def proxy_network(self, cell: Cell, proxy: LanguageProxy, data: "ProxyData") -> "tuple[nn.Module, list[Tensor]]":
         """Return one step of the proxy network, and a word with the state before it."""
-        import torch
-
         from autoshrink.tasks.language import costs, network
 
-        model = network.build(cell, proxy.network, data.words, seed=0)
-        return costs.Step(model), [torch.zeros(1, dtype=torch.long), torch.zeros(1, proxy.network.hidden)]
+        return costs.example(network.build(cell, proxy.network, data.words, seed=0))
 
     def count_proxy(self, cell: Cell, proxy: LanguageProxy, data: "ProxyData") -> Counts:
         """Return the costs of one word."""
@@ -151,7 +149,7 @@ class LanguageModelling(
             recipe.epochs * 50_000 * (recipe.network.hidden / 100) / _LINES_PER_MINUTE,
         )
 
-    def rehearse(self, cell: Cell, recipe: LanguageTraining, data: "PreparedText", seed: int) -> None:
+    def rehearse(self, cell: Body, recipe: LanguageTraining, data: "PreparedText", seed: int) -> None:
         """Take one step on the first sequence."""
         from autoshrink.tasks.language import training
 
@@ -159,7 +157,7 @@ class LanguageModelling(
 
     def train(
         self,
-        cell: Cell,
+        cell: Body,
         recipe: LanguageTraining,
         data: "PreparedText",
         folder: Path,
@@ -197,26 +195,23 @@ class LanguageModelling(
         return "{vocabulary:,} words".format(**example)
 
     def count(
-        self, cell: Cell | Sequence[Cell], network: LanguageNetwork, example: Mapping[str, int]
+        self, cell: Body | Sequence[Cell], network: LanguageNetwork, example: Mapping[str, int]
     ) -> tuple[Counts, dict[str, Counts]]:
         """Return the costs of one word, by part of the network."""
         from autoshrink.tasks.language import costs
 
-        assert isinstance(cell, Cell), "a recurrent network has one cell"
+        assert isinstance(cell, Cell | KnownBlock), "a recurrent network has one cell"
         return costs.by_part(cell, network, example["vocabulary"])
 
     def example_network(
-        self, cell: Cell | Sequence[Cell], network: LanguageNetwork, example: Mapping[str, int]
+        self, cell: Body | Sequence[Cell], network: LanguageNetwork, example: Mapping[str, int]
     ) -> "tuple[nn.Module, list[Tensor]]":
         """Return the model of one word's step, a word and the state before it."""
-        import torch
-
         from autoshrink.tasks.language import costs
         from autoshrink.tasks.language.network import skeleton
 
-        assert isinstance(cell, Cell), "a recurrent network has one cell"
-        model = skeleton(cell, network, example["vocabulary"])
-        return costs.Step(model), [torch.zeros(1, dtype=torch.long), torch.zeros(1, network.hidden)]
+        assert isinstance(cell, Cell | KnownBlock), "a recurrent network has one cell"
+        return costs.example(skeleton(cell, network, example["vocabulary"]))
 
 
 SPEC = LanguageModelling(

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autoshrink.cells.cell import Cell
+from autoshrink.cells.body import Body
 from autoshrink.params.base import Task
 from autoshrink.params.language import LanguageTraining
 from autoshrink.params.root import Compute
@@ -30,7 +30,7 @@ from autoshrink.training.rehearsal import take_step
 
 
 def train(
-    cell: Cell,
+    cell: Body,
     recipe: LanguageTraining,
     data: PreparedText,
     folder: Path,
@@ -59,7 +59,7 @@ def train(
         Loop(learner, Task.RNN, folder, device, share, progress).run()
 
 
-def rehearse(cell: Cell, recipe: LanguageTraining, data: PreparedText, seed: int) -> None:
+def rehearse(cell: Body, recipe: LanguageTraining, data: PreparedText, seed: int) -> None:
     """Take the training's first step, on the CPU. Raises as ``train`` does."""
     learner = LanguageLearner(cell, recipe, data, seed, torch.device("cpu"), Share())
     take_step(learner, next(learner.batches(0, 0)))
@@ -96,7 +96,7 @@ class LanguageLearner(Learner[Words]):
 
     def __init__(
         self,
-        cell: Cell,
+        cell: Body,
         recipe: LanguageTraining,
         data: PreparedText,
         seed: int,

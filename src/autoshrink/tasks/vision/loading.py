@@ -5,20 +5,23 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from torch import nn
 
-from autoshrink.cells.cell import Cell, CellError
+from autoshrink.cells import body
+from autoshrink.cells.body import Body
+from autoshrink.cells.cell import CellError
 from autoshrink.errors import ArtifactError
 from autoshrink.files import models
 from autoshrink.params.base import Task
 from autoshrink.params.vision import ImageNetwork
-from autoshrink.tasks.vision.network import CellNetwork, skeleton
+from autoshrink.tasks.vision.network import outline
 
 
 @dataclass(frozen=True)
 class ModelDescription:
     """What ``model.json`` says: the architecture and how images are brought to it."""
 
-    cell: Cell
+    cell: Body
     network: ImageNetwork
     channels: int
     classes: tuple[str, ...]
@@ -34,7 +37,7 @@ class ModelDescription:
     """What it was trained on and how: data set and its digest, seed, recipe."""
 
 
-def save_model(folder: Path, module: CellNetwork, description: ModelDescription) -> None:
+def save_model(folder: Path, module: nn.Module, description: ModelDescription) -> None:
     """Write the weights, then the description that vouches for them by digest."""
     models.save(
         folder,
@@ -59,7 +62,7 @@ def read_description(folder: Path) -> ModelDescription:
     return _description(folder, models.read(folder, Task.CNN))
 
 
-def load_model(folder: Path) -> CellNetwork:
+def load_model(folder: Path) -> nn.Module:
     """Return the trained network in evaluation mode, on the CPU; it takes normalised images (B, C, H, W).
 
     Raises ArtifactError where a file is missing, altered, or the weights are not the ones described.
@@ -67,7 +70,7 @@ def load_model(folder: Path) -> CellNetwork:
     content = models.read(folder, Task.CNN)
     description = _description(folder, content)
     weights = models.weights(folder, content)
-    module = skeleton(description.cell, description.network, description.channels, len(description.classes))
+    module = outline(description.cell, description.network, description.channels, len(description.classes))
     try:
         module.load_state_dict(weights, assign=True)
     except RuntimeError as error:
@@ -80,7 +83,7 @@ def load_model(folder: Path) -> CellNetwork:
 def _description(folder: Path, content: dict[str, Any]) -> ModelDescription:
     try:
         return ModelDescription(
-            Cell.from_json(content["cell"]),
+            body.from_json(content["cell"]),
             ImageNetwork.model_validate(content["network"]),
             content["channels"],
             tuple(content["classes"]),

@@ -12,11 +12,14 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
+from autoshrink.cells.body import Body, KnownBlock
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import UserError
 from autoshrink.params.search import ImageOperator
 from autoshrink.params.vision import ImageNetwork
 from autoshrink.runtime import seeds
+from autoshrink.tasks import entry_points
+from autoshrink.tasks.vision import blocks
 from autoshrink.tasks.vision.operators import ConvNorm, SeparableConv, activation, operator
 
 # the deviation of a standard normal that is cut off at two deviations
@@ -99,13 +102,13 @@ class CellModule(nn.Module):
 class CellNetwork(nn.Module):
     """The classifier built around a cell. Input (B, C, H, W), normalised; output logits (B, N).
 
-    ``cell`` is the cell of all stages, or one cell per stage.
+    ``cell`` is the cell of all stages, or one cell per stage; or a known architecture's block in the cells' place.
     With ``background_class`` the first of the N outputs is the background, and class c is output c + 1.
     """
 
-    def __init__(self, cell: Cell | Sequence[Cell], network: ImageNetwork, channels: int, classes: int) -> None:
+    def __init__(self, cell: Body | Sequence[Cell], network: ImageNetwork, channels: int, classes: int) -> None:
         super().__init__()
-        of_stage = [cell] * len(network.stage_cells) if isinstance(cell, Cell) else list(cell)
+        of_stage: list[Body] = [cell] * len(network.stage_cells) if isinstance(cell, Cell | KnownBlock) else list(cell)
         if len(of_stage) != len(network.stage_cells):
             raise UserError(
                 f"{len(of_stage)} cells for {len(network.stage_cells)} stages; accepted: one per stage, or one"
@@ -138,6 +141,11 @@ class CellNetwork(nn.Module):
             stage = nn.Sequential()
             for index in range(cells):
                 one = of_stage[self.stages]
+                if isinstance(one, KnownBlock):
+                    filters = make_divisible(filters, blocks.divisor(one))
+                    stage.append(blocks.block(one, features, filters, pool if index == 0 else 1, network))
+                    features = uniform = filters
+                    continue
                 names = {node: f"stage{self.stages}.{index}.{node}" for node in one.nodes[1:]}
                 own = {node: widths.pop(name) for node, name in names.items() if name in widths}
                 entry = pool if index == 0 else 1
@@ -149,7 +157,7 @@ class CellNetwork(nn.Module):
         if widths:
             raise UserError(
                 f"network.node_widths: the network has no node {min(widths)!r}; accepted: stageS.C.N, for node N of "
-                f"cell C of stage S, in {self.stages} stages of cells of {len(of_stage[0].nodes) - 1} nodes"
+                f"cell C of stage S, in {self.stages} stages"
             )
         self.head: nn.Module = nn.Identity()
         if network.head_filters:
@@ -168,20 +176,49 @@ class CellNetwork(nn.Module):
         return logits_BN
 
 
-def skeleton(cell: Cell | Sequence[Cell], network: ImageNetwork, channels: int, classes: int) -> CellNetwork:
+def outline(cell: Body | Sequence[Cell], network: ImageNetwork, channels: int, classes: int) -> nn.Module:
+    """Return the network of any body without trained weights, to count or to load weights into.
+
+    It is a ``skeleton``; or the network that a user's own function makes for the width ``network.channel_scale``, on
+    the CPU, for such a function may know no other device. Raises UserError.
+    """
+    if not (isinstance(cell, KnownBlock) and cell.is_entry_point):
+        return skeleton(cell, network, channels, classes)
+    with torch.random.fork_rng(devices=[]):
+        return entry_points.module(cell.name, network.channel_scale, **_sizes(network, channels, classes))
+
+
+def skeleton(cell: Body | Sequence[Cell], network: ImageNetwork, channels: int, classes: int) -> CellNetwork:
     """Return the network on the ``meta`` device: all shapes, no weights. Enough to count, or to load weights into.
 
     Raises UserError where the cell carries an operator that no image network has.
     """
     accepted = get_args(ImageOperator)
-    for name in (name for one in ([cell] if isinstance(cell, Cell) else cell) for name in one.operators[1:]):
+    of_stage = [cell] if isinstance(cell, Cell) else [] if isinstance(cell, KnownBlock) else cell
+    for name in (name for one in of_stage for name in one.operators[1:]):
         if name not in accepted:
             raise UserError(f"the cell's operator {name!r} is none of an image cell; accepted: {', '.join(accepted)}")
     with torch.device("meta"):
         return CellNetwork(cell, network, channels, classes)
 
 
-def build(cell: Cell | Sequence[Cell], network: ImageNetwork, channels: int, classes: int, seed: int) -> CellNetwork:
+def initialised(
+    cell: Body | Sequence[Cell], network: ImageNetwork, channels: int, classes: int, seed: int
+) -> nn.Module:
+    """Return the network of any body, initialised, on the CPU: as ``build`` does, or as a user's own function does."""
+    if not (isinstance(cell, KnownBlock) and cell.is_entry_point):
+        return build(cell, network, channels, classes, seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeds.derive(seed, "init"))
+        return entry_points.module(cell.name, network.channel_scale, **_sizes(network, channels, classes))
+
+
+def _sizes(network: ImageNetwork, channels: int, classes: int) -> dict[str, int]:
+    """Return what a user's own function is told beside the width."""
+    return {"channels": channels, "classes": classes + network.background_class}
+
+
+def build(cell: Body | Sequence[Cell], network: ImageNetwork, channels: int, classes: int, seed: int) -> CellNetwork:
     """Return the network for images of ``channels`` channels and ``classes`` classes, initialised, on the CPU.
 
     Each weight tensor is drawn under its own name from ``seed``, as ``network.initialisation`` says; batch norm starts

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from autoshrink.cells.body import Body
 from autoshrink.cells.cell import Cell
 from autoshrink.params import data as datasets
 from autoshrink.params.base import Task
@@ -187,7 +188,7 @@ class ImageClassification(
             recipe.epochs * everything * sum(recipe.network.stage_cells) / 3 / _IMAGES_PER_MINUTE,
         )
 
-    def rehearse(self, cell: Cell, recipe: ImageTraining, data: "PreparedImages", seed: int) -> None:
+    def rehearse(self, cell: Body, recipe: ImageTraining, data: "PreparedImages", seed: int) -> None:
         """Take one step on four images."""
         from autoshrink.tasks.vision import training
 
@@ -195,7 +196,7 @@ class ImageClassification(
 
     def train(
         self,
-        cell: Cell,
+        cell: Body,
         recipe: ImageTraining,
         data: "PreparedImages",
         folder: Path,
@@ -242,7 +243,7 @@ class ImageClassification(
         return "{classes:,} classes, {height} x {width} pixels in {channels} colours".format(**example)
 
     def count(
-        self, cell: Cell | Sequence[Cell], network: ImageNetwork, example: Mapping[str, int]
+        self, cell: Body | Sequence[Cell], network: ImageNetwork, example: Mapping[str, int]
     ) -> tuple[Counts, dict[str, Counts]]:
         """Return the costs of one image, by stage."""
         from autoshrink.costs import counting
@@ -251,14 +252,14 @@ class ImageClassification(
         return counting.measure(module, inputs), counting.measure_parts(module, inputs)
 
     def example_network(
-        self, cell: Cell | Sequence[Cell], network: ImageNetwork, example: Mapping[str, int]
+        self, cell: Body | Sequence[Cell], network: ImageNetwork, example: Mapping[str, int]
     ) -> "tuple[nn.Module, list[Tensor]]":
         """Return the classifier and one image."""
         import torch
 
         from autoshrink.tasks.vision import network as networks
 
-        module = networks.skeleton(cell, network, example["channels"], example["classes"])
+        module = networks.outline(cell, network, example["channels"], example["classes"])
         return module, [torch.zeros(1, example["channels"], example["height"], example["width"])]
 
 

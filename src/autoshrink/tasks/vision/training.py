@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autoshrink.cells.body import Body
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import DataError, ParameterError
 from autoshrink.params.base import Task
@@ -36,7 +37,7 @@ REHEARSED = 4
 
 
 def train(
-    cell: Cell,
+    cell: Body,
     recipe: ImageTraining,
     data: PreparedImages,
     folder: Path,
@@ -65,7 +66,7 @@ def train(
         Loop(learner, Task.CNN, folder, device, share, progress).run()
 
 
-def rehearse(cell: Cell, recipe: ImageTraining, data: PreparedImages, seed: int) -> None:
+def rehearse(cell: Body, recipe: ImageTraining, data: PreparedImages, seed: int) -> None:
     """Take the training's first step on ``REHEARSED`` images, on the CPU. Raises as ``train`` does."""
     learner = ImageLearner(
         cell, recipe.model_copy(update={"loader_workers": 0}), data, seed, torch.device("cpu"), Share()
@@ -83,7 +84,7 @@ class ImageLearner(Learner[Batch]):
 
     def __init__(
         self,
-        cell: Cell,
+        cell: Body,
         recipe: ImageTraining,
         data: PreparedImages,
         seed: int,
@@ -108,7 +109,7 @@ class ImageLearner(Learner[Batch]):
         self._synchronises = (recipe.sync_batch_norm or share.parts is not None) and several
         self._size = splits.image_size(data, recipe)
         self._network, self._grown = self._first_network(), 0
-        self._equip(network.build(cell, self._network, data.channels, len(data.classes), seed))
+        self._equip(network.initialised(cell, self._network, data.channels, len(data.classes), seed))
         self._label_offset = int(recipe.network.background_class)
         self._mixing = recipes.mixing(recipe, len(data.classes) + self._label_offset)
         self._loss = self._make_loss(data, seed, device)
@@ -147,6 +148,8 @@ class ImageLearner(Learner[Batch]):
         recipe, how, share = self._recipe, self._recipe.growth, self._share
         if how is None:
             return recipe.network
+        if not isinstance(self._cell, Cell):
+            raise ParameterError("training.cnn.growth: grows the nodes of a cell, and this network has none")
         if share.world > 1:
             raise ParameterError(f"training.cnn.growth: needs one process, found {share.world}; accepted here: null")
         thin = growth.thinned(self._cell, recipe.network, self._data.channels, len(self._data.classes), how)
@@ -164,11 +167,11 @@ class ImageLearner(Learner[Batch]):
         return thin
 
     def _cost(self, network: ImageNetwork) -> int:
-        assert self._recipe.growth is not None
+        assert self._recipe.growth is not None and isinstance(self._cell, Cell)
         channels, classes = self._data.channels, len(self._data.classes)
         return growth.cost_of(self._cell, network, channels, classes, self._size, self._recipe.growth)
 
-    def _equip(self, module: network.CellNetwork) -> None:
+    def _equip(self, module: nn.Module) -> None:
         """Take up ``module``, and make its optimizer, schedule and average."""
         if self._synchronises:
             synchronise(module, self._device)
@@ -182,6 +185,7 @@ class ImageLearner(Learner[Batch]):
         how = self._recipe.growth
         if how is None or self._grown == how.rounds or epoch != (self._grown + 1) * how.epochs:
             return None
+        assert isinstance(self._cell, Cell), "no other body grows"
         self._grown += 1
         seed = seeds.derive(self.seed, f"growth/{self._grown}")
         state = {name: value.detach() for name, value in self.module.state_dict().items()}
@@ -242,10 +246,10 @@ class ImageLearner(Learner[Batch]):
         return lambda logits_BN, targets: weighted(logits_BN, targets).mean()
 
     @property
-    def evaluated(self) -> network.CellNetwork:
+    def evaluated(self) -> nn.Module:
         """The network that is evaluated and kept: the averaged weights where there are any."""
         kept = self._average.module if self._average else self.module
-        assert isinstance(kept, network.CellNetwork)
+        assert isinstance(kept, nn.Module)
         return kept
 
     @property

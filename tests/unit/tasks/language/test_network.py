@@ -92,7 +92,7 @@ def test_each_mask_is_applied_where_it_belongs() -> None:
     tokens_TB, state_BN = torch.tensor([[1, 2], [3, 1]]), torch.full((2, 6), 0.3)
     names = Dropouts(words=0.5, embedding=0.4, input=0.3, hidden=0.2, output=0.1)
     masks = dropout.draw(names, SMALL, len(WORDS), 2, 1, "here", torch.device("cpu"))
-    found_TBN = model.outputs(tokens_TB, state_BN, masks)
+    found_TBN = model.run(tokens_TB, state_BN, masks)[0]
     assert masks.words_V1 is not None and masks.embedding_BE is not None and masks.input_BE is not None
     x_TBE = (model.embedding.weight * masks.words_V1)[tokens_TB] * masks.embedding_BE * masks.input_BE
     first_BN = model.layer.step(x_TBE[0], state_BN, masks.hidden_BN)

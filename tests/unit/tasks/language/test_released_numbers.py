@@ -55,7 +55,7 @@ def test_forward_and_gradients_are_the_released_codes(model: LanguageModel) -> N
     start = model.initial_state(BATCH)
     part = sequences.loss(model, TEXT_LB[:21], start, activation_regularisation=0.5)
     # the recorded loss has TAR's weight 0.25 beside it
-    outputs = model.outputs(TEXT_LB[:20], start)
+    outputs = model.run(TEXT_LB[:20], start)[0]
     loss = part.objective + 0.25 * (outputs[1:] - outputs[:-1]).square().mean()
     loss.backward()  # type: ignore[no-untyped-call]
     found = {"loss": loss.item(), "last_state_sum": part.state_BN.sum().item()}

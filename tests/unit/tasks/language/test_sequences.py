@@ -99,7 +99,7 @@ def test_regularisation_is_meritys() -> None:
     plain = sequences.loss(net, text_LB[2:9], state_BN, masks)
     both = sequences.loss(net, text_LB[2:9], state_BN, masks, 2.0, 1.0)
     assert masks.output_BN is not None
-    raw_TBN = net.outputs(text_LB[2:8], state_BN).detach().numpy()
+    raw_TBN = net.run(text_LB[2:8], state_BN)[0].detach().numpy()
     dropped_TBN = raw_TBN * masks.output_BN.numpy()
     extra = 2.0 * (dropped_TBN**2).mean() + 1.0 * (np.diff(raw_TBN, axis=0) ** 2).mean()
     assert float((both.objective - plain.objective).detach()) == pytest.approx(extra, rel=1e-5)

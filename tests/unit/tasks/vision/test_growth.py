@@ -165,6 +165,7 @@ def test_a_grown_model_is_known_by_its_widths(grown: Path, arrays: PreparedImage
     description = loading.read_description(grown)
     assert description.network.node_widths == history["growths"][-1]["widths"]
     module = loading.load_model(grown)
+    assert isinstance(module, network.CellNetwork)
     assert growth.widths(module) == description.network.node_widths
     recipe = ImageTraining.model_validate(RECIPE)
     budget = growth.cost_of(LEAVES, recipe.network, 3, 3, (12, 12), GROWTH)
