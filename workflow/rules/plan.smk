@@ -1,7 +1,7 @@
-"""A plan of training the best image cell's network on other accelerators; made only where plan.devices names them.
+"""A plan of training the best cell's network on other accelerators; made only where plan.devices names them.
 
-in:   RESULTS/cnn/{search}/best.json, DATA/{dataset}-{address}/manifest.json, the device file
-out:  RESULTS/cnn/{search}/plan.json
+in:   RESULTS/{task}/{search}/best.json, DATA/{dataset}-{address}/manifest.json, the device file
+out:  RESULTS/{task}/{search}/plan.json
 """
 
 

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from autoshrink.params import Parameters
+    from autoshrink.planner.layers import Network
     from autoshrink.planner.outcome import Plan
+    from autoshrink.planner.readers.profiling import Seconds
 
 PROFILED_BATCH = 8
 NUMERALS = ("I", "II", "III")
@@ -26,8 +30,15 @@ NUMERALS = ("I", "II", "III")
 @click.argument("network")
 @options.parameters
 @click.option("--devices", required=True, metavar="FILE|NAME", help="A device file, or tpu-boards.")
-@click.option("--batch", type=click.IntRange(min=1), default=512, show_default=True, help="Examples of one step.")
+@click.option(
+    "--batch", type=click.IntRange(min=1), default=512, show_default=True, help="Images or sequences of one step."
+)
 @click.option("--image-size", type=click.IntRange(8, 4096), default=224, show_default=True, help="Of torchvision's.")
+@click.option(
+    "--time-steps",
+    type=click.IntRange(1, 4096),
+    help="Of an RNN cell's sequences; left out: the recipe's bptt.length.",
+)
 @click.option("--preset", type=click.Choice(["paper"]), help="paper: the network that the cell was released with.")
 @click.option(
     "--method",
@@ -54,6 +65,7 @@ def plan(
     devices: str,
     batch: int,
     image_size: int,
+    time_steps: int | None,
     preset: str | None,
     method: str,
     shares: str,
@@ -65,40 +77,30 @@ def plan(
     """Plan which dimension of each layer's tensors is divided between accelerators, and in what shares.
 
     NETWORK is a cell (a file of a run, or a released cell's name), a classifier of torchvision's by name, or an ONNX
-    file. The plan of AccPar stands beside those of data parallelism, one weird trick and HyPar. Nothing is trained.
+    file. An RNN cell's network is unrolled over the time steps of a sequence. The plan of AccPar stands beside those of
+    data parallelism, one weird trick and HyPar. Nothing is trained: of what is planned the final training executes type
+    I, by training.cnn.shares and training.rnn.shares; types II and III are for other programs, as DTensor placements.
 
     \b
     Examples:
       autoshrink plan vgg16 --devices tpu-boards
       autoshrink plan shrinkcnn-a --preset paper --devices tpu-boards --out plan.json
+      autoshrink plan shrinkrnn --preset paper --devices tpu-boards
     """
     from autoshrink.planner import device_file, outcome
     from autoshrink.planner.planning import Method, Settings
-    from autoshrink.planner.readers import onnx_files
 
     array = device_file.read(devices)
-    module: nn.Module | None = None
-    parameters: Parameters | None = None
-    shape: tuple[int, ...] = (3, image_size, image_size)
-    if network.endswith(".onnx"):
-        if not Path(network).is_file():
-            raise UserError(f"{network}: there is no such file")
-        found = onnx_files.read(Path(network), batch)
-    else:
-        from autoshrink.planner.readers import modules
-
-        module, shape, parameters = _module(network, files, settings, preset, shape)
-        found = modules.read(network, module, shape, batch)
+    given = _read(network, files, settings, preset, batch, image_size, time_steps)
     slowness = None
     if calibrate is not None:
         from autoshrink.planner.readers import profiling
 
         speeds = {leaf.name: leaf.speed for leaf in array.root.leaves()}
-        if module is None or calibrate not in speeds:
+        if given.measure is None or calibrate not in speeds:
             known = ", ".join(sorted(speeds))
             raise UserError(f"--calibrate {calibrate}: no ONNX file, and one of: {known}")
-        seconds = profiling.measure(module, found, shape, PROFILED_BATCH)
-        slowness = profiling.slowness(found, seconds, PROFILED_BATCH, speeds[calibrate])
+        slowness = profiling.slowness(given.network, given.measure(), PROFILED_BATCH, speeds[calibrate])
     chosen = Settings(
         Method(method),
         "equal" if shares == "equal" else "balanced",
@@ -106,13 +108,12 @@ def plan(
         slowness=slowness,
     )
     if out is None:
-        made = outcome.make(found, array, chosen, calibrate)
+        made = outcome.make(given.network, array, chosen, calibrate)
     else:
         about = {"network": network, "devices": devices, "batch": batch, "method": method, "shares": shares}
         inputs = [path for path in (Path(network), Path(devices)) if path.is_file()]
-        task = None if parameters is None else Task.CNN
-        with step("plan", out, inputs=inputs, subject=about, parameters=parameters, task=task):
-            made = outcome.make(found, array, chosen, calibrate)
+        with step("plan", out, inputs=inputs, subject=about, parameters=given.parameters, task=given.task):
+            made = outcome.make(given.network, array, chosen, calibrate)
             made.save(out)
     if as_json:
         click.echo(json.dumps(made.to_json(), indent=1))
@@ -120,30 +121,90 @@ def plan(
         _print(made)
 
 
-def _module(
-    network: str, files: tuple[Path, ...], settings: tuple[str, ...], preset: str | None, shape: tuple[int, ...]
-) -> "tuple[nn.Module, tuple[int, ...], Parameters | None]":
-    """Return the network as a torch module, the shape of its examples, and the parameters that it depends on."""
+@dataclass(frozen=True)
+class _Given:
+    """What is planned: the network, how its products are timed here, and the parameters that it depends on."""
+
+    network: "Network"
+    measure: "Callable[[], Seconds] | None" = None
+    parameters: "Parameters | None" = None
+    task: Task | None = None
+
+
+def _read(
+    network: str,
+    files: tuple[Path, ...],
+    settings: tuple[str, ...],
+    preset: str | None,
+    batch: int,
+    image_size: int,
+    time_steps: int | None,
+) -> _Given:
+    """Return the network of that name or file. Raises UserError."""
     from autoshrink.cells import released
-    from autoshrink.planner.readers import modules
 
-    if network not in released.names() and not Path(network).exists():
-        return modules.torchvision_module(network), shape, None
+    if network.endswith(".onnx"):
+        from autoshrink.planner.readers import onnx_files
+
+        if not Path(network).is_file():
+            raise UserError(f"{network}: there is no such file")
+        given = _Given(onnx_files.read(Path(network), batch))
+    elif network in {*released.names(), *released.cells()} or Path(network).exists():
+        given = _of_cell(network, files, settings, preset, batch, time_steps)
+    else:
+        from autoshrink.planner.readers import modules
+
+        given = _traced(network, modules.torchvision_module(network), (3, image_size, image_size), batch)
+    if time_steps is not None and given.network.loop is None:
+        raise UserError(f"--time-steps {time_steps}: {network} has no loop over time; leave it out")
+    return given
+
+
+def _of_cell(
+    name: str,
+    files: tuple[Path, ...],
+    settings: tuple[str, ...],
+    preset: str | None,
+    batch: int,
+    time_steps: int | None,
+) -> _Given:
     from autoshrink.cli import cell_argument, cost
-    from autoshrink.params.vision import ImageNetwork
-    from autoshrink.tasks.vision import network as images
+    from autoshrink.params.language import LanguageNetwork, LanguageTraining
+    from autoshrink.tasks.spec import spec_of
 
-    cell = cell_argument.find(network).canonical()
-    if cost.task_of(cell) is not Task.CNN:
-        raise UserError(
-            f"{network}: is a recurrent cell, whose loop over time the planner does not divide; accepted: image cells"
-        )
-    parameters = None if preset else options.load(files, settings)
-    setting = cost.released_setting(network, cell) if parameters is None else cost.trained_setting(parameters, cell)
-    assert isinstance(setting.network, ImageNetwork)
-    example = setting.example
-    module = images.skeleton(cell, setting.network, example["channels"], example["classes"])
-    return module, (example["channels"], example["height"], example["width"]), parameters
+    cells = cell_argument.find_all(name)
+    task = cost.task_of(cells[0])
+    # a network of several cells is no recipe's: it is planned as it was released
+    is_released = preset is not None or len(cells) > 1
+    parameters = None if is_released else options.load(files, settings)
+    setting = (
+        cost.released_setting(name, cells[0]) if parameters is None else cost.trained_setting(parameters, cells[0])
+    )
+    if isinstance(setting.network, LanguageNetwork):
+        from autoshrink.planner.readers import profiling, recurrent
+
+        recipe = LanguageTraining() if parameters is None else spec_of(task).training(parameters)
+        steps = recipe.bptt.length if time_steps is None else time_steps  # by default the paper's
+        unrolled = recurrent.read(name, cells[0], setting.network, setting.example["vocabulary"], steps, batch)
+        return _Given(unrolled, lambda: profiling.measure_products(unrolled, PROFILED_BATCH), parameters, task)
+    one_or_all = cells[0] if len(cells) == 1 else cells
+    module, inputs = spec_of(task).example_network(one_or_all, setting.network, setting.example)
+    return _traced(name, module, tuple(inputs[0].shape[1:]), batch, parameters, task)
+
+
+def _traced(
+    name: str,
+    module: "nn.Module",
+    shape: tuple[int, ...],
+    batch: int,
+    parameters: "Parameters | None" = None,
+    task: Task | None = None,
+) -> _Given:
+    from autoshrink.planner.readers import modules, profiling
+
+    found = modules.read(name, module, shape, batch)
+    measure = lambda: profiling.measure(module, found, shape, PROFILED_BATCH)  # noqa: E731
+    return _Given(found, measure, parameters, task if parameters else None)
 
 
 def _print(made: "Plan") -> None:
@@ -151,6 +212,7 @@ def _print(made: "Plan") -> None:
     click.echo(
         f"{made.network}: {len(weighted)} layers with weights, {made.weights / 1e6:.4g} M weights, "
         f"{made.macs / 1e6:.4g} M MACs an example, {made.batch} examples a step"
+        + (f", an example is {made.time_steps} time steps" if made.time_steps else "")
     )
     click.echo(f"{made.array}: {made.devices}\n")
     rows = [["method", "shares", "step, ms", "overlapped", "compute", "communication", "memory, GB", ""]]
@@ -177,3 +239,5 @@ def _print(made: "Plan") -> None:
         click.echo(f"{number:3}  {level.group}, first side's share {shown}: {types}")
     bound = next(item.bound for item in made.methods if item.name == made.chosen)
     click.echo(f"\nBound by {bound}.\n{made.sentence}")
+    if any(kind for level in levels for kind in level.types):
+        click.echo("Types II and III are planned, not executed: the final training divides batches alone (type I).")

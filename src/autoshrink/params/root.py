@@ -133,7 +133,7 @@ class Parameters(Section):
     study: Study = Study()
     """The comparison of strategies."""
     plan: TrainingPlan = TrainingPlan()
-    """A plan of the found image networks' training on other accelerators, beside the run."""
+    """A plan of the found networks' training on other accelerators, beside the run."""
     report: Report = Report()
     """The report of the run."""
     paper_defects: PaperDefects = PaperDefects()

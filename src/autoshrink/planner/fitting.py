@@ -21,8 +21,7 @@ def best_plan(network: Network, array: Array, settings: Settings, thrift: float 
     rules = list(Rule)
     if settings.method is Method.DATA:
         rules.remove(Rule.LAYERS)  # an example stays on its device
-    pairs = [(edge.source, edge.target) for edge in network.edges]
-    if frontier.widest(len(network.layers), pairs) > settings.exact_states:
+    if frontier.widest(len(network.layers), network.pairs) > settings.exact_states:
         rules = [rule for rule in rules if rule not in (Rule.SPLIT, Rule.LAYERS)]  # a beam tries no grid of shares
     costing = Costing(network, array, settings)
     found: list[Division] = []

@@ -1,12 +1,15 @@
 """The cheapest choice for every layer of a graph, where layers and edges each cost something: dynamic programming.
 
-Layers are decided in order. Only the *frontier* matters for what follows: the layers decided already that a later one
-still reads. One table holds the least cost for each combination of the frontier's choices, so a chain needs as many
-entries as a layer has choices, and a cell of n nodes at most choices^(n - 1).
+Layers are decided one by one. Each time a table holds, for every combination of choices of the layers beside it, the
+least that all layers decided so far cost; these neighbours are the *frontier*. A chain needs tables of as many entries
+as a layer has choices, and a cell of n nodes at most choices^(n - 1). Layers are decided in their own order, or, where
+its tables are large, in the order in which the layer with the fewest neighbours comes next, if that is smaller: a
+recurrent cell's products then come before the states that they all meet in.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +19,8 @@ Choices = NDArray[np.int64]
 
 EXACT_STATES = 3**12
 BEAM = 256
+# tables over so many layers are small, whatever the order
+NARROW = 7
 
 
 @dataclass(frozen=True)
@@ -41,15 +46,17 @@ def minimise(
 ) -> Solution:
     """Return the choices of least total cost in every setting; of equal ones, the lower choices of earlier layers.
 
-    ``nodes_LKS[l][k, s]`` is what choice s costs layer l in setting k; infinity forbids it. Where the table for one
+    ``nodes_LKS[l][k, s]`` is what choice s costs layer l in setting k; infinity forbids it. Where a table for one
     setting would exceed ``exact_states`` entries, the ``beam`` cheapest are kept and the solution says it is inexact.
     """
-    last = _last(len(nodes_LKS), [(factor.first, factor.second) for factor in factors])
+    pairs = tuple((factor.first, factor.second) for factor in factors)
+    order, width = _order(len(nodes_LKS), pairs)
+    if 3**width <= exact_states:
+        return _exact(nodes_LKS, factors, order)
+    last = _last(len(nodes_LKS), pairs)
     before: list[list[Factor]] = [[] for _ in nodes_LKS]
     for factor in factors:
         before[factor.second].append(factor)
-    if widest(len(nodes_LKS), [(factor.first, factor.second) for factor in factors]) <= exact_states:
-        return _exact(nodes_LKS, before, last)
     found = [
         _beam(
             [node[k] for node in nodes_LKS],
@@ -64,16 +71,7 @@ def minimise(
 
 def widest(layers: int, pairs: Sequence[tuple[int, int]]) -> int:
     """Return how many entries the largest table has, for one setting and layers of three choices."""
-    last = _last(layers, pairs)
-    widths = [0] * (layers + 1)
-    for index, end in enumerate(last):
-        widths[index] += 1
-        widths[end + 1] -= 1
-    width = largest = 0
-    for change in widths:
-        width += change
-        largest = max(largest, width)
-    return int(3**largest)
+    return int(3 ** _order(layers, tuple(pairs))[1])
 
 
 def _last(layers: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
@@ -85,30 +83,78 @@ def _last(layers: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
     return last
 
 
-def _exact(nodes_LKS: Sequence[Costs], before: Sequence[Sequence[Factor]], last: Sequence[int]) -> Solution:
+@lru_cache(maxsize=16)
+def _order(layers: int, pairs: tuple[tuple[int, int], ...]) -> tuple[list[int], int]:
+    """Return the order in which layers are decided, and how many layers its largest table is over."""
+    last = _last(layers, pairs)
+    own = sorted(range(layers), key=lambda layer: (last[layer], layer))
+    width = _width(layers, pairs, own)
+    if width <= NARROW:
+        return own, width
+    neighbours = _neighbours(layers, pairs)
+    fewest: list[int] = []
+    while neighbours:
+        fewest.append(min(neighbours, key=lambda layer: (len(neighbours[layer]), layer)))
+        _decide(neighbours, fewest[-1])
+    other = _width(layers, pairs, fewest)
+    return (fewest, other) if other < width else (own, width)
+
+
+def _neighbours(layers: int, pairs: Sequence[tuple[int, int]]) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = {layer: set() for layer in range(layers)}
+    for first, second in pairs:
+        found[first].add(second)
+        found[second].add(first)
+    return found
+
+
+def _decide(neighbours: dict[int, set[int]], layer: int) -> set[int]:
+    """Take a layer out of the graph, make its neighbours each other's, and return them."""
+    beside = neighbours.pop(layer)
+    for other in beside:
+        neighbours[other] |= beside
+        neighbours[other] -= {layer, other}
+    return beside
+
+
+def _width(layers: int, pairs: Sequence[tuple[int, int]], order: Sequence[int]) -> int:
+    neighbours = _neighbours(layers, pairs)
+    return max(1 + len(_decide(neighbours, layer)) for layer in order)
+
+
+def _exact(nodes_LKS: Sequence[Costs], factors: Sequence[Factor], order: Sequence[int]) -> Solution:
+    """Decide the layers in this order. Tables have an axis for each of their layers, then one for the settings."""
     settings = nodes_LKS[0].shape[0]
-    table: Costs = np.zeros(settings)
-    frontier: list[int] = []
-    decided: list[tuple[int, list[int], Choices]] = []
-    for index, node_KS in enumerate(nodes_LKS):
-        shape = (settings, *(1,) * len(frontier), node_KS.shape[1])
-        table = table[..., None] + node_KS.reshape(shape)
-        for factor in before[index]:
-            axes = [1] * (len(frontier) + 2)
-            axes[0], axes[-1] = settings, node_KS.shape[1]
-            axes[1 + frontier.index(factor.first)] = factor.costs_KST.shape[1]
-            table = table + factor.costs_KST.reshape(axes)
-        frontier.append(index)
-        for done in [layer for layer in frontier if last[layer] == index]:
-            axis = 1 + frontier.index(done)
-            frontier.remove(done)
-            decided.append((done, list(frontier), table.argmin(axis)))
-            table = table.min(axis)
+    place = {layer: number for number, layer in enumerate(order)}
+    # the tables that each layer is decided by: of the layers that a table is over, the first to be decided
+    tables: list[list[tuple[tuple[int, ...], Costs]]] = [[] for _ in nodes_LKS]
+
+    def keep(over: tuple[int, ...], table: Costs) -> None:
+        tables[min(over, key=place.__getitem__)].append((over, table))
+
+    for factor in factors:
+        keep((factor.first, factor.second), np.ascontiguousarray(factor.costs_KST.transpose(1, 2, 0)))
+    costs_K: Costs = np.zeros(settings)
+    decided: list[tuple[int, tuple[int, ...], Choices]] = []
+    for layer in order:
+        others = tuple(sorted({other for over, _ in tables[layer] for other in over} - {layer}))
+        total = np.ascontiguousarray(nodes_LKS[layer].T).reshape(-1, *(1,) * len(others), settings)
+        for over, table in tables[layer]:
+            # both in the axes' order: the layer that is decided, then the others by number
+            by_axis = np.moveaxis(table, over.index(layer), 0)
+            own = iter(by_axis.shape[1:-1])
+            shape = [by_axis.shape[0], *(next(own) if other in over else 1 for other in others), settings]
+            total = total + by_axis.reshape(shape)
+        decided.append((layer, others, total.argmin(0)))
+        if others:
+            keep(others, total.min(0))
+        else:
+            costs_K = costs_K + total.min(0)
     choices_KL = np.zeros((settings, len(nodes_LKS)), dtype=np.int64)
     rows = np.arange(settings)
     for layer, others, best in reversed(decided):
-        choices_KL[:, layer] = best[(rows, *(choices_KL[:, other] for other in others))]
-    return Solution(table, choices_KL, True)
+        choices_KL[:, layer] = best[(*(choices_KL[:, other] for other in others), rows)]
+    return Solution(costs_K, choices_KL, True)
 
 
 def _beam(

@@ -7,9 +7,10 @@ from typing import Any
 
 from autoshrink.errors import ArtifactError, UserError
 from autoshrink.files import artifacts
+from autoshrink.planner import placements
 from autoshrink.planner.array import Array
 from autoshrink.planner.fitting import best_plan, fitting_plan, fullness
-from autoshrink.planner.layers import Network
+from autoshrink.planner.layers import Kind, Network
 from autoshrink.planner.planning import Division, Method, Settings, Shares
 from autoshrink.planner.simulation import simulate
 from autoshrink.planner.timing import PICOSECONDS, Costing
@@ -79,16 +80,23 @@ class Plan:
     sentence: str
     methods: tuple[MethodResult, ...]
     plan: GroupPlan
+    time_steps: int | None = None
+    """Of a recurrent network's sequences."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values; ``from_json`` reads them back."""
-        return asdict(self)
+        """Return JSON values; ``from_json`` reads them back.
+
+        ``placements`` tells what each type means for each kind of layer, as DTensor's placements in one dimension of a
+        device mesh; every split is such a dimension.
+        """
+        kinds = sorted({Kind(kind) for _, kind in self.layers})
+        return {**asdict(self), "placements": {kind.value: placements.of_kind(kind) for kind in kinds}}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Plan":
         """Read what ``to_json`` wrote. Raises ArtifactError on anything else."""
         try:
-            values = dict(value)
+            values = {key: item for key, item in value.items() if key != "placements"}
             values["layers"] = tuple((name, kind) for name, kind in values["layers"])
             values["methods"] = tuple(
                 MethodResult(
@@ -173,6 +181,7 @@ def make(
         _sentence(network, array, settings, results),
         tuple(results),
         _told(chosen),
+        network.loop.steps if network.loop else None,
     )
 
 

@@ -23,6 +23,9 @@ from autoshrink.planner.tables import Constants, Floats, Part, Sizes, Split
 GRID = 31
 REFINEMENTS = 2
 MOVES = (0.08, 0.04, 0.02, 0.01, 0.005, 0.0025)
+# a tied matrix lies in one way: the embedding's words are the other layer's output channels
+TIED_TYPES = np.where(np.eye(3)[[0, 2, 1]] > 0, 0.0, np.inf)
+TIED_SHARES = np.where(np.eye(3) > 0, 0.0, np.inf)
 
 
 class Method(StrEnum):
@@ -167,7 +170,7 @@ class Planner:
         if not possible_LK.all(axis=0).any():
             raise UserError(self._stuck(int(possible_LK.sum(axis=1).argmin()), part, group))
         edges_EKST = tables.edge_costs(self.constants, sizes, split, shares_LK)
-        found = self._solve(nodes_LKT, edges_EKST)
+        found = self._solve(nodes_LKT, edges_EKST, TIED_TYPES)
         best = int(found.costs_K.argmin())
         return found.choices_KL[best], float(shares_K[best]), float(found.costs_K[best]), found.exact
 
@@ -226,9 +229,21 @@ class Planner:
             sides.append(total / memory)
         return np.maximum(sides[0], sides[1])
 
-    def _solve(self, nodes_LKT: Floats, edges_EKST: Floats) -> frontier.Solution:
-        factors = [Factor(edge.source, edge.target, edges_EKST[index]) for index, edge in enumerate(self.network.edges)]
-        return frontier.minimise(list(nodes_LKT), factors, self.settings.exact_states, self.settings.beam)
+    def _solve(self, nodes_LKT: Floats, edges_EKST: Floats, tie_ST: Floats) -> frontier.Solution:
+        """Return the cheapest choices; ``tie_ST`` is added for the choices of each embedding and what it is tied to."""
+        nodes = list(nodes_LKT)
+        factors: list[Factor] = []
+        for index, edge in enumerate(self.network.edges):
+            costs_KST = edges_EKST[index]
+            if edge.source == edge.target:  # what a layer gave in the time step before
+                nodes[edge.source] = nodes[edge.source] + np.einsum("kss->ks", costs_KST)
+            elif edge.source < edge.target:
+                factors.append(Factor(edge.source, edge.target, costs_KST))
+            else:
+                factors.append(Factor(edge.target, edge.source, costs_KST.transpose(0, 2, 1)))
+        tie_KST = np.broadcast_to(tie_ST, (nodes_LKT.shape[1], *tie_ST.shape))
+        factors += [Factor(first, second, tie_KST) for first, second in self.network.tied]
+        return frontier.minimise(nodes, factors, self.settings.exact_states, self.settings.beam)
 
     def _balance(
         self, sizes: Sizes, split: Split, part: Part, types_L: NDArray[np.int64], shares_L: Floats, group: Group
@@ -256,7 +271,7 @@ class Planner:
                 options_L3[constants.targets_E][:, None, :],
             )
             edges_E33 = forward.max(0) + backward.max(0)
-            found = self._solve(nodes_L3[:, None, :], edges_E33[:, None])
+            found = self._solve(nodes_L3[:, None, :], edges_E33[:, None], TIED_SHARES)
             if not found.costs_K[0] < before:
                 continue
             before = float(found.costs_K[0])
@@ -293,6 +308,8 @@ def _allowed(network: Network, method: Method) -> NDArray[np.bool_]:
         elif method is Method.HYPAR:
             allowed = {0, 1}
         else:
-            allowed = {1} if layer.kind is Kind.DENSE else {0}
+            allowed = {0} if layer.kind is Kind.CONVOLUTION else {1}
         rows.append([kind in allowed for kind in range(3)])
+    for embedding, tied in network.tied:
+        rows[embedding] = [rows[tied][kind] for kind in (0, 2, 1)]
     return np.array(rows)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoshrink.planner.array import Group
-from autoshrink.planner.layers import Kind, Network
+from autoshrink.planner.layers import Edge, Kind, Network
 
 Floats = NDArray[np.float64]
 
@@ -25,14 +25,15 @@ OUTPUT_FORMS = {
     Kind.DENSE: (BATCH, WHOLE, CHANNEL),
     Kind.DEPTHWISE: (BATCH, CHANNEL, NONE),
     Kind.JOIN: (BATCH, CHANNEL, WHOLE),
+    Kind.EMBEDDING: (BATCH, WHOLE, CHANNEL),
 }
 INPUT_FORMS = {
     Kind.CONVOLUTION: (BATCH, CHANNEL, WHOLE),
     Kind.DENSE: (BATCH, CHANNEL, WHOLE),
     Kind.DEPTHWISE: (BATCH, CHANNEL, NONE),
     Kind.JOIN: (BATCH, CHANNEL, WHOLE),
+    Kind.EMBEDDING: (BATCH, CHANNEL, WHOLE),
 }
-PASSES = ("forward", "error", "gradient")
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,14 @@ class Constants:
     input_forms_L3: NDArray[np.int64]
     joined_channels_L: NDArray[np.bool_]
     """Layers whose input and output channels are divided as one."""
-    sums_L3: NDArray[np.bool_]
-    """Which sums there are: output (type II), error at the input (III), gradient of the weights (I)."""
+    sums_L3: Floats
+    """How much of a tensor is ever summed: the output (type II), the input's error (III), the weights' gradient (I)."""
     sources_E: NDArray[np.int64]
     targets_E: NDArray[np.int64]
     elements_E: Floats
-    learns_E: NDArray[np.bool_]
-    """Edges that an error comes back over."""
+    returned_E: Floats
+    """Which part of an edge's tensor an error comes back for: 0 where nothing before learns; one time step fewer than
+    all for what the time step before gave."""
 
     @classmethod
     def of(cls, network: Network) -> "Constants":
@@ -69,9 +71,9 @@ class Constants:
 
         weighted = np.array([layer.kind is not Kind.JOIN for layer in layers])
         joined = np.array([layer.kind in (Kind.JOIN, Kind.DEPTHWISE) for layer in layers])
-        learns = np.array([layer.needs_input_error for layer in layers])
+        errors = np.array([_errors(network, index) for index in range(len(layers))])
         products = 2.0 * column("macs")[:, None].repeat(3, 1)
-        products[:, 1] *= learns
+        products[:, 1] *= errors
         return cls(
             network.batch,
             column("in_channels"),
@@ -83,12 +85,27 @@ class Constants:
             np.array([OUTPUT_FORMS[layer.kind] for layer in layers]),
             np.array([INPUT_FORMS[layer.kind] for layer in layers]),
             joined,
-            np.stack([~joined, ~joined & learns, weighted], 1),
+            np.stack([~joined, ~joined * errors, weighted], 1),
             np.array([edge.source for edge in network.edges], dtype=np.int64),
             np.array([edge.target for edge in network.edges], dtype=np.int64),
             np.array([edge.elements for edge in network.edges], dtype=np.float64),
-            np.array([layers[edge.target].needs_input_error for edge in network.edges], dtype=np.bool_),
+            np.array([_returned(network, edge) for edge in network.edges], dtype=np.float64),
         )
+
+
+def _errors(network: Network, layer: int) -> float:
+    """Return for which part of a layer's input an error is computed."""
+    assert network.loop is not None or not network.begins_the_loop(layer)
+    if network.loop is not None and network.begins_the_loop(layer):
+        return (network.loop.steps - 1) / network.loop.steps
+    return float(network.layers[layer].needs_input_error)
+
+
+def _returned(network: Network, edge: Edge) -> float:
+    if not network.layers[edge.target].needs_input_error:
+        return 0.0
+    assert network.loop is not None or not edge.previous
+    return (network.loop.steps - 1) / network.loop.steps if network.loop and edge.previous else 1.0
 
 
 @dataclass(frozen=True)
@@ -202,7 +219,7 @@ def layer_seconds(
     )
     receiving = np.zeros((2, len(shares_LK), 3, 3))
     for product, kind in enumerate(Sizes.SUMS):
-        summed_L = np.where(constants.sums_L3[:, product], sizes.sums_L3[:, product], 0.0)
+        summed_L = constants.sums_L3[:, product] * sizes.sums_L3[:, product]
         for side in (0, 1):
             receiving[side, :, kind, product] = summed_L / split.bandwidths[side]
     return computing, receiving
@@ -231,12 +248,12 @@ def edge_seconds(
     """
     extra = (1,) * (np.broadcast(source_shares, from_forms, to_forms).ndim - 1)
     edges = sizes.edges_E.reshape(-1, *extra)
-    learns = constants.learns_E.reshape(-1, *extra)
+    returned = constants.returned_E.reshape(-1, *extra)
     forward, backward = [], []
     for side, bandwidth in enumerate(split.bandwidths):
         source, target = (source_shares, target_shares) if side == 0 else (1.0 - source_shares, 1.0 - target_shares)
         forward.append(edges * received(source, target, from_forms, to_forms) / bandwidth)
-        backward.append(np.where(learns, edges * received(target, source, to_forms, from_forms) / bandwidth, 0.0))
+        backward.append(returned * (edges * received(target, source, to_forms, from_forms) / bandwidth))
     return np.stack(forward), np.stack(backward)
 
 

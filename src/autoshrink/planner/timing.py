@@ -5,6 +5,10 @@ the error and for the gradient. Without overlap no action starts before the one 
 an action a device computes, then receives what its side of each split lacks, the innermost split first. Times are whole
 picoseconds, so that sums are exact in any order.
 
+A recurrent layer's actions happen in every time step, all but its gradients: these are computed, and summed over the
+sides, once for all time steps, when the errors have travelled back through all of them. The state that the first time
+step starts from has no error.
+
 Shapes: A actions, L layers, E edges.
 """
 
@@ -31,6 +35,8 @@ class Action:
     what: str
     """``move`` or ``move back`` an edge's tensor; ``forward``, ``error`` or ``gradient`` of a layer."""
     index: int
+    times: int = 1
+    """How often it happens, in as many time steps."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +71,79 @@ class Costing:
         self.slowness_L3 = slowness(network, settings)
 
     @cached_property
+    def sequence(self) -> tuple[tuple[int, int], ...]:
+        """The actions of a training step in order, by index into ``actions``, each with its time step (else 0)."""
+        return self._ordered[1]
+
+    @cached_property
     def actions(self) -> tuple[Action, ...]:
-        """The actions of a training step, in order."""
-        found: list[Action] = []
-        edges = self.network.edges
-        for index in range(len(self.network.layers)):
-            found += [Action("move", number) for number, edge in enumerate(edges) if edge.target == index]
-            found.append(Action("forward", index))
-        for index in reversed(range(len(self.network.layers))):
-            found += [Action("move back", number) for number, edge in enumerate(edges) if edge.source == index]
-            found += [Action("error", index), Action("gradient", index)]
-        return tuple(found)
+        """The different actions of a training step; what happens in several time steps is one."""
+        return self._ordered[0]
+
+    @cached_property
+    def _ordered(self) -> tuple[tuple[Action, ...], tuple[tuple[int, int], ...]]:
+        network, edges = self.network, self.network.edges
+        loop = network.loop
+        first, end, steps = (loop.first, loop.end, loop.steps) if loop else (len(network.layers),) * 2 + (0,)
+        before, inside, after = range(first), range(first, end), range(end, len(network.layers))
+        places: dict[tuple[str, int], int] = {}
+        counts: dict[tuple[str, int], int] = {}
+        sequence: list[tuple[int, int]] = []
+
+        def act(what: str, index: int, step: int = 0) -> None:
+            counts[what, index] = counts.get((what, index), 0) + 1
+            sequence.append((places.setdefault((what, index), len(places)), step))
+
+        def move_in(index: int, is_inside: bool, step: int = 0) -> None:
+            for number, edge in enumerate(edges):
+                if edge.target == index and network.is_inside(edge) is is_inside:
+                    act("move", number, step)
+
+        def move_out(index: int, is_inside: bool, step: int = 0) -> None:
+            for number, edge in enumerate(edges):
+                if (
+                    edge.source == index
+                    and network.is_inside(edge) is is_inside
+                    and not (edge.previous and step == steps)
+                ):
+                    act("move back", number, step)
+
+        def forward(layers: range) -> None:
+            for index in layers:
+                move_in(index, False)
+                act("forward", index)
+
+        def backward(layers: range) -> None:
+            for index in reversed(layers):
+                move_out(index, False)
+                act("error", index)
+                act("gradient", index)
+
+        forward(before)
+        for index in inside:
+            move_in(index, False)
+        for step in range(1, steps + 1):
+            for index in inside:
+                move_in(index, True, step)
+                act("forward", index, step)
+        forward(after)
+        backward(after)
+        for index in reversed(inside):
+            move_out(index, False)
+        for step in range(steps, 0, -1):
+            for index in reversed(inside):
+                move_out(index, True, step)
+                if step > 1 or not network.begins_the_loop(index):
+                    act("error", index, step)
+        for index in reversed(inside):
+            act("gradient", index)
+        backward(before)
+        return tuple(Action(what, index, counts[what, index]) for what, index in places), tuple(sequence)
+
+    @cached_property
+    def times(self) -> Ticks:
+        """How often each action (A) happens."""
+        return np.array([action.times for action in self.actions])
 
     def computing(self, division: Division) -> Ticks:
         """Return what a single device computes in each action (A)."""
@@ -117,12 +185,12 @@ class Costing:
             else layers_L3[action.index, column[action.what]]
             for action in self.actions
         ]
-        return np.rint(np.array(seconds) * PICOSECONDS).astype(np.int64)
+        return np.rint(np.array(seconds) / self.times * PICOSECONDS).astype(np.int64)
 
     def parts(self, division: Division) -> Parts:
         """Return the time of a step without overlap, by its parts."""
         _, compute, levels = self._follow(division, {})
-        return Parts(int(compute.sum()), tuple(int(level.sum()) for level in levels))
+        return Parts(int(compute @ self.times), tuple(int(level @ self.times) for level in levels))
 
     def _follow(
         self, division: Division, known: dict[int, tuple[Ticks, Ticks, list[Ticks]]]

@@ -11,6 +11,7 @@ from typing import Any
 from autoshrink.cells import drawing
 from autoshrink.cells.cell import Cell
 from autoshrink.params.base import Task
+from autoshrink.planner.published import PUBLISHED, REPRODUCED
 from autoshrink.report import charts, metrics
 from autoshrink.report.charts import COST, METRIC
 from autoshrink.report.metrics import MEASURED, Row
@@ -50,6 +51,8 @@ def render(
         notes=notes,
         searches=searches,
         plans=plans,
+        published=PUBLISHED,
+        reproduced=REPRODUCED,
     )
 
 

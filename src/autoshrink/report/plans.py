@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoshrink.params import Parameters
-from autoshrink.params.base import Task
 from autoshrink.planner.outcome import GroupPlan, MethodResult, Plan
 from autoshrink.search import rounds
 from autoshrink.workflow.layout import Layout
@@ -47,11 +46,14 @@ class Panel:
 
 def read(results: Path, parameters: Parameters) -> list[Panel]:
     """Return the panels of a run; none where it asked for no plan. Raises ArtifactError where one is damaged."""
-    if parameters.plan.devices is None or Task.CNN not in parameters.tasks:
+    if parameters.plan.devices is None:
         return []
     layout = Layout(results, Path(parameters.paths.data), Path(parameters.paths.store))
-    names = [str(name) for name in rounds.searches(parameters, Task.CNN)]
-    return [_panel(f"{Task.CNN}/{name}", Plan.load(layout.search(Task.CNN, name).plan)) for name in names]
+    return [
+        _panel(f"{task}/{name}", Plan.load(layout.search(task, str(name)).plan))
+        for task in parameters.tasks
+        for name in rounds.searches(parameters, task)
+    ]
 
 
 def _panel(title: str, plan: Plan) -> Panel:

@@ -85,10 +85,10 @@ class Plan:
         }
 
     def training_plans(self) -> list[Path]:
-        """Return the plans of training on other accelerators, one for each image search; empty where none is asked."""
+        """Return the plans of training on other accelerators, one for each search; empty where none is asked."""
         if self.parameters.plan.devices is None:
             return []
-        return [self.layout.search(task, search).plan for task, search in self.searches if task == Task.CNN]
+        return [self.layout.search(task, search).plan for task, search in self.searches]
 
     def device_file(self) -> list[Path]:
         """Return the file that describes those accelerators; empty where an array that comes along is named."""

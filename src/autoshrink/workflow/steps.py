@@ -107,7 +107,13 @@ STEPS = {
             "Plan the training on other accelerators",
             "plan.json",
             ("plan", "training"),
-            ("autoshrink.planner.outcome:make", "autoshrink.planner.device_file:read"),
+            (
+                "autoshrink.planner.outcome:make",
+                "autoshrink.planner.device_file:read",
+                "autoshrink.planner.readers.modules:read",
+                "autoshrink.planner.readers.recurrent:read",
+            ),
+            ("load", "example", "example_network"),
         ),
         Step(
             "known-networks",

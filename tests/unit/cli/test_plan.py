@@ -35,6 +35,26 @@ def test_json_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(said)["chosen"] == "hypar, balanced shares"
 
 
+def test_a_recurrent_cell_is_planned(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """By name for the paper's sequences; the plan file says how long they are and what each type means."""
+    out = tmp_path / "plan.json"
+    words = ["shrinkrnn", "--preset", "paper", "--devices", "tpu-boards", "--out", str(out)]
+    status, said, _ = run(capsys, *words)
+    assert status == 0
+    assert "shrinkrnn: 8 layers with weights, 22.99 M weights" in said
+    assert "an example is 35 time steps" in said
+    assert "times as fast as data parallelism" in said
+    assert "Types II and III are planned, not executed" in said
+    made = Plan.load(out)
+    assert made.time_steps == 35
+    assert all(item.exact for item in made.methods)
+    assert made.to_json()["placements"]["dense"]["II"] == {
+        "weight": "Shard(1)",
+        "input": "Shard(1)",
+        "output": "Partial()",
+    }
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -42,7 +62,7 @@ def test_json_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["no.onnx", "--devices", "tpu-boards"], "no.onnx: there is no such file"),
         (["nonet", "--devices", "tpu-boards"], "nonet: neither a file, nor a released cell"),
         (["alexnet", "--devices", "tpu-boards", "--calibrate", "x"], "--calibrate x: no ONNX file, and one of: tpu-v2"),
-        (["shrinkrnn", "--preset", "paper", "--devices", "tpu-boards"], "shrinkrnn: is a recurrent cell"),
+        (["alexnet", "--devices", "tpu-boards", "--time-steps", "5"], "--time-steps 5: alexnet has no loop over time"),
     ],
 )
 def test_a_mistake_is_one_line(capsys: pytest.CaptureFixture[str], words: list[str], line: str) -> None:

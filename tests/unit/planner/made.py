@@ -2,8 +2,11 @@
 
 from hypothesis import strategies
 
+from autoshrink.cells.cell import Cell
+from autoshrink.params.language import LanguageNetwork
 from autoshrink.planner.array import Accelerator, Array, Group, joined, uniform
 from autoshrink.planner.layers import Kind, Layer, Network, Source
+from autoshrink.planner.readers import recurrent
 
 FAST = Accelerator("fast", 4e12, 64e9, 2e9)
 SLOW = Accelerator("slow", 1e12, 32e9, 1e9)
@@ -59,3 +62,17 @@ def arrays(draw: strategies.DrawFn, most: int = 4) -> Array:
         for _ in range(draw(strategies.integers(1, 3)))
     ]
     return Array("random", joined(groups, links))
+
+
+@strategies.composite
+def recurrent_networks(draw: strategies.DrawFn, most: int = 4) -> tuple[Cell, LanguageNetwork, Network]:
+    """Return a random recurrent cell of up to ``most`` nodes, what it is built into, and the unrolled network."""
+    nodes = draw(strategies.integers(2, most))
+    pairs = [(source, target) for target in range(1, nodes) for source in range(target)]
+    edges = draw(strategies.sets(strategies.sampled_from(pairs), min_size=1))
+    cell = Cell.of(["tanh"] * (nodes - 1), sorted(edges)).pruned()
+    tied = draw(strategies.booleans())
+    hidden = draw(strategies.integers(4, 40))
+    network = LanguageNetwork(embedding=hidden if tied else draw(strategies.integers(4, 40)), hidden=hidden, tied=tied)
+    steps, words = draw(strategies.integers(1, 5)), draw(strategies.integers(8, 300))
+    return cell, network, recurrent.read("random", cell.canonical(), network, words, steps, 32)

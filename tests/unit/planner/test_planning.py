@@ -17,8 +17,9 @@ from autoshrink.planner.planning import Division, Method, Planner, Rule, Setting
 from autoshrink.planner.simulation import simulate
 from autoshrink.planner.tables import Part, Sizes, Split
 from autoshrink.planner.timing import Costing, leaves
-from tests.unit.planner.made import FAST, SLOW, arrays, networks
+from tests.unit.planner.made import FAST, SLOW, arrays, networks, recurrent_networks
 
+ANY = st.one_of(networks(), recurrent_networks().map(lambda made: made[2]))
 TWO = Array("two", joined([uniform(FAST, 1), uniform(SLOW, 1)]))
 
 
@@ -50,8 +51,8 @@ def test_types_of_branching_networks_are_the_cheapest_of_all(network: Network, m
     assert cost(planner, tuple(division.types), 0.5) == pytest.approx(best, rel=1e-12)
 
 
-@given(networks(), arrays(), st.sampled_from(list(Method)), st.sampled_from(["equal", "balanced"]))
-@settings(max_examples=80, deadline=None)
+@given(ANY, arrays(), st.sampled_from(list(Method)), st.sampled_from(["equal", "balanced"]))
+@settings(max_examples=100, deadline=None)
 def test_the_simulator_without_overlap_agrees_exactly(
     network: Network, array: Array, method: Method, shares: str
 ) -> None:
@@ -67,7 +68,7 @@ def test_the_simulator_without_overlap_agrees_exactly(
     assert overlapped.busiest <= overlapped.total <= planned
 
 
-@given(networks(), arrays(), st.sampled_from(["equal", "balanced"]))
+@given(ANY, arrays(), st.sampled_from(["equal", "balanced"]))
 @settings(max_examples=60, deadline=None)
 def test_all_work_is_done_once(network: Network, array: Array, shares: str) -> None:
     """The devices' work adds up to the network's, however it is divided."""

@@ -63,9 +63,14 @@ GOLDEN_RATIOS = {
     "accpar": (2.71, 10.00, 10.83, 10.68, 8.01, 6.54, 1.48, 1.42, 1.32),
 }
 GOLDEN_MEANS = {
-    8: {"owt": "2.98", "hypar": "3.78", "accpar": "4.25"},
+    8: {method: f"{mean:.2f}" for method, mean in published.REPRODUCED.items()},
     7: {"owt": "2.95", "hypar": "3.52", "accpar": "3.91"},
 }
+
+
+def test_what_is_said_to_be_reproduced_is_golden() -> None:
+    assert published.REPRODUCED == {"owt": 2.98, "hypar": 3.78, "accpar": 4.25}
+    assert published.PUBLISHED == {**published.REPRODUCED, "accpar": 6.30}
 
 
 @pytest.mark.parametrize("levels", GOLDEN_MEANS)

@@ -3,11 +3,13 @@
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from autoshrink.planner.layers import Network
+from autoshrink.planner.layers import Kind, Network
+from autoshrink.runtime.products import product
 
 REPETITIONS = 3
 
@@ -42,11 +44,38 @@ def measure(module: nn.Module, network: Network, shape: tuple[int, ...], batch: 
     return {name: _products(layer, inputs[name]) for name, layer in named.items()}
 
 
+def measure_products(network: Network, batch: int) -> Seconds:
+    """Return the same for a recurrent network, whose layers are matrix products alone; looking words up takes none.
+
+    In the loop forward and error are a product for each time step, one after another; each gradient is one product over
+    all time steps, as in training.
+    """
+    found: Seconds = {}
+    for index in network.weighted:
+        layer = network.layers[index]
+        if layer.kind is Kind.EMBEDDING:
+            found[layer.name] = 0.0, 0.0, 0.0
+            continue
+        rows = batch * layer.out_map
+        times = network.loop.steps if network.loop is not None and index in network.loop else 1
+        weight = torch.zeros(layer.out_channels, layer.in_channels)
+        given, error = torch.zeros(layer.in_channels, rows // times), torch.zeros(layer.out_channels, rows // times)
+        all_given, all_errors = torch.zeros(layer.in_channels, rows), torch.zeros(layer.out_channels, rows)
+        found[layer.name] = (
+            times * _median(partial(product, weight, given)),
+            times * _median(partial(product, weight.t(), error)),
+            _median(partial(product, all_errors, all_given.t())),
+        )
+    return found
+
+
 def slowness(network: Network, seconds: Seconds, batch: int, speed: float) -> Seconds:
     """Return what each layer's counted work is multiplied by, so that a device of ``speed`` takes what was measured."""
     found: Seconds = {}
     for index in network.weighted:
         layer = network.layers[index]
+        if not layer.macs:
+            continue  # looks words up
         counted = 2.0 * layer.macs * batch / speed
         forward, error, gradient = seconds[layer.name]
         found[layer.name] = forward / counted, error / counted, gradient / counted
