@@ -85,6 +85,17 @@ def test_gpus_that_a_scheduler_has_chosen_stay(tmp_path: Path) -> None:
     assert max(float(begin) for begin, _, _ in spans) < min(float(end) for _, _, end in spans)
 
 
+def test_gpus_are_numbered_as_cuda_does(tmp_path: Path) -> None:
+    """CUDA counts those in sight from 0: where /dev shows 3 and 10 alone, they are 0 and 1."""
+    find = tmp_path / "find"
+    find.write_text("#!/bin/sh\nprintf '/dev/nvidia3\\n/dev/nvidia10\\n'\n")
+    find.chmod(0o755)
+    env = {**environment(), "TMPDIR": str(tmp_path), "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    env.pop("CUDA_VISIBLE_DEVICES", None)
+    told = [GPUS, "2", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES $CUDA_DEVICE_ORDER"]
+    assert subprocess.run(told, env=env, capture_output=True, text=True).stdout == "0,1 PCI_BUS_ID\n"
+
+
 def test_more_gpus_than_there_are(tmp_path: Path) -> None:
     """Asking for more than the machine has is a user's mistake and no endless wait."""
     step = on_gpus(3, "0,1", 0, tmp_path / "step")

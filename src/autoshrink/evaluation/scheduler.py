@@ -84,7 +84,8 @@ def train(work: Work, count: int, compute: Compute, device: torch.device) -> Ite
     if device.type == "cuda":
         limit = compute.max_memory_gib
         memory = lanes.DeviceMemory(None if limit is None else limit * GIBIBYTE)
-        on_streams = ((key, partial(lanes.GraphLane, make, graphs=compute.cuda_graphs)) for key, make in work)
+        streams, graphs = lanes.Streams(), compute.cuda_graphs
+        on_streams = ((key, partial(lanes.GraphLane, make, streams, graphs=graphs)) for key, make in work)
         return lanes.side_by_side(on_streams, memory)
     processes = min(compute.threads, count)
     if processes > 1:

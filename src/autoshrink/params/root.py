@@ -78,6 +78,9 @@ class Compute(Section):
     """Use deterministic kernels on a CUDA device (a CPU always does)."""
     cuda_graphs: bool = True
     """Replay the steps of a search's trainings as CUDA graphs; off: launch them one kernel at a time, equally."""
+    channels_last: bool = True
+    """Lay images out channels-last on a CUDA device, as a CPU always does; off: channels first, where depthwise
+    convolutions are torch's own kernels instead of cuDNN's."""
     max_memory_gib: Annotated[float, Field(gt=0)] | None = None
     """GPU memory that a job's candidates may take together, GiB; what does not fit waits. null: what is free."""
 

@@ -118,8 +118,9 @@ class ImageProxyTraining(TaskProxyTraining):
     """Adam's learning rate, constant."""
     weight_decay: Annotated[float, Field(ge=0)] = 1.0e-5
     """L2 penalty, not on depthwise weights, batch norm and biases."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Arithmetic of forward and backward on a CUDA device (autocast); a CPU always computes in float32."""
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """Arithmetic of forward and backward on a CUDA device: ``tf32`` rounds the factors of products to 10 bits of
+    mantissa, ``bfloat16`` is autocast; a CPU always computes in float32."""
 
 
 class ImageProxy(TaskProxy):
@@ -254,8 +255,9 @@ class ImageTraining(TaskTraining):
     """What happens to training images."""
     growth: Growth | None = None
     """How nodes grow while training; null: they are as wide as their stage from the start."""
-    precision: Literal["float32", "bfloat16", "float16"] = "bfloat16"
-    """Arithmetic of forward and backward on a CUDA device (autocast); a CPU always computes in float32."""
+    precision: Literal["float32", "tf32", "bfloat16", "float16"] = "bfloat16"
+    """Arithmetic of forward and backward on a CUDA device: ``tf32`` rounds the factors of products to 10 bits of
+    mantissa, ``bfloat16`` and ``float16`` are autocast; a CPU always computes in float32."""
     validation_per_class: Annotated[int, Field(ge=0)] | None = None
     """Images per class of the training split held out, to draw validation curves and choose the best epoch; null: a
     tenth of each class. 0: none, and the last epoch is the model."""

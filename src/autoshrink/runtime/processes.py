@@ -59,7 +59,11 @@ def joined(device: torch.device) -> Iterator[Share]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Share()
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if device.type == "cuda":
+        # told its device, NCCL connects at once, and no collective has to guess it
+        distributed.init_process_group("nccl", device_id=device)
+    else:
+        distributed.init_process_group("gloo")
     try:
         yield Share(distributed.get_rank(), distributed.get_world_size())
     finally:
@@ -121,6 +125,19 @@ def summing_gradients(module: nn.Module, last: bool) -> AbstractContextManager[N
     if last or not isinstance(module, nn.parallel.DistributedDataParallel):
         return nullcontext()
     return module.no_sync()
+
+
+def data_parallel(module: nn.Module, device: torch.device) -> nn.parallel.DistributedDataParallel:
+    """Return ``module`` wrapped so that every backward pass averages its gradients over all processes.
+
+    Gradients lie in the buffers they are exchanged in. Batch-norm statistics are each process's own, since training
+    never reads them; ``share_statistics`` hands out the first one's before they are used.
+    """
+    devices = [device] if device.type == "cuda" else None
+    made = nn.parallel.DistributedDataParallel(module, device_ids=devices, gradient_as_bucket_view=True)
+    # set afterwards: torch 2.11's argument also forgoes the exchange at the start, and later ones deprecate it
+    made.broadcast_buffers = False
+    return made
 
 
 def share_statistics(module: nn.Module) -> None:

@@ -52,8 +52,11 @@ def numpy_generator(root: int, name: str) -> "np.random.Generator":
     return np.random.Generator(np.random.PCG64(derive(root, name)))
 
 
-def torch_generator(root: int, name: str) -> "torch.Generator":
-    """Return a CPU torch generator whose whole stream belongs to the draw called ``name``."""
+def torch_generator(root: int, name: str, device: "torch.device | str" = "cpu") -> "torch.Generator":
+    """Return a torch generator of ``device`` whose whole stream belongs to the draw called ``name``.
+
+    Each kind of device draws other numbers from one seed.
+    """
     import torch
 
-    return torch.Generator().manual_seed(derive(root, name))
+    return torch.Generator(device).manual_seed(derive(root, name))

@@ -80,8 +80,7 @@ class Loop(Generic[Batch]):
     def _wrapped(self) -> nn.Module:
         if self.share.world == 1:
             return self.learner.module
-        devices = [self.device] if self.device.type == "cuda" else None
-        return nn.parallel.DistributedDataParallel(self.learner.module, device_ids=devices)
+        return processes.data_parallel(self.learner.module, self.device)
 
     def _grow(self) -> None:
         """Have the learner grow where that is due; a checkpoint of its own makes it a step to resume from."""
@@ -220,8 +219,7 @@ class Loop(Generic[Batch]):
         state, learner = found.state, self.learner
         self.epoch, self.step, self.steps_before = state["epoch"], state["step"], state["steps_before"]
         learner.restore(state["learner"])
-        learner.optimizer.load_state_dict(state["optimizer"])
-        _match_layout(learner.optimizer)
+        load_optimizer(learner.optimizer, state["optimizer"])
         if learner.scaler.is_enabled():
             learner.scaler.load_state_dict(state["scaler"])
         if self.share.rank == 0:
@@ -231,8 +229,20 @@ class Loop(Generic[Batch]):
         self._tell({"epoch": min(self.epoch, learner.recipe.epochs - 1), "resumed": found.path.name})
 
 
-def _match_layout(optimizer: torch.optim.Optimizer) -> None:
-    """Lay the optimizer's tensors out as their parameters are: fused kernels walk through both side by side."""
+def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Load the saved state, which may come from another kind of device.
+
+    The optimizer's tensors are laid out as their parameters are: fused kernels walk through both side by side.
+    """
+    capturable = [group.get("capturable") for group in optimizer.param_groups]
+    optimizer.load_state_dict(saved)
+    for group, here in zip(optimizer.param_groups, capturable, strict=True):
+        if here is None:
+            continue
+        group["capturable"] = here
+        for parameter in group["params"] if here else ():
+            if "step" in optimizer.state[parameter]:
+                optimizer.state[parameter]["step"] = optimizer.state[parameter]["step"].to(parameter.device)
     for parameter, state in optimizer.state.items():
         for name, value in state.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:

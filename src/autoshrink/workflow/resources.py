@@ -4,12 +4,11 @@ Generous on purpose: they are limits to schedule by, not predictions. A task's o
 ``compute.device`` is ``cuda`` a GPU is taken to be ``GPU_SPEED`` times as fast.
 """
 
-import os
 from functools import cache
-from pathlib import Path
 
 from autoshrink.params.base import Task
 from autoshrink.params.root import Parameters
+from autoshrink.runtime import gpus as visible
 from autoshrink.tasks.spec import spec_of
 
 GPU_SPEED = 20.0
@@ -54,10 +53,7 @@ def _first(parameters: Parameters, step: str, task: str | None) -> dict[str, int
 @cache
 def gpus() -> int:
     """Return how many NVIDIA GPUs this process may use, without waking any of them."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
-    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return visible.count()
 
 
 def _minutes(estimate: float) -> int:

@@ -12,21 +12,23 @@ from autoshrink.params.language import BackpropagationThroughTime, LanguageNetwo
 from autoshrink.params.vision import ImageEarlyStop, ImageNetwork, ImageProxy, ImageProxyTraining
 from autoshrink.tasks.language import proxy as language
 from autoshrink.tasks.vision import proxy as vision
+from tests.device import DEVICE
 
-CPU = torch.device("cpu")
 Make = Callable[[], Any]
 
 
-def image_candidates(ceiling: float = 0.98) -> list[Make]:
+def image_candidates(ceiling: float = 0.98, dropout: float = 0.0) -> list[Make]:
     """Return what makes three small image candidates; with a low ceiling every epoch ends early."""
     generator = torch.Generator().manual_seed(1)
     images, labels = [], []
     for count in (24, 12):
         images.append(torch.randint(0, 256, (count, 8, 8, 1), generator=generator, dtype=torch.uint8))
         labels.append(torch.arange(count) % 2)
-    data = vision.ProxyData(images[0], labels[0], images[1], labels[1], (0.5,), (0.3,), 2)
+    data = vision.ProxyData(images[0], labels[0], images[1], labels[1], (0.5,), (0.3,), 2).to(DEVICE)
     settings = ImageProxy(
-        network=ImageNetwork(stem_filters=4, base_filters=4, stage_scales=[1.0], stage_cells=[1], stage_pools=[2]),
+        network=ImageNetwork(
+            stem_filters=4, base_filters=4, stage_scales=[1.0], stage_cells=[1], stage_pools=[2], dropout=dropout
+        ),
         training=ImageProxyTraining(epochs=3, batch_size=4),
         early_stop=ImageEarlyStop(train_accuracy_ceiling=ceiling, floor_accuracy=0.0, loss_ratio=100.0),
     )
@@ -34,7 +36,7 @@ def image_candidates(ceiling: float = 0.98) -> list[Make]:
         Cell.complete(operators).canonical()
         for operators in (["conv_1x1"], ["separable_conv_3x3"], ["separable_conv_3x3", "conv_1x1"])
     ]
-    return [partial(vision.ImageTrial, cell, settings, data, seed, CPU, True) for seed, cell in enumerate(cells)]
+    return [partial(vision.ImageTrial, cell, settings, data, seed, DEVICE, True) for seed, cell in enumerate(cells)]
 
 
 def text_candidates() -> list[Make]:
@@ -48,4 +50,6 @@ def text_candidates() -> list[Make]:
         ),
     )
     cells = [Cell.complete(operators).canonical() for operators in (["tanh", "relu"], ["identity", "sigmoid", "tanh"])]
-    return [partial(language.LanguageTrial, cell, settings, data, seed, CPU, True) for seed, cell in enumerate(cells)]
+    return [
+        partial(language.LanguageTrial, cell, settings, data, seed, DEVICE, True) for seed, cell in enumerate(cells)
+    ]

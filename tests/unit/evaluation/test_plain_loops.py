@@ -8,7 +8,8 @@ import torch
 
 from autoshrink.evaluation import lanes
 from benchmarks import plain
-from tests.unit.evaluation.small_candidates import CPU, Make, image_candidates, text_candidates
+from tests.device import DEVICE
+from tests.unit.evaluation.small_candidates import Make, image_candidates, text_candidates
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ def test_image_candidates_equal_the_plain_loop(number: int, ceiling: float) -> N
     """Every number of every epoch agrees, with and without epochs that end early."""
     make: Any = image_candidates(ceiling)[number]
     cell, settings, data, seed, *_ = make.args
-    expected = plain.train_images(cell, settings, data, seed, CPU)
+    expected = plain.train_images(cell, settings, data, seed, DEVICE)
     assert list(alone(make)) == [pytest.approx(entry, rel=1e-5) for entry in expected]
 
 
@@ -38,5 +39,5 @@ def test_text_candidates_equal_the_plain_loop(number: int) -> None:
     """Every number of every epoch agrees."""
     make: Any = text_candidates()[number]
     cell, settings, data, seed, *_ = make.args
-    expected = plain.train_text(cell, settings, data, seed, CPU)
+    expected = plain.train_text(cell, settings, data, seed, DEVICE)
     assert list(alone(make)) == [pytest.approx(entry, rel=1e-6) for entry in expected]

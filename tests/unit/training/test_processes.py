@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 import safetensors.torch
+import torch
+from torch import distributed, nn
 
 from autoshrink.cells.cell import Cell
+from autoshrink.runtime import processes
+from autoshrink.runtime.processes import Share
 from tests.unit.tasks.language.conftest import text
 from tests.unit.tasks.vision.conftest import arrays, photographs
 
@@ -66,3 +70,30 @@ def test_batch_norm_explains_what_is_left(differences: dict[str, float]) -> None
     """With statistics of each process's own images the weights differ; synchronised, by rounding only."""
     assert differences["each its own"] > 1e-3
     assert differences["synchronised"] < 1e-11
+
+
+def test_nccl_is_told_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that it connects at once and no collective has to guess."""
+    told: list[Any] = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(distributed, "init_process_group", lambda *names, **how: told.append((names, how)))
+    monkeypatch.setattr(distributed, "destroy_process_group", lambda: None)
+    monkeypatch.setattr(distributed, "get_rank", lambda: 1)
+    monkeypatch.setattr(distributed, "get_world_size", lambda: 2)
+    for device in (torch.device("cuda", 1), torch.device("cpu")):
+        with processes.joined(device) as share:
+            assert share == Share(1, 2)
+    assert told == [(("nccl",), {"device_id": torch.device("cuda", 1)}), (("gloo",), {})]
+
+
+def test_gradients_lie_where_they_are_exchanged(tmp_path: Path) -> None:
+    """And a forward pass sends no batch-norm statistics, which training never reads."""
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1)
+    try:
+        made = processes.data_parallel(nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2)), torch.device("cpu"))
+        sent: list[Any] = []
+        made._sync_buffers = lambda: sent.append(1)  # type: ignore[method-assign, assignment]
+        made(torch.rand(3, 1, 2, 2)).sum().backward()
+        assert not sent and made.gradient_as_bucket_view
+    finally:
+        distributed.destroy_process_group()

@@ -40,14 +40,17 @@ def draw(
     name: str,
     device: torch.device,
 ) -> Masks:
-    """Return the masks of the sequence called ``name``; each depends on the seed and its own name alone."""
+    """Return the masks of the sequence called ``name``; each depends on the seed and its own name alone.
+
+    They are drawn on the device: bringing them there would make the host wait five times a step.
+    """
 
     def mask(kind: str, probability: float, *shape: int) -> Tensor | None:
         if not probability:
             return None
-        generator = seeds.torch_generator(seed, f"{name}/dropout/{kind}")
-        kept = torch.rand(shape, generator=generator) >= probability
-        return (kept.float() / (1.0 - probability)).to(device)
+        generator = seeds.torch_generator(seed, f"{name}/dropout/{kind}", device)
+        kept = torch.rand(shape, generator=generator, device=device) >= probability
+        return kept.float() / (1.0 - probability)
 
     return Masks(
         words_V1=mask("words", dropouts.words, vocabulary, 1),

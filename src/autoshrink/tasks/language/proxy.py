@@ -156,12 +156,13 @@ class LanguageTrial:
         Keys: ``epoch`` (from 0), ``steps``, ``learning_rate``, ``train_loss`` and ``validation_loss`` (mean nats per
         word), ``validation_perplexity``; a loss that is not finite is None, and so is its perplexity.
         """
-        train_loss = self._training.total.item() / self._words
-        validation_loss = self._validation.total.item() / (len(self._validation.text_LB) - 1)
+        numbers = torch.stack([self._training.total, self._validation.total, self._rate]).tolist()  # one wait
+        train_loss = numbers[0] / self._words
+        validation_loss = numbers[1] / (len(self._validation.text_LB) - 1)
         record = {
             "epoch": len(self._history),
             "steps": self._steps,
-            "learning_rate": self._rate.item(),
+            "learning_rate": numbers[2],
             "train_loss": finite(train_loss),
             "validation_loss": finite(validation_loss),
             "validation_perplexity": sequences.perplexity(validation_loss),

@@ -241,9 +241,18 @@ class LanguageLearner(Learner[Words]):
 
 
 def averaging_optimizer(model: torch.nn.Module, recipe: LanguageTraining) -> torch.optim.ASGD:
-    """Return averaged SGD as the paper's release sets it: the mean of all iterates, no decay of its own."""
+    """Return averaged SGD as the paper's release sets it: the mean of all iterates, no decay of its own.
+
+    On a CUDA device it is capturable: otherwise it reads each parameter's step count back, a wait apiece.
+    """
+    capturable = next(model.parameters()).is_cuda
     return torch.optim.ASGD(
-        model.parameters(), recipe.learning_rate, lambd=0.0, t0=0.0, weight_decay=recipe.weight_decay
+        model.parameters(),
+        recipe.learning_rate,
+        lambd=0.0,
+        t0=0.0,
+        weight_decay=recipe.weight_decay,
+        capturable=capturable,
     )
 
 

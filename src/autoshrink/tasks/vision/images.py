@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from autoshrink.runtime import devices
+
 
 class Normalise(nn.Module):
-    """Bytes (B, H, W, C) to normalised floats (B, C, H, W), laid out channels-last, which convolutions prefer.
+    """Bytes (B, H, W, C) to normalised floats (B, C, H, W), laid out as the device's convolutions are.
 
     ``mean`` and ``deviation`` are per channel, of pixels in [0, 1].
     """
@@ -27,4 +29,6 @@ class Normalise(nn.Module):
     def forward(self, images_BHWC: Tensor) -> Tensor:
         """Return (images / 255 - mean) / deviation as (B, C, H, W)."""
         x_BHWC = images_BHWC.to(self.scale_C.dtype) * self.scale_C + self.shift_C
-        return x_BHWC.permute(0, 3, 1, 2)
+        x_BCHW = x_BHWC.permute(0, 3, 1, 2)
+        last = devices.image_layout(x_BCHW.device) == torch.channels_last
+        return x_BCHW if last else x_BCHW.contiguous()

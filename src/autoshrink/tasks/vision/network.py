@@ -163,7 +163,7 @@ class CellNetwork(nn.Module):
         if network.head_filters:
             self.head = ConvNorm(features, network.head_filters, network)
             features = network.head_filters
-        self.dropout = nn.Dropout(network.dropout)
+        self.dropout: nn.Module = nn.Dropout(network.dropout)
         self.classifier = nn.Linear(features, classes + network.background_class)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:

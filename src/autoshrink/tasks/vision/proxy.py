@@ -3,9 +3,7 @@
 Shapes: B batch, N images, H height, W width, C channels.
 """
 
-import contextlib
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,9 +17,10 @@ from autoshrink.errors import DataError
 from autoshrink.params.root import PaperDefects
 from autoshrink.params.vision import ImageProxy
 from autoshrink.records.evaluation import EpochEntry, TrialResult
-from autoshrink.runtime import seeds
+from autoshrink.runtime import devices, seeds
 from autoshrink.tasks.vision import early_stop, network
 from autoshrink.tasks.vision.data import PreparedImages, Split
+from autoshrink.tasks.vision.dropout import NamedDropout
 from autoshrink.tasks.vision.images import Normalise
 from autoshrink.training.history import best_epoch, finite
 
@@ -145,7 +144,15 @@ class ImageTrial:
             )
         module = network.build(cell, proxy.network, channels, data.classes, seed)
         self._costs = counting.measure(module, [torch.zeros(1, channels, height, width)])
-        self._module = module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._dropout: NamedDropout | None = None
+        if proxy.network.dropout:
+            features = module.classifier.in_features
+            self._dropout = NamedDropout(
+                proxy.network.dropout, self._steps_per_epoch(count), proxy.training.batch_size, features, device
+            )
+            module.dropout = self._dropout
+        layout = devices.image_layout(device)
+        self._module = module.to(device=device, memory_format=layout)  # type: ignore[call-overload]
         self._normalise = Normalise(data.mean, data.deviation).to(device)
         self._optimizer = torch.optim.Adam(
             network.decay_groups(module, proxy.training.weight_decay),
@@ -188,13 +195,15 @@ class ImageTrial:
         self._rows_B.copy_(self._first_rows_B)
         for tensor in (self._ended, self._started, self._steps, self._correct, self._validation_loss):
             tensor.zero_()
+        if self._dropout:
+            self._dropout.draw(self._seed, f"epoch/{len(self._history)}/dropout")
         validation = ("validate", len(self._data.validation_labels_N))
-        steps = -(-count // batch_size) if self._proxy.training.fill_last_batch else count // batch_size
-        return [("train", batch_size)] * steps + [validation]
+        return [("train", batch_size)] * self._steps_per_epoch(count) + [validation]
 
     def run(self, step: Step) -> None:
         """Run one of the steps that ``begin_epoch`` named."""
-        with _kernels(self._device, self._deterministic):
+        tf32 = self._proxy.training.precision == "tf32"
+        with devices.kernels(self._device, deterministic=self._deterministic, tf32=tf32):
             if step[0] == "train":
                 self._train()
             else:
@@ -248,6 +257,8 @@ class ImageTrial:
         chosen_B = self._order_N[self._rows_B % len(self._order_N)]
         labels_B = self._data.train_labels_N[chosen_B]
         self._module.train()
+        if self._dropout:
+            self._dropout.choose(self._rows_B[:1] // len(self._rows_B))
         with self._autocast():
             logits_BK = self._module(self._normalise(self._data.train_images_NHWC[chosen_B]))
             loss = self._loss(logits_BK, labels_B)
@@ -279,6 +290,10 @@ class ImageTrial:
             self._validation_loss += nn.functional.cross_entropy(logits_BK, labels_B, reduction="sum")
             self._correct += (logits_BK.argmax(1) == labels_B).sum()
 
+    def _steps_per_epoch(self, count: int) -> int:
+        batch_size = self._proxy.training.batch_size
+        return -(-count // batch_size) if self._proxy.training.fill_last_batch else count // batch_size
+
     def _autocast(self) -> torch.autocast:
         enabled = self._device.type == "cuda" and self._proxy.training.precision == "bfloat16"
         return torch.autocast(self._device.type, torch.bfloat16, enabled=enabled)
@@ -297,17 +312,3 @@ def _in_one_piece(module: nn.Module) -> Tensor:
 
 def _tensors(split: Split, indices: list[int]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(split.images_NHWC[indices]), torch.from_numpy(split.labels_N[indices])
-
-
-@contextlib.contextmanager
-def _kernels(device: torch.device, deterministic: bool) -> Iterator[None]:
-    """Choose deterministic kernels on a CUDA device, as this candidate was told; a CPU's always are."""
-    if device.type != "cuda":
-        yield
-        return
-    before = torch.backends.cudnn.deterministic
-    torch.backends.cudnn.deterministic = deterministic
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.deterministic = before

@@ -26,6 +26,7 @@ def score(
     """
     module.eval()
     sums: Tensor | None = None
+    count = 0
     for x_BCHW, labels_B in batches:
         targets_B = labels_B + label_offset
         with autocast:
@@ -35,12 +36,12 @@ def score(
         best_B5 = logits_BN.topk(min(5, logits_BN.shape[1])).indices
         hits_B5 = best_B5 == targets_B[:, None]
         loss = nn.functional.cross_entropy(logits_BN, targets_B, reduction="sum")
-        part = torch.stack(
-            [loss.double(), hits_B5[:, 0].sum().double(), hits_B5.sum().double(), loss.new_tensor(len(labels_B))]
-        )
+        part = torch.stack([loss.double(), hits_B5[:, 0].sum().double(), hits_B5.sum().double()])
         sums = part if sums is None else sums + part
+        count += len(labels_B)
     if sums is None:  # more processes than batches
-        sums = torch.zeros(4, dtype=torch.float64, device=next(module.parameters()).device)
+        sums = torch.zeros(3, dtype=torch.float64, device=next(module.parameters()).device)
+    sums = torch.cat([sums, sums.new_full((1,), count)])
     if distributed.is_initialized():
         distributed.all_reduce(sums)
     loss_sum, top1, top5, count = sums.tolist()

@@ -110,10 +110,12 @@ class ImageLearner(Learner[Batch]):
         self._size = splits.image_size(data, recipe)
         self._network, self._grown = self._first_network(), 0
         self._equip(network.initialised(cell, self._network, data.channels, len(data.classes), seed))
+        if device.type == "cuda":
+            devices.allow_tf32(recipe.precision == "tf32")
         self._label_offset = int(recipe.network.background_class)
         self._mixing = recipes.mixing(recipe, len(data.classes) + self._label_offset)
         self._loss = self._make_loss(data, seed, device)
-        half = device.type == "cuda" and recipe.precision != "float32"
+        half = device.type == "cuda" and recipe.precision in ("bfloat16", "float16")
         dtype = torch.float16 if recipe.precision == "float16" else torch.bfloat16
         self._autocast = torch.autocast(device.type, dtype, enabled=half)
         self.scaler = torch.amp.GradScaler(device.type, enabled=half and dtype == torch.float16)
@@ -175,7 +177,8 @@ class ImageLearner(Learner[Batch]):
         """Take up ``module``, and make its optimizer, schedule and average."""
         if self._synchronises:
             synchronise(module, self._device)
-        self.module = module.to(device=self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        layout = devices.image_layout(self._device)
+        self.module = module.to(device=self._device, memory_format=layout)  # type: ignore[call-overload]
         self.optimizer = recipes.optimizer(self.module, self._recipe)
         self._schedule = recipes.schedule(self.optimizer, self._recipe, self._steps_per_epoch)
         self._average = recipes.averaged(self.module, self._recipe)

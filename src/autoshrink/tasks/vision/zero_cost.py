@@ -12,6 +12,7 @@ from autoshrink.params.vision import ImageProxy
 from autoshrink.runtime import seeds
 from autoshrink.tasks import zero_cost
 from autoshrink.tasks.vision import network
+from autoshrink.tasks.vision.dropout import NamedDropout
 from autoshrink.tasks.vision.images import Normalise
 from autoshrink.tasks.vision.proxy import ProxyData
 
@@ -33,6 +34,11 @@ def rank(
     if method == "naswot":
         return zero_cost.naswot(module, images_BCHW), costs
     assert method == "gradient_norm"
+    if proxy.network.dropout:
+        dropout = NamedDropout(proxy.network.dropout, 1, len(chosen_B), module.classifier.in_features, device)
+        dropout.draw(seed, "zero-cost/dropout")
+        dropout.choose(torch.zeros(1, dtype=torch.long, device=device))
+        module.dropout = dropout
     module.train()
     loss = nn.functional.cross_entropy(module(images_BCHW), data.train_labels_N[chosen_B].to(device))
     return zero_cost.gradient_norm(module, loss), costs

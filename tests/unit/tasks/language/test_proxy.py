@@ -10,8 +10,8 @@ from autoshrink.params.language import LanguageEarlyStop, LanguageNetwork, Langu
 from autoshrink.records.evaluation import TrialResult
 from autoshrink.tasks.language import proxy
 from autoshrink.tasks.language.data import PreparedText
+from tests.device import DEVICE
 
-CPU = torch.device("cpu")
 SETTINGS = LanguageProxy(
     train_lines=100,
     validation_lines=30,
@@ -24,7 +24,7 @@ CELLS = [Cell.complete(["tanh", "relu"]), Cell.complete(["sigmoid", "identity"])
 
 def candidate(text: PreparedText, cell: Cell, seed: int, settings: LanguageProxy = SETTINGS) -> proxy.LanguageTrial:
     """Return a candidate ready to be trained."""
-    return proxy.LanguageTrial(cell, settings, proxy.draw(text, settings, 1), seed, CPU, True)
+    return proxy.LanguageTrial(cell, settings, proxy.draw(text, settings, 1), seed, DEVICE, True)
 
 
 def evaluation(text: PreparedText, cell: Cell, seed: int, settings: LanguageProxy = SETTINGS) -> TrialResult:

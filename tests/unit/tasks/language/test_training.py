@@ -1,5 +1,6 @@
 """The full training: exact resumption in both of its phases, averaging, and what it writes."""
 
+import contextlib
 import json
 import os
 import signal
@@ -17,17 +18,18 @@ from autoshrink.cells.cell import Cell
 from autoshrink.errors import ArtifactError, DataError, ParameterError, UserError
 from autoshrink.files import artifacts
 from autoshrink.params.language import BackpropagationThroughTime, Dropouts, LanguageNetwork, LanguageTraining
-from autoshrink.params.root import Compute
 from autoshrink.runtime import seeds
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks.language import dropout, loading, network, sequences, testing, training, unigram
 from autoshrink.tasks.language.data import PreparedText
+from autoshrink.training import loop as loops
 from autoshrink.training.loop import Loop
+from tests.device import COMPUTE, DEVICE
+from tests.waiting import NoWaiting
 
 from . import plain
 
 CELL = Cell.complete(["tanh", "relu", "identity"])
-CPU = Compute(device="cpu")
 RECIPE = LanguageTraining(
     network=LanguageNetwork(embedding=12, hidden=12, initial_range=0.3),
     epochs=6,
@@ -46,7 +48,7 @@ RECIPE = LanguageTraining(
 def train(text: PreparedText, folder: Path, recipe: LanguageTraining = RECIPE, cell: Cell = CELL) -> list[Any]:
     """Train into ``folder`` and return what progress was told."""
     told: list[Any] = []
-    training.train(cell, recipe, text, folder, 1, CPU, told.append)
+    training.train(cell, recipe, text, folder, 1, COMPUTE, told.append)
     return told
 
 
@@ -136,8 +138,16 @@ def test_a_checkpoint_of_another_cell_is_set_aside(text: PreparedText, trained: 
     assert list((tmp_path / "checkpoints").glob("*.foreign-*"))
 
 
-def test_averaged_sgd_is_the_mean_of_iterates_at_each_steps_own_rate() -> None:
-    """Weights and averages equal the NumPy statement, weight decay and changing rates included."""
+@pytest.mark.parametrize("on_cuda", [{}, {"capturable": True, "foreach": False}, {"capturable": True, "foreach": True}])
+def test_averaged_sgd_is_the_mean_of_iterates_at_each_steps_own_rate(
+    on_cuda: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights and averages equal the NumPy statement, weight decay and changing rates included.
+
+    So do those of the forms that CUDA takes, which read no number back (many tensors at once: not on CUDA).
+    """
+    module_of_asgd = sys.modules[torch.optim.ASGD.__module__]
+    monkeypatch.setattr(module_of_asgd, "_get_capturable_supported_devices", lambda **_: ["cpu"])
     generator = seeds.numpy_generator(1, "gradients")
     start, gradients = generator.normal(size=4), [generator.normal(size=4) for _ in range(9)]
     rates = generator.uniform(0.1, 1.0, size=9).tolist()
@@ -146,10 +156,12 @@ def test_averaged_sgd_is_the_mean_of_iterates_at_each_steps_own_rate() -> None:
     with torch.no_grad():
         module.weight.copy_(torch.from_numpy(start)[None])
     optimizer = training.averaging_optimizer(module, recipe)
-    for gradient, rate in zip(gradients, rates, strict=True):
+    optimizer.param_groups[0].update(on_cuda)
+    for number, (gradient, rate) in enumerate(zip(gradients, rates, strict=True)):
         module.weight.grad = torch.from_numpy(gradient)[None]
-        training.set_rate(optimizer, rate)
-        optimizer.step()
+        with NoWaiting() if number and on_cuda.get("foreach") is False else contextlib.nullcontext():
+            training.set_rate(optimizer, rate)
+            optimizer.step()
     last, mean = plain.averaged_sgd(start, gradients, rates, 0.01)
     assert np.allclose(module.weight.detach().numpy()[0], last, atol=1e-12)
     with training.averaged_weights(optimizer):
@@ -157,12 +169,36 @@ def test_averaged_sgd_is_the_mean_of_iterates_at_each_steps_own_rate() -> None:
     assert np.allclose(module.weight.detach().numpy()[0], last, atol=1e-12)
 
 
+def test_a_step_waits_for_nothing(text: PreparedText, tmp_path: Path) -> None:
+    """Masks, gradients, clipping and update: nothing is read back, and nothing brought from the host."""
+    recipe = RECIPE.model_copy(
+        update={"dropouts": Dropouts(words=0.1, embedding=0.1, input=0.1, hidden=0.1, output=0.1), "weight_decay": 0.1}
+    )
+    learner = training.LanguageLearner(CELL, recipe, text, 1, DEVICE, Share())
+    loop = Loop(learner, "rnn", tmp_path, DEVICE, Share(), print)
+    for number, batch in zip(range(3), learner.batches(0, 0), strict=False):
+        with NoWaiting() if number else contextlib.nullcontext():
+            loop._run_step(batch)
+            loop.step += 1
+            next(learner.batches(0, number))
+
+
+def test_a_checkpoint_of_another_device_is_gone_on_from(text: PreparedText, tmp_path: Path) -> None:
+    """Whether an optimizer is capturable is its device's affair and not the checkpoint's."""
+    made = training.averaging_optimizer(torch.nn.Linear(2, 1), RECIPE)
+    saved = made.state_dict()
+    saved["param_groups"][0]["capturable"] = True
+    loops.load_optimizer(made, saved)
+    assert made.param_groups[0]["capturable"] is False
+
+
 def test_one_sgd_step_is_the_recipes(text: PreparedText, tmp_path: Path) -> None:
     """Clipped gradient, decay and the rate scaled by the sequence's length, against the same step by hand."""
     recipe = RECIPE.model_copy(update={"dropouts": Dropouts(), "clip_gradient_norm": 0.01, "weight_decay": 0.1})
-    learner = training.LanguageLearner(CELL, recipe, text, 1, torch.device("cpu"), Share())
-    model = network.build(CELL, recipe.network, text.vocabulary, 1)
-    Loop(learner, "rnn", tmp_path, torch.device("cpu"), Share(), print)._run_step(words(learner, 7))
+    learner = training.LanguageLearner(CELL, recipe, text, 1, DEVICE, Share())
+    model = network.build(CELL, recipe.network, text.vocabulary, 1).to(DEVICE)
+    model.tie()
+    Loop(learner, "rnn", tmp_path, DEVICE, Share(), print)._run_step(words(learner, 7))
     part = sequences.loss(model, learner.train_LB[:8], model.initial_state(4), dropout.NONE, 0.1, 0.1)
     found = torch.autograd.grad(part.objective, list(model.parameters()))
     gradients = dict(zip(network.parameters(model), found, strict=True))
@@ -175,7 +211,7 @@ def test_one_sgd_step_is_the_recipes(text: PreparedText, tmp_path: Path) -> None
 
 def test_the_test_split_is_measured_beside_the_unigram_model(text: PreparedText, trained: Path) -> None:
     """The model beats word frequencies on text that has structure, and its validation agrees with its history."""
-    tested = testing.test(trained, text, CPU)
+    tested = testing.test(trained, text, COMPUTE)
     found = tested.metrics
     assert found["perplexity"] is not None and found["unigram_perplexity"] is not None
     assert found["perplexity"] < 0.75 * found["unigram_perplexity"]
@@ -208,7 +244,7 @@ def test_a_model_of_other_words_is_not_tested(text: PreparedText, trained: Path,
     entry = own_text(tmp_path / "raw").model_copy(update={"vocabulary_size": 12})
     data.prepare("other", entry, tmp_path / "p", tmp_path, 1)
     with pytest.raises(DataError, match=r"words that are not data set 'other'.*'own'"):
-        testing.test(trained, data.load(tmp_path / "p"), CPU)
+        testing.test(trained, data.load(tmp_path / "p"), COMPUTE)
 
 
 def test_a_loaded_model_is_the_trained_one(text: PreparedText, trained: Path) -> None:
@@ -285,8 +321,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(text: PreparedText, tmp_pat
 def test_two_processes_train_as_one(text: PreparedText) -> None:
     """A share of the columns each, gradients averaged: the first step of two shares is the whole batch's."""
     learners = [
-        training.LanguageLearner(CELL, RECIPE, text, 1, torch.device("cpu"), share)
-        for share in (Share(), Share(0, 2), Share(1, 2))
+        training.LanguageLearner(CELL, RECIPE, text, 1, DEVICE, share) for share in (Share(), Share(0, 2), Share(1, 2))
     ]
     whole, *halves = learners
     assert torch.equal(torch.cat([half.train_LB for half in halves], 1), whole.train_LB)
@@ -303,7 +338,7 @@ def test_two_processes_with_unequal_shares_train_as_one(text: PreparedText) -> N
     """Three columns and one, gradients counted by columns: the first step is the whole batch's."""
     parts = (0.75, 0.25)
     learners = [
-        training.LanguageLearner(CELL, RECIPE, text, 1, torch.device("cpu"), share)
+        training.LanguageLearner(CELL, RECIPE, text, 1, DEVICE, share)
         for share in (Share(), Share(0, 2, parts), Share(1, 2, parts))
     ]
     assert [learner.train_LB.shape[1] for learner in learners] == [4, 3, 1]
@@ -320,4 +355,4 @@ def test_two_processes_with_unequal_shares_train_as_one(text: PreparedText) -> N
 def test_a_batch_that_processes_cannot_share_is_an_error(text: PreparedText) -> None:
     """The message names the key and the number of processes."""
     with pytest.raises(ParameterError, match=r"training.rnn.batch_size = 4: is not divisible by 3 processes"):
-        training.LanguageLearner(CELL, RECIPE, text, 1, torch.device("cpu"), Share(0, 3))
+        training.LanguageLearner(CELL, RECIPE, text, 1, DEVICE, Share(0, 3))

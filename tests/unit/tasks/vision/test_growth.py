@@ -11,14 +11,13 @@ from torch import Tensor, nn
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import ParameterError, UserError
 from autoshrink.files import artifacts, checkpoints
-from autoshrink.params.root import Compute
 from autoshrink.params.vision import Growth, ImageNetwork, ImageTraining
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks.vision import growth, loading, network, testing, training
 from autoshrink.tasks.vision.data import PreparedImages
 from autoshrink.training.growth import Neuron
+from tests.device import COMPUTE, DEVICE
 
-CPU = torch.device("cpu")
 CHAIN = Cell.of(["conv_1x1", "conv_3x3"], [(0, 1), (1, 2)])
 LEAVES = Cell.of(["separable_conv_3x3", "conv_1x1", "separable_conv_3x3"], [(0, 1), (0, 2), (1, 2), (1, 3)])
 NETWORK = ImageNetwork(stem_filters=4, base_filters=6, stage_scales=[1.0, 2.0], stage_cells=[1, 2], stage_pools=[1, 2])
@@ -58,7 +57,7 @@ def overgrown(cell: Cell, net: ImageNetwork) -> tuple[network.CellNetwork, growt
             nn.init.normal_(parameter, 1.0, 0.3)
     module(images(4))
     state = {name: value.clone() for name, value in module.state_dict().items()}
-    return module, growth.Overgrown(cell, thin, 3, 5, state, GROWTH.candidates, 7, CPU)
+    return module, growth.Overgrown(cell, thin, 3, 5, state, GROWTH.candidates, 7, torch.device("cpu"))
 
 
 def images(seed: int) -> Tensor:
@@ -118,7 +117,7 @@ def test_optimizer_state_and_average_are_carried_over(arrays: PreparedImages, op
     """Weights that were there keep their moments; new ones begin at none, or at their layer's second moment."""
     net = {**RECIPE["network"], "stage_cells": [1, 1]}
     how = ImageTraining.model_validate({**RECIPE, "network": net, "optimizer": optimizer})
-    learner = training.ImageLearner(CHAIN, how, arrays, 5, CPU, Share())
+    learner = training.ImageLearner(CHAIN, how, arrays, 5, DEVICE, Share())
     for number, batch in enumerate(learner.batches(0, 0)):
         learner.set_rate(0, number, batch)
         learner.loss(learner.module, batch).objective.backward()  # type: ignore[no-untyped-call]
@@ -154,7 +153,7 @@ def train(data: PreparedImages, folder: Path, **changes: Any) -> list[dict[str, 
     """Train the chain and return what was told."""
     told: list[dict[str, Any]] = []
     recipe = ImageTraining.model_validate({**RECIPE, **changes})
-    training.train(LEAVES, recipe, data, folder, 5, Compute(device="cpu"), told.append)
+    training.train(LEAVES, recipe, data, folder, 5, COMPUTE, told.append)
     return told
 
 
@@ -181,7 +180,7 @@ def test_a_grown_model_is_known_by_its_widths(grown: Path, arrays: PreparedImage
         growth.cost_of(LEAVES, description.network, 3, 3, (12, 12), GROWTH) == history["growths"][-1]["costs"]["macs"]
     )
     assert history["chosen_epoch"] >= 4
-    assert (testing.test(grown, arrays, Compute(device="cpu")).metrics["accuracy_top1"] or 0) > 0.5
+    assert (testing.test(grown, arrays, COMPUTE).metrics["accuracy_top1"] or 0) > 0.5
 
 
 def test_a_growing_training_resumed_anywhere_ends_in_the_same_bytes(
@@ -241,7 +240,7 @@ def test_a_cell_that_cannot_grow_is_told(arrays: PreparedImages) -> None:
     net = {"stem_filters": 8, "base_filters": 8, "stage_scales": [1.0], "stage_cells": [2], "stage_pools": [1]}
     how = ImageTraining.model_validate({**RECIPE, "network": net})
     with pytest.raises(ParameterError, match=r"training\.cnn\.growth: no node of this cell can grow"):
-        training.ImageLearner(single, how, arrays, 5, CPU, Share())
+        training.ImageLearner(single, how, arrays, 5, DEVICE, Share())
 
 
 @pytest.mark.parametrize(

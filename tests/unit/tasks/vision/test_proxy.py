@@ -9,16 +9,20 @@ from autoshrink.errors import DataError
 from autoshrink.params.root import PaperDefects
 from autoshrink.params.vision import ImageNetwork, ImageProxy, ImageProxyTraining
 from autoshrink.records.evaluation import TrialResult
-from autoshrink.tasks.vision import proxy
+from autoshrink.runtime import devices
+from autoshrink.tasks.vision import proxy, zero_cost
 from autoshrink.tasks.vision.data import PreparedImages
+from autoshrink.tasks.vision.dropout import NamedDropout
 from autoshrink.tasks.vision.proxy import ImageTrial, ProxyData
+from tests.device import DEVICE
 
-CPU = torch.device("cpu")
 SOUND = PaperDefects()
 
 
-def small(**training: Any) -> ImageProxy:
-    network = ImageNetwork(stem_filters=4, base_filters=4, stage_scales=[1.0], stage_cells=[1], stage_pools=[2])
+def small(dropout: float = 0.0, **training: Any) -> ImageProxy:
+    network = ImageNetwork(
+        stem_filters=4, base_filters=4, stage_scales=[1.0], stage_cells=[1], stage_pools=[2], dropout=dropout
+    )
     return ImageProxy.model_validate(
         {
             "train_per_class": 12,
@@ -70,7 +74,7 @@ def test_the_paper_s_defects_do_what_they_say(arrays: PreparedImages) -> None:
 
 @pytest.fixture(scope="module")
 def drawn(arrays: PreparedImages) -> ProxyData:
-    return proxy.draw(arrays, small(), 7, SOUND)
+    return proxy.draw(arrays, small(), 7, SOUND).to(DEVICE)
 
 
 def finished(candidate: ImageTrial) -> TrialResult:
@@ -79,10 +83,12 @@ def finished(candidate: ImageTrial) -> TrialResult:
     return candidate.result()
 
 
-def test_a_candidate_trains_the_same_whatever_trains_beside_it(cell: Cell, drawn: ProxyData) -> None:
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_a_candidate_trains_the_same_whatever_trains_beside_it(cell: Cell, drawn: ProxyData, dropout: float) -> None:
     """Alone, or epoch by epoch in turn with another: the same history, to the last bit."""
-    alone = finished(ImageTrial(cell, small(), drawn, 3, CPU, True))
-    one, other = ImageTrial(cell, small(), drawn, 3, CPU, True), ImageTrial(cell, small(), drawn, 4, CPU, True)
+    settings = small(dropout)
+    alone = finished(ImageTrial(cell, settings, drawn, 3, DEVICE, True))
+    one, other = (ImageTrial(cell, settings, drawn, seed, DEVICE, True) for seed in (3, 4))
     while not one.done:
         torch.manual_seed(0)
         other.run_epoch()
@@ -93,7 +99,7 @@ def test_a_candidate_trains_the_same_whatever_trains_beside_it(cell: Cell, drawn
 
 def test_a_result_reports_the_best_epoch(cell: Cell, drawn: ProxyData) -> None:
     """Accuracy and loss are those of the best epoch, and the task is learnt well above chance."""
-    result = finished(ImageTrial(cell, small(epochs=8), drawn, 3, CPU, True))
+    result = finished(ImageTrial(cell, small(epochs=8), drawn, 3, DEVICE, True))
     best = result.history[result.metrics["best_epoch"]]
     assert result.metrics["accuracy"] == best["validation_accuracy"]
     assert result.metrics["accuracy"] == max(record["validation_accuracy"] for record in result.history)
@@ -105,7 +111,7 @@ def test_a_result_reports_the_best_epoch(cell: Cell, drawn: ProxyData) -> None:
 
 def test_a_diverged_candidate_has_no_accuracy(cell: Cell, drawn: ProxyData) -> None:
     """An absurd learning rate ends in no number at all, which nothing can rank first; and in valid JSON."""
-    result = finished(ImageTrial(cell, small(learning_rate=1e30), drawn, 3, CPU, True))
+    result = finished(ImageTrial(cell, small(learning_rate=1e30), drawn, 3, DEVICE, True))
     assert result.stopped == "not finite"
     assert result.metrics == {"accuracy": None, "loss": None, "best_epoch": None}
     json.dumps(result.to_json(), allow_nan=False)
@@ -116,20 +122,58 @@ def test_an_epoch_ends_once_the_training_images_are_learnt(cell: Cell, drawn: Pr
     eager = small().model_copy(
         update={"early_stop": small().early_stop.model_copy(update={"train_accuracy_ceiling": 0.0})}
     )
-    record = ImageTrial(cell, eager, drawn, 3, CPU, True).run_epoch()
+    record = ImageTrial(cell, eager, drawn, 3, DEVICE, True).run_epoch()
     assert record["steps"] < 4
 
 
 def test_a_batch_larger_than_the_proxy_is_told(cell: Cell, drawn: ProxyData) -> None:
     """With every batch dropped as partial, nothing would be trained."""
     with pytest.raises(DataError, match="batch_size = 37"):
-        ImageTrial(cell, small(batch_size=37), drawn, 3, CPU, True)
+        ImageTrial(cell, small(batch_size=37), drawn, 3, DEVICE, True)
 
 
 def test_the_last_batch_is_filled_where_asked_for(arrays: PreparedImages, cell: Cell) -> None:
     """As released: 48 images in batches of 32 are two steps, not one; the second begins the epoch anew."""
     training = ImageProxyTraining(batch_size=32, epochs=1, fill_last_batch=True)
     wanted = ImageProxy(train_per_class=16, validation_per_class=4, training=training)
-    drawn = proxy.draw(arrays, wanted, 1, PaperDefects())
-    trial = proxy.ImageTrial(cell, wanted, drawn, 1, torch.device("cpu"), True)
+    drawn = proxy.draw(arrays, wanted, 1, PaperDefects()).to(DEVICE)
+    trial = proxy.ImageTrial(cell, wanted, drawn, 1, DEVICE, True)
     assert trial.run_epoch()["steps"] == 2
+
+
+def test_dropout_keeps_the_mean_and_changes_every_step() -> None:
+    """A mask holds 0 and 1 / (1 - p) by seed and name alone; a step has its own; evaluation drops nothing."""
+    layer, same, other = (NamedDropout(0.25, 3, 40, 500, DEVICE) for _ in range(3))
+    for one, name in ((layer, "a"), (same, "a"), (other, "b")):
+        torch.rand(3)
+        one.draw(1, name)
+        one.choose(torch.tensor([1], device=DEVICE))
+    assert torch.equal(layer.mask_BF, same.mask_BF) and not torch.equal(layer.mask_BF, other.mask_BF)
+    assert sorted(set(layer.mask_BF.flatten().tolist())) == pytest.approx([0.0, 1 / 0.75])
+    assert float(layer.mask_BF.mean()) == pytest.approx(1.0, abs=0.02)
+    same.choose(torch.tensor([2], device=DEVICE))
+    assert not torch.equal(layer.mask_BF, same.mask_BF)
+    x_BF = torch.ones(40, 500, device=DEVICE)
+    assert torch.equal(layer(x_BF), layer.mask_BF) and torch.equal(layer.eval()(x_BF), x_BF)
+
+
+def test_an_untrained_network_is_judged_by_name(cell: Cell, drawn: ProxyData) -> None:
+    """The gradient's norm under dropout depends on the seed, and on no other draw of the process."""
+    found = []
+    for seed in (1, 1, 2):
+        torch.rand(3)
+        found.append(zero_cost.rank(cell, small(0.5), drawn, seed, DEVICE, "gradient_norm")[0])
+    assert found[0] == found[1] != found[2]
+
+
+def test_channels_first_trains_the_same_network(cell: Cell, drawn: ProxyData, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other layout reaches every convolution, and its numbers differ by rounding only."""
+    last = ImageTrial(cell, small(epochs=1), drawn, 3, DEVICE, True).run_epoch()
+    monkeypatch.setattr(devices, "image_layout", lambda device: torch.contiguous_format)
+    trial = ImageTrial(cell, small(epochs=1), drawn, 3, DEVICE, True)
+    strides = []
+    for layer in trial._module.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(lambda _, inputs, __: strides.append(inputs[0].stride(1)))
+    assert trial.run_epoch() == pytest.approx(last, rel=1e-3)
+    assert strides and 1 not in strides

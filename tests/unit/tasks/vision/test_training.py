@@ -15,13 +15,12 @@ import torch
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import ArtifactError, DataError, ParameterError
 from autoshrink.files import artifacts, checkpoints
-from autoshrink.params.root import Compute
 from autoshrink.params.vision import ImageTraining
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks.vision import loading, splits, testing, training
 from autoshrink.tasks.vision.data import PreparedImages, Split
+from tests.device import COMPUTE, DEVICE
 
-COMPUTE = Compute(device="cpu")
 RESULTS = ("model.safetensors", "model.json", "history.json")
 NETWORK = {"stem_filters": 4, "base_filters": 4, "stage_scales": [1.0], "stage_cells": [1], "stage_pools": [2]}
 EVERYTHING: dict[str, Any] = {
@@ -191,10 +190,10 @@ def test_balanced_weights_make_rare_classes_count(
     weights = splits.class_weights(arrays, recipe(), 5)
     monkeypatch.undo()
     assert weights * [20, 20, 5] == pytest.approx([15.0, 15.0, 15.0])
-    logits, targets = torch.randn(6, 3), torch.tensor([0, 1, 2, 2, 1, 0])
+    logits, targets = torch.randn(6, 3, device=DEVICE), torch.tensor([0, 1, 2, 2, 1, 0], device=DEVICE)
     losses = {}
     for kind in ("none", "balanced"):
-        learner = training.ImageLearner(cell, recipe(class_weights=kind), arrays, 5, torch.device("cpu"), Share())
+        learner = training.ImageLearner(cell, recipe(class_weights=kind), arrays, 5, DEVICE, Share())
         losses[kind] = learner._loss(logits, targets)
     torch.testing.assert_close(losses["none"], losses["balanced"])
 
