@@ -44,6 +44,7 @@ localrules:
     start,
     propose,
     select,
+    finalists,
     best,
     study,
 

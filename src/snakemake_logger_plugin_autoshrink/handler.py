@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from snakemake_logger_plugin_autoshrink.view import View
 
 # steps that take no time: their news are those of the round that they begin and end
-QUICK = {"all", "start", "propose", "select", "best", "study"}
+QUICK = {"all", "start", "propose", "select", "finalists", "best", "study"}
 # of these, what counts is said when their round is over
-ROUND = {"evaluate"}
+ROUND = {"evaluate", "repeat"}
 LAST_LINES = 10
 PROGRESS = ".progress.jsonl"
 # what Snakemake says when SIGTERM has reached it
@@ -198,6 +198,10 @@ class LogHandler(LogHandlerBase):
         job = self._jobs.get(number)
         if not view.is_live and job and job.rule == "select" and job.task and job.search and job.round is not None:
             line = view.round_line(job.task, job.search, job.round)
+            if line:
+                self._say(self._clock() + line)
+        if not view.is_live and job and job.rule == "best" and job.task and job.search:
+            line = view.answer_line(job.task, job.search)
             if line:
                 self._say(self._clock() + line)
 

@@ -116,11 +116,17 @@ class View:
         return f"{task} {search}: round {number} of at most {state.rounds}" + "".join(
             f"; {part}"
             for part in (
-                state.best and f"best so far: {status.numbers(state.best)}",
+                state.best and f"best so far: {status.best_so_far(state)}",
                 left and f"about {duration(left)} of searching left",
             )
             if part
         )
+
+    def answer_line(self, task: str, search: str) -> str | None:
+        """Return a search's answer in words, where finalists decided it; None where the rounds have told it already."""
+        self.read(force=True)
+        state = self._states.get((task, search))
+        return f"{task} {search}: {state.answer}" if state and state.answer else None
 
     def _drawn(self) -> Group:
         self.read()
@@ -158,8 +164,10 @@ def _search(state: SearchStatus) -> Iterator[Table | Text]:
     bar = ProgressBar(total=max(state.most, 1), completed=done, width=12)
     table.add_row(Text(f"{state.task} {state.search}", style="bold"), bar, where)
     yield table
-    if state.best:
-        yield Text(f"  best so far: {status.numbers(state.best)}", no_wrap=True, overflow="ellipsis")
+    if state.answer:
+        yield Text(f"  {state.answer}", no_wrap=True, overflow="ellipsis")
+    elif state.best:
+        yield Text(f"  best so far: {status.best_so_far(state)}", no_wrap=True, overflow="ellipsis")
 
 
 def _summary(state: SearchStatus) -> str:
@@ -167,7 +175,9 @@ def _summary(state: SearchStatus) -> str:
     head = f"{state.task} {state.search}: {state.candidates} candidates in {state.round} rounds"
     if state.stopped:
         head += f", ended ({state.stopped})"
-    return f"{head}; best: {status.numbers(state.best)}" if state.best else head
+    if state.answer:
+        return f"{head}; {state.answer}"
+    return f"{head}; best so far: {status.best_so_far(state)}" if state.best else head
 
 
 def _last_words(job: "Job") -> str:

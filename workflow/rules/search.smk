@@ -1,8 +1,9 @@
-"""A search, round by round: start, then propose, evaluate and select for every round, then the best of all.
+"""A search, round by round: start, then propose, evaluate and select for every round, then finalists and the answer.
 
 in:   DATA/{dataset}-{address}/manifest.json
 out:  RESULTS/{task}/{search}/round-00/round.json                                     the complete cell
       RESULTS/{task}/{search}/round-NN/{proposal,evaluations-J,round}.json            NN = 01, 02, ...; J = one per job
+      RESULTS/{task}/{search}/finalists/{proposal,evaluations-J}.json                 where search.{task}.finalists is set
       RESULTS/{task}/{search}/{best,front}.json                                       the answer, and the front of all candidates
       STORE/evaluations/                                                              shared by all runs
 
@@ -107,10 +108,67 @@ rule select:
         "--previous {input.previous:q} --proposal {input.proposal:q} --out {output:q} -- {input.evaluations:q}"
 
 
+rule finalists:
+    """Choose the finalists among the cells of all rounds."""
+    input:
+        planned(PLAN.rounds),
+    output:
+        SEARCH.finalists.proposal,
+    log:
+        RUN.log("{task}", "{search}", "finalists"),
+    conda:
+        "../envs/autoshrink.yaml"
+    params:
+        slice=trigger("finalists"),
+        code=code("finalists"),
+    message:
+        "{wildcards.task} {wildcards.search}: choosing the finalists"
+    shell:
+        'logged {log:q} autoshrink finalists --params "$AUTOSHRINK_PARAMS" '
+        "--task {wildcards.task:q} --search {wildcards.search:q} --out {output:q} -- {input:q}"
+
+
+rule repeat:
+    """Train finalists again under a seed of their own; evaluations that the store has are taken from it."""
+    input:
+        proposal=SEARCH.finalists.proposal,
+        data=lambda wildcards: PLAN.manifest("proxy", wildcards.task),
+        vectors=vectors("proxy"),
+    output:
+        SEARCH.finalists.evaluations("{job}"),
+    log:
+        text=RUN.log("{task}", "{search}", "finalists", "repeat-{job}"),
+        progress=RUN.progress("{task}", "{search}", "finalists", "repeat-{job}"),
+    benchmark:
+        RUN.benchmark("{task}", "{search}", "finalists", "repeat-{job}")
+    conda:
+        "../envs/autoshrink.yaml"
+    threads: PLAN.parameters.compute.threads
+    resources:
+        runtime=resource("runtime", "repeat"),
+        mem_mb=resource("mem_mb", "repeat"),
+        gpu=resource("gpu", "repeat"),
+    params:
+        slice=trigger("repeat"),
+        code=code("repeat"),
+        which=planned(PLAN.repeat),
+        data=subpath(input.data, parent=True),
+        store=str(RUN.store),
+    message:
+        "{wildcards.task} {wildcards.search}: training finalists {params.which[slots]} under seed {params.which[repeat]}"
+    shell:
+        'logged {log.text:q} gpus {resources.gpu} autoshrink repeat --params "$AUTOSHRINK_PARAMS" '
+        "--task {wildcards.task:q} --proposal {input.proposal:q} "
+        "--repeat {params.which[repeat]} --slots {params.which[slots]} "
+        "--data {params.data:q} --store {params.store:q} --out {output:q} "
+        "--progress {log.progress:q}"
+
+
 rule best:
     """Write the search's answer, the best cell of all rounds, and the front of all candidates."""
     input:
-        planned(PLAN.rounds),
+        rounds=planned(PLAN.rounds),
+        repeated=planned(PLAN.repeats),
     output:
         best=SEARCH.best,
         front=SEARCH.front,
@@ -119,9 +177,14 @@ rule best:
     conda:
         "../envs/autoshrink.yaml"
     params:
+        slice=trigger("best"),
         code=code("best"),
+        repeated=lambda wildcards, input: [
+            word for file in input.repeated for word in ("--repeated", file)
+        ],
     message:
         "{wildcards.task} {wildcards.search}: the best cell"
     shell:
-        "logged {log:q} autoshrink best --task {wildcards.task:q} --search {wildcards.search:q} "
-        "--out {output.best:q} -- {input:q}"
+        'logged {log:q} autoshrink best --params "$AUTOSHRINK_PARAMS" '
+        "--task {wildcards.task:q} --search {wildcards.search:q} "
+        "--out {output.best:q} {params.repeated:q} -- {input.rounds:q}"

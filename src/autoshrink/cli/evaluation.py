@@ -9,6 +9,7 @@ from autoshrink.cli import options
 from autoshrink.cli.progress import Lines, reported
 from autoshrink.cli.step import made_by, step
 from autoshrink.errors import UserError
+from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.records.progress import leading
 from autoshrink.tasks import address, availability, sufficiency
@@ -42,12 +43,58 @@ def evaluate(
       autoshrink evaluate --task cnn --proposal round-01/proposal.json --slots 0:4 \\
         --store store --out round-01/evaluations-0.json
     """
+    _evaluate("evaluate", options.load(files, settings), Task(task), proposal, slots, data, store, out, lines)
+
+
+@click.command(short_help="Evaluate finalists again under a seed of their own.")
+@options.parameters
+@options.task
+@click.option("--proposal", type=options.FILE, required=True, help="The finalists.")
+@click.option("--slots", required=True, metavar="FIRST:END", help="Which of them, such as 0:2 for slots 0 and 1.")
+@click.option("--repeat", "number", type=click.IntRange(min=1), required=True, help="Which of their seeds, from 1.")
+@options.data
+@click.option("--store", type=options.FOLDER, required=True, help="The evaluations' store.")
+@options.out("the evaluations")
+@reported
+def repeat(
+    files: tuple[Path, ...],
+    settings: tuple[str, ...],
+    task: str,
+    proposal: Path,
+    slots: str,
+    number: int,
+    data: Path | None,
+    store: Path,
+    out: Path,
+    lines: Lines,
+) -> None:
+    """Train finalists again, from other weights, on proxy data drawn anew; what the store has is taken from it.
+
+    \b
+    Example:
+      autoshrink repeat --task cnn --proposal finalists/proposal.json --slots 0:2 --repeat 1 \\
+        --store store --out finalists/evaluations-0.json
+    """
+    _evaluate("repeat", options.load(files, settings), Task(task), proposal, slots, data, store, out, lines, number)
+
+
+def _evaluate(
+    verb: str,
+    parameters: Parameters,
+    of: Task,
+    proposal: Path,
+    slots: str,
+    data: Path | None,
+    store: Path,
+    out: Path,
+    lines: Lines,
+    number: int | None = None,
+) -> None:
     first, colon, end = slots.partition(":")
     if not (colon and first.isdigit() and end.isdigit() and int(first) < int(end)):
         raise UserError(f"--slots {slots}: expected FIRST:END with FIRST below END, such as 0:2")
     wanted = range(int(first), int(end))
 
-    parameters, of = options.load(files, settings), Task(task)
     from autoshrink.evaluation import engine
     from autoshrink.evaluation.store import Store
 
@@ -63,10 +110,12 @@ def evaluate(
     kept = Store(store, lambda: made_by(parameters, of))
     data = data or address.folder(parameters, spec_of(of).proxy(parameters).dataset)
     inputs = [proposal, data / address.MANIFEST, *availability.side_inputs(parameters, "proxy", of)]
-    draws = ["proxy", f"evaluation/{task}"]
-    about: Any = {"parameters": parameters, "task": of, "subject": {"slots": slots}, "draws": draws, "store": store}
-    with step("evaluate", out, inputs=inputs, **about) as doing:
-        reused, count, timing = engine.evaluate(parameters, of, proposal, wanted, data, kept, out, tell)
+    draws, subject = ["proxy", f"evaluation/{of}"], {"slots": slots}
+    if number is not None:
+        draws, subject = [f"finalists/repeat-{number}"], {**subject, "repeat": str(number)}
+    about: Any = {"parameters": parameters, "task": of, "subject": subject, "draws": draws, "store": store}
+    with step(verb, out, inputs=inputs, **about) as doing:
+        reused, count, timing = engine.evaluate(parameters, of, proposal, wanted, data, kept, out, tell, number)
         slots_took = {slot: took.to_json() for slot, took in timing.items()}
         doing.timing.update(slots=slots_took, reused=reused, evaluations=count)
     click.echo(f"re-used {reused} of {count} evaluations")

@@ -22,6 +22,8 @@ VERBS = {
     "propose": ("autoshrink.cli.search", "Steps of the pipeline, in order"),
     "evaluate": ("autoshrink.cli.evaluation", "Steps of the pipeline, in order"),
     "select": ("autoshrink.cli.search", "Steps of the pipeline, in order"),
+    "finalists": ("autoshrink.cli.search", "Steps of the pipeline, in order"),
+    "repeat": ("autoshrink.cli.evaluation", "Steps of the pipeline, in order"),
     "best": ("autoshrink.cli.search", "Steps of the pipeline, in order"),
     "train": ("autoshrink.cli.training", "Steps of the pipeline, in order"),
     "test": ("autoshrink.cli.training", "Steps of the pipeline, in order"),

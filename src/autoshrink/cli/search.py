@@ -1,4 +1,4 @@
-"""The verbs of the search that need no torch: start, propose, select, best."""
+"""The verbs of the search that need no torch: start, propose, select, finalists, best."""
 
 from pathlib import Path
 from typing import Any
@@ -100,27 +100,70 @@ def select(
     click.echo(f"{name.task}/{name} round {finished.round}: {chosen.origin}, score {chosen.score:.4f}, {facts}")
 
 
-@click.command(short_help="Write the search's answer: the best cell of all rounds.")
+@click.command(short_help="Choose the finalists: the best cells of all rounds.")
+@options.parameters
 @options.task
 @options.search
+@options.out("the finalists")
+@click.argument("rounds", type=options.FILE, nargs=-1, required=True)
+def finalists(
+    files: tuple[Path, ...], settings: tuple[str, ...], task: str, search: str, out: Path, rounds: tuple[Path, ...]
+) -> None:
+    """Choose the finalists: of all cells that ROUNDS trained in full, the best distinct ones.
+
+    \b
+    Example:
+      autoshrink finalists --task cnn --search shrink-0 --out finalists/proposal.json round-*/round.json
+    """
+    from autoshrink.search import rounds as search_rounds
+
+    parameters, name = options.load(files, settings), search_rounds.SearchName.parse(task, search)
+    about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json()}
+    with step("finalists", out, inputs=rounds, **about):
+        count = search_rounds.finalists(parameters, name, rounds, out)
+    click.echo(f"{name.task}/{name}: {count} finalists")
+
+
+@click.command(short_help="Write the search's answer: the best cell of all rounds.")
+@options.parameters
+@options.task
+@options.search
+@click.option(
+    "--repeated",
+    type=options.FILE,
+    multiple=True,
+    help="Evaluations of finalists, which decide where the parameters ask for them. Can be given again.",
+)
 @options.out("the best cell")
 @click.argument("rounds", type=options.FILE, nargs=-1, required=True)
-def best(task: str, search: str, out: Path, rounds: tuple[Path, ...]) -> None:
-    """Write the search's answer: of the cells that ROUNDS selected, the one with the best score.
+def best(
+    files: tuple[Path, ...],
+    settings: tuple[str, ...],
+    task: str,
+    search: str,
+    repeated: tuple[Path, ...],
+    out: Path,
+    rounds: tuple[Path, ...],
+) -> None:
+    """Write the search's answer: of the cells that ROUNDS tried, the finalist with the best mean score; where the
+    parameters ask for no finalists, the cell with the best score.
 
     front.json beside it gets the candidates that no other dominates in quality and costs.
 
     \b
-    Example:
-      autoshrink best --task cnn --search shrink-0 --out best.json round-*/round.json
+    Examples:
+      autoshrink best --task cnn --search shrink-0 --set search.cnn.finalists=null --out best.json round-*/round.json
+      autoshrink best --task cnn --search shrink-0 --out best.json --repeated finalists/evaluations-0.json \\
+        --repeated finalists/evaluations-1.json round-*/round.json
     """
     from autoshrink.records.best import Best
     from autoshrink.search import rounds as search_rounds
 
-    name, front = search_rounds.SearchName.parse(task, search), out.with_name("front.json")
-    with step("best", out, inputs=rounds, task=name.task, subject=name.to_json()) as doing:
-        search_rounds.best(name, rounds, out)
+    parameters, front = options.load(files, settings), out.with_name("front.json")
+    name = search_rounds.SearchName.parse(task, search)
+    about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json()}
+    with step("best", out, inputs=[*rounds, *repeated], **about) as doing:
+        search_rounds.best(name, rounds, out, parameters, repeated)
         search_rounds.write_front(name, rounds, front)
         doing.outputs += [out, front]
-    found = Best.read(out)
-    click.echo(f"{name.task}/{name}: the best cell is round {found.round}'s, score {found.score:.4f}")
+    click.echo(f"{name.task}/{name}: {Best.read(out).words()}")

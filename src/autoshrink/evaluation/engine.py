@@ -17,6 +17,7 @@ from autoshrink.records.proposal import Proposal
 from autoshrink.records.record import Metrics
 from autoshrink.records.timing import SlotTiming, TrialTiming
 from autoshrink.runtime import numerics
+from autoshrink.search import finalists
 from autoshrink.search.rounds import section_of
 from autoshrink.tasks import availability
 from autoshrink.tasks.spec import spec_of
@@ -43,8 +44,12 @@ def evaluate(
     store: Store,
     out: Path,
     tell: Callable[[Event], None],
+    repeat: int | None = None,
 ) -> tuple[int, int, dict[str, SlotTiming]]:
     """Evaluate the proposal's candidates in ``slots``, write their evaluations to ``out``.
+
+    ``repeat``, of finalists, counts from 1: its evaluations are those of a run with another root seed, which redraws
+    the proxy's data too.
 
     Returns how many were re-used, how many there were, and what each slot took. Data is read, and torch
     imported, only when something must be trained or measured. In round 1, raises ParameterError when no cell at all can
@@ -53,6 +58,8 @@ def evaluate(
     proposed = Proposal.read(proposal)
     if proposed.task != task:
         raise UserError(f"{proposal}: is a proposal for {proposed.task}, not for {task}")
+    if repeat is not None:
+        parameters = parameters.model_copy(update={"seed": finalists.seed_of(parameters.seed, repeat)})
     recipe = spec_of(task).proxy(parameters)
     fingerprint = artifacts.digest_of_file(data / "manifest.json")
     for file in availability.side_inputs(parameters, "proxy", task):
@@ -120,7 +127,7 @@ def evaluate(
             costs = {**evaluation.costs, **measurements.of(proposed.candidates[slot].canonical)}
             evaluations[slot] = evaluation.model_copy(update={"costs": costs})
 
-    EvaluationJob.of(task, proposed.search, proposed.round, evaluations).write(out)
+    EvaluationJob.of(task, proposed.search, proposed.round, evaluations, repeat).write(out)
     return reused, len(evaluations), timing
 
 

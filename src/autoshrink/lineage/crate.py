@@ -38,6 +38,8 @@ _VERBS = {
     "propose": "Draw a round's candidates",
     "evaluate": "Train candidates on the proxy",
     "select": "Score a round's candidates and keep the best",
+    "finalists": "Choose the finalists among the cells of all rounds",
+    "repeat": "Train finalists again under a seed of their own",
     "best": "Take the best cell of all rounds",
     "train": "Train the best cell's network with the full recipe",
     "test": "Measure the final model on the test split",

@@ -115,8 +115,16 @@ def _select(content: Content) -> str:
     return f"{chosen['origin']}{what_fell}; score {chosen['score']:.4f}, {numbers(chosen['metrics'])}"
 
 
+def _finalists(content: Content) -> str:
+    return f"{len(content['candidates'])} finalists"
+
+
 def _best(content: Content) -> str:
-    return f"round {content['round']}'s, score {content['score']:.4f}, edges left: {len(content['cell']['edges'])}"
+    finals = content.get("finalists")
+    chosen = f", the mean of {len(finals['seeds'])} seeds; {len(finals['candidates'])} finalists" if finals else ""
+    return (
+        f"round {content['round']}'s, score {content['score']:.4f}, edges left: {len(content['cell']['edges'])}{chosen}"
+    )
 
 
 def _test(content: Content) -> str:
@@ -128,6 +136,8 @@ _TOLD = {
     "start": _start,
     "propose": _propose,
     "evaluate": _evaluate,
+    "finalists": _finalists,
+    "repeat": _evaluate,
     "select": _select,
     "best": _best,
     "test": _test,

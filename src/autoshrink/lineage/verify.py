@@ -258,7 +258,7 @@ def _stale(run: Run) -> list[Finding]:
         folder = answer.path.parent
         needed = {record.path for record in run.ancestors(answer)}
         for record in run.records.values():
-            is_step = record.verb in ("start", "propose", "evaluate", "select")
+            is_step = record.verb in ("start", "propose", "evaluate", "select", "finalists", "repeat")
             if is_step and record.path.is_relative_to(folder) and record.path not in needed:
                 findings.append(Finding(ORPHANED, _shown(record), "nothing was made from it", record))
     return findings

@@ -12,6 +12,28 @@ ImageOperator = Literal["separable_conv_3x3", "conv_1x1", "conv_3x3"]
 Activation = Literal["relu", "sigmoid", "tanh", "identity"]
 
 
+class Finalists(Section):
+    """After the last round: the best cells of all rounds are evaluated again under seeds of their own, which redraw the
+    proxy's data, the weights and the order of examples, and the answer is chosen by their mean scores."""
+
+    count: Annotated[int, Field(ge=1)] = 4
+    """How many of the best distinct cells of all rounds; all of them where there are fewer."""
+    repeats: Annotated[int, Field(ge=1)] = 3
+    """Evaluations of each finalist. The one that made it a finalist does not count: it was chosen for being high."""
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    """Epochs of each of these evaluations; null: as many as in the rounds."""
+    rule: Literal["best_mean", "one_standard_error"] = "best_mean"
+    """The answer: the best mean score; or, of those within one standard error of it, the one with the fewest MACs."""
+
+    @model_validator(mode="after")
+    def _errors_are_known(self) -> "Finalists":
+        if self.rule == "one_standard_error" and self.repeats < 2:
+            raise ValueError(
+                "rule one_standard_error: one evaluation has no standard error; accepted: repeats of 2 or more"
+            )
+        return self
+
+
 class TaskSearch(Section):
     """What the searches of all tasks share."""
 
@@ -26,6 +48,8 @@ class TaskSearch(Section):
     """Candidates evaluated per round, drawn from the shrink space without replacement."""
     keep_fraction: Annotated[float, Field(ge=0, lt=1)]
     """The search stops at round(keep_fraction * initial edges) edges."""
+    finalists: Finalists | None = None
+    """What checks the answer against noise; null: the answer is the cell with the best single score."""
     if TYPE_CHECKING:
         operators: Sequence[str]
         objective: Costs

@@ -89,14 +89,18 @@ class EvaluationJob(SearchRecord):
     KIND: ClassVar = "evaluations"
 
     round: Count
+    repeat: Annotated[Count | None, Field(exclude_if=optional)] = None
+    """Of finalists: which of their seeds, from 1."""
     evaluations: Mapping[SlotNumber, Evaluation]
     """By slot of the round's proposal."""
 
     @classmethod
-    def of(cls, task: Task, search: str, round: int, by_slot: Mapping[int, Evaluation]) -> "EvaluationJob":
+    def of(
+        cls, task: Task, search: str, round: int, by_slot: Mapping[int, Evaluation], repeat: int | None = None
+    ) -> "EvaluationJob":
         """Return the record of these evaluations."""
         listed = {str(slot): evaluation for slot, evaluation in sorted(by_slot.items())}
-        return cls(task=task, search=search, round=round, evaluations=listed)
+        return cls(task=task, search=search, round=round, repeat=repeat, evaluations=listed)
 
     @property
     def by_slot(self) -> dict[int, Evaluation]:

@@ -8,7 +8,7 @@ from autoshrink.records.record import CellField, Count, EdgeField, Many, Record,
 
 
 class Fidelity(Record):
-    """A cheaper judgement than the proxy's whole recipe: training for fewer ``epochs``, or a ``zero_cost`` measure of
+    """Another judgement than the proxy's whole recipe: training for so many ``epochs``, or a ``zero_cost`` measure of
     the untrained network. Exactly one of the two."""
 
     epochs: Annotated[int | None, Field(ge=1, exclude_if=optional)] = None

@@ -14,10 +14,11 @@ from autoshrink.params.base import Task
 from autoshrink.params.objective import LIMITS
 from autoshrink.params.search import TaskSearch
 from autoshrink.records.best import Best, Front, FrontPoint
-from autoshrink.records.evaluation import Evaluation
+from autoshrink.records.evaluation import Evaluation, EvaluationJob
 from autoshrink.records.proposal import Proposal, ProposedSlot
 from autoshrink.records.record import SearchRecord
 from autoshrink.records.round import Round, ScoredSlot
+from autoshrink.search import finalists as final
 from autoshrink.search import registry
 from autoshrink.search.draws import Draws
 from autoshrink.search.front import front
@@ -204,18 +205,44 @@ def select(
     _write_round(path, name, proposed.round, selection.state, listed, selection.slot, before)
 
 
-def best(name: SearchName, paths: Sequence[Path], path: Path) -> None:
+def finalists(parameters: Parameters, name: SearchName, paths: Sequence[Path], path: Path) -> int:
+    """Write the proposal of the finalists, which follows the last round; return how many there are.
+
+    Raises UserError where the parameters ask for none.
+    """
+    settings = section_of(parameters, name.task).finalists
+    if settings is None:
+        raise UserError(f"search.{name.task}.finalists = null: there are no finalists; accepted: count and repeats")
+    finished = [read(Round, file, name) for file in paths]
+    chosen = final.proposed(settings, finished)
+    number = max((content.round for content in finished), default=0) + 1
+    Proposal(task=name.task, search=str(name), round=number, candidates=chosen).write(path)
+    return len(chosen)
+
+
+def best(
+    name: SearchName,
+    paths: Sequence[Path],
+    path: Path,
+    parameters: Parameters | None = None,
+    evaluations: Sequence[Path] = (),
+) -> None:
     """Write the answer: of all selected candidates the one with the best score (ties: see ``objective.preference``).
 
-    Raises UserError when no round selected a candidate.
+    Where the ``parameters`` ask for finalists, their ``evaluations`` decide. Raises UserError when no round selected a
+    candidate, and ArtifactError where an evaluation is missing.
     """
     finished = [read(Round, file, name) for file in paths]
-    finalists = [
+    checked = parameters is not None and section_of(parameters, name.task).finalists is not None
+    if parameters is not None and checked and final.contenders(finished):
+        _best_of_finalists(parameters, name, finished, path, evaluations)
+        return
+    selected = [
         (preference(item.score, item.cell), content.round, item)
         for content in finished
         if (item := content.answer) is not None and item.score is not None
     ]
-    if not finalists:
+    if not selected:
         if any(item.violation > 0 for content in finished for item in content.candidates):
             raise UserError(
                 f"{name.task}/{name}: no candidate of any round is within the limits; raise "
@@ -225,8 +252,26 @@ def best(name: SearchName, paths: Sequence[Path], path: Path) -> None:
             f"{name.task}/{name}: no candidate of any round has a finite score; every training diverged: "
             f"lower proxy.{name.task}.training.learning_rate"
         )
-    _, number, item = min(finalists, key=lambda finalist: (finalist[0], finalist[1]))
+    _, number, item = min(selected, key=lambda entry: (entry[0], entry[1]))
     Best(task=name.task, search=str(name), round=number, **dict(item)).write(path)
+
+
+def _best_of_finalists(
+    parameters: Parameters, name: SearchName, finished: Sequence[Round], path: Path, evaluations: Sequence[Path]
+) -> None:
+    by_repeat: dict[int, dict[int, Evaluation]] = {}
+    for file in evaluations:
+        job = read(EvaluationJob, file, name)
+        by_repeat.setdefault(job.repeat or 0, {}).update(job.by_slot)
+    section, proxy = section_of(parameters, name.task), spec_of(name.task).proxy(parameters)
+    verdict = final.judge(section, proxy, name.task, finished, by_repeat, parameters.seed)
+    if verdict is None:
+        raise UserError(
+            f"{name.task}/{name}: every training of a finalist diverged: lower "
+            f"proxy.{name.task}.training.learning_rate, or set search.{name.task}.finalists to null"
+        )
+    about = {**dict(verdict.item), "score": verdict.score, "metrics": verdict.metrics}
+    Best(task=name.task, search=str(name), round=verdict.round, finalists=verdict.finals, **about).write(path)
 
 
 def write_front(name: SearchName, paths: Sequence[Path], path: Path) -> None:

@@ -85,6 +85,11 @@ class SearchFolder:
         return [RoundFolder(found) for found in sorted(self.folder.glob("round-*")) if found.is_dir()]
 
     @property
+    def finalists(self) -> RoundFolder:
+        """The folder of the finalists: a proposal, and evaluations under seeds of their own; no state follows."""
+        return RoundFolder(self.folder / "finalists")
+
+    @property
     def best(self) -> Path:
         """The answer: the best cell of all rounds."""
         return self.folder / "best.json"

@@ -10,7 +10,7 @@ from typing import Any
 
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
-from autoshrink.search import rounds
+from autoshrink.search import finalists, rounds
 from autoshrink.search.rounds import SearchName
 from autoshrink.tasks import address
 from autoshrink.workflow import resources
@@ -62,6 +62,20 @@ class Plan:
         """Return the slots of an evaluation job, as ``autoshrink evaluate --slots`` takes them."""
         found = self.jobs(task, search)[int(round) - 1][int(job)]
         return f"{found.start}:{found.stop}"
+
+    def repeats(self, task: str, search: str) -> list[Path]:
+        """Return what the jobs write that evaluate a search's finalists; empty where there are to be none."""
+        folder = self._folder(task, search).finalists
+        return [folder.evaluations(job) for job, _ in enumerate(self._finalist_jobs(task))]
+
+    def repeat(self, task: str, search: str, job: str) -> dict[str, str]:
+        """Return which repeat and which slots such a job is for, as ``autoshrink repeat`` takes them."""
+        number, slots = self._finalist_jobs(task)[int(job)]
+        return {"repeat": str(number), "slots": f"{slots.start}:{slots.stop}"}
+
+    def _finalist_jobs(self, task: str) -> list[tuple[int, range]]:
+        section = rounds.section_of(self.parameters, Task(task))
+        return finalists.jobs(section.finalists, self.parameters.search.slots_per_job)
 
     def manifest(self, recipe: str, task: str) -> Path:
         """Return the manifest of the data that ``proxy`` or ``training`` names for the task."""

@@ -38,11 +38,11 @@ def _first(parameters: Parameters, step: str, task: str | None) -> dict[str, int
     gpu = int(device == "cuda" or (device == "auto" and gpus() > 0))
     if step == "prepare":
         return {"runtime": 120, "mem_mb": 8000, "gpu": 0}
-    if step not in ("evaluate", "train", "test"):
+    if step not in ("evaluate", "repeat", "train", "test"):
         return dict(LIGHT)
     assert task is not None
     work = spec_of(Task(task)).workload(parameters)
-    if step == "evaluate":
+    if step in ("evaluate", "repeat"):
         minutes = parameters.search.slots_per_job * work.proxy_minutes / speed
         return {"runtime": _minutes(minutes), "mem_mb": work.proxy_megabytes, "gpu": gpu}
     minutes = work.training_minutes / speed

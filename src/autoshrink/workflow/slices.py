@@ -30,7 +30,7 @@ def slice_of(parameters: Parameters, verb: str, task: Task | None = None, datase
     for section in sections:
         of_task = isinstance(values[section], dict) and task.value in values[section]
         found[section] = {task.value: values[section][task.value]} if of_task else values[section]
-    if verb == "evaluate":
+    if verb in ("evaluate", "repeat"):
         objective = getattr(parameters.search, task.value).objective
         # which costs are measured, and which limits are found impossible, is the objective's to say; nothing else is
         del found["search"]
@@ -38,8 +38,14 @@ def slice_of(parameters: Parameters, verb: str, task: Task | None = None, datase
             found["search"] = {task.value: {"objective": values["search"][task.value]["objective"]}}
         if not sections_of(task).paper_defects:
             del found["paper_defects"]
+    elif verb in ("finalists", "best"):
+        of_task = found["search"][task.value]
+        kept = {"finalists"} if verb == "finalists" else {"finalists", "objective"}
+        found["search"][task.value] = {key: value for key, value in of_task.items() if key in kept}
     elif "search" in found:
         found["search"]["strategies"] = values["search"]["strategies"]
+        # what comes after the last round
+        found["search"][task.value].pop("finalists", None)
         if verb in ("start", "propose"):
             # the objective judges evaluations; proposals do not know it
             del found["search"][task.value]["objective"]

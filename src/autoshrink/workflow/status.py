@@ -13,12 +13,14 @@ from autoshrink.errors import ArtifactError, UserError
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.records.best import Best
 from autoshrink.records.progress import Progress, duration
 from autoshrink.records.progress import read as read_progress
 from autoshrink.records.record import Json
 from autoshrink.records.round import Round
 from autoshrink.records.timing import StepTiming
-from autoshrink.search import rounds
+from autoshrink.search import finalists, rounds
+from autoshrink.tasks.spec import Metric, spec_of
 from autoshrink.workflow.layout import Layout, SearchFolder
 
 
@@ -43,7 +45,8 @@ class SearchStatus:
     ``candidates`` of finished rounds were evaluated, of at most ``most``; of the round under way ``trained`` are done,
     of ``slots``. ``seconds_spent`` went into trainings for this search; ``seconds_left`` estimates the searching that
     is left, one job at a time; None where no evaluation has been timed yet. ``stopped`` says why the search ended, if
-    it has.
+    it has. ``best`` is the best so far by score; ``exceeded`` names an earlier cell of better quality that it was
+    preferred to, if there is one. ``answer`` says which finalist is the answer, once that is known.
     """
 
     task: str
@@ -56,6 +59,8 @@ class SearchStatus:
     slots: int
     stopped: str | None
     best: Mapping[str, float] | None
+    exceeded: str | None
+    answer: str | None
     seconds_spent: float
     seconds_left: float | None
     jobs: list[Job] = field(default_factory=list)
@@ -87,8 +92,10 @@ def lines(status: SearchStatus) -> Iterator[str]:
     yield f"{head}; {status.candidates} candidates evaluated, at most {status.most}"
     if status.slots and not status.stopped:
         yield f"  round {status.round + 1}: {status.trained} of {status.slots} candidates done"
-    if status.best:
-        yield f"  best so far: {numbers(status.best)}"
+    if status.answer:
+        yield f"  {status.answer}"
+    elif status.best:
+        yield f"  best so far: {best_so_far(status)}"
     if status.seconds_left:
         yield f"  searching that is left: about {duration(status.seconds_left)}, one job at a time"
     for job in status.jobs:
@@ -122,11 +129,19 @@ def of(results: Path, parameters: Parameters, task: Task, name: rounds.SearchNam
             jobs.append(_job(label, output, layout, *names))
             trained += len(slots) if output.exists() else len(_candidates(layout.progress(*names)))
             size += len(slots)
+    repeats = finalists.jobs(rounds.section_of(parameters, task).finalists, parameters.search.slots_per_job)
+    done = [folder.finalists.evaluations(index).exists() for index, _ in enumerate(repeats)]
+    if number == len(plan) or stopped:
+        for index, (repeat, slots) in enumerate(repeats):
+            label = f"finalists {slots.start} to {slots.stop - 1}, seed {repeat}"
+            names = (task, name, "finalists", f"repeat-{index}")
+            jobs.append(_job(label, folder.finalists.evaluations(index), layout, *names))
     jobs.append(_job("training", folder.model.description, layout, task, name, "train"))
     jobs.append(_job("test", folder.metrics, layout, task, name, "test"))
 
     most = sum(len(slots) for each in plan for slots in each)
     left = 0 if stopped else sum(len(slots) for each in plan[number:] for slots in each)
+    left += sum(len(slots) for (_, slots), is_done in zip(repeats, done, strict=True) if not is_done)
     seconds = list(_seconds(folder))
     return SearchStatus(
         task=str(task),
@@ -139,6 +154,8 @@ def of(results: Path, parameters: Parameters, task: Task, name: rounds.SearchNam
         slots=size,
         stopped=stopped,
         best=_best(finished),
+        exceeded=_exceeded(finished, spec_of(task).metric),
+        answer=_answer(folder.best),
         seconds_spent=sum(seconds),
         seconds_left=statistics.median(seconds) * left if seconds else None,
         jobs=jobs,
@@ -155,9 +172,33 @@ def _best(finished: Sequence[Round]) -> dict[str, float] | None:
     return {"score": score, **metrics, "edges": len(item.cell.edges)}
 
 
+def _exceeded(finished: Sequence[Round], metric: Metric) -> str | None:
+    """Return the best metric of an earlier kept candidate, where the best by score is not the best by that."""
+    kept = [(content.round, answer) for content in finished if (answer := content.answer) and answer.score is not None]
+    known = [(value, number, item) for number, item in kept if (value := item.metrics.get(metric.name)) is not None]
+    if not known:
+        return None
+    leading = max(kept, key=lambda entry: entry[1].score or 0.0)
+    value, number, item = (max if metric.higher_is_better else min)(known, key=lambda entry: entry[0])
+    if item is leading[1] or value == leading[1].metrics.get(metric.name):
+        return None
+    return f"round {number}'s cell of {len(item.cell.edges)} edges had {metric.name} {value:.4g}"
+
+
+def _answer(path: Path) -> str | None:
+    """Return the answer in words where finalists decided it."""
+    try:
+        found = Best.read(path)
+    except ArtifactError:
+        return None
+    return None if found.finalists is None else found.words()
+
+
 def _seconds(folder: SearchFolder) -> Iterator[float]:
     """Yield the device-seconds of every candidate that was trained for this search, not taken from the store."""
-    for file in itertools.chain.from_iterable(done.written_evaluations() for done in folder.rounds()):
+    for file in itertools.chain.from_iterable(
+        done.written_evaluations() for done in [*folder.rounds(), folder.finalists]
+    ):
         for slot in (StepTiming.beside(file).slots or {}).values():
             if not slot.reused and slot.device_seconds is not None:
                 yield slot.device_seconds
@@ -218,6 +259,13 @@ def last_line(log: Path) -> str:
     """Return the last line of a log, ``started`` where it has none."""
     said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return said[-1] if said else "started"
+
+
+def best_so_far(status: SearchStatus) -> str:
+    """Return the best candidate's numbers in words; where an earlier one was better but for its cost, say so."""
+    assert status.best is not None
+    said = numbers(status.best)
+    return f"{said} (by score, which counts costs too: {status.exceeded})" if status.exceeded else said
 
 
 def numbers(best: Mapping[str, float]) -> str:

@@ -156,6 +156,13 @@ def test_a_data_set_of_another_source_replaces_the_old_one() -> None:
             "search.cnn.objective.macs_weight=-1",
             ["search.cnn.objective.macs_weight = -1", "greater than or equal to 0"],
         ),
+        ("search.cnn.finalists.repeats=0", ["search.cnn.finalists.repeats = 0", "greater than or equal to 1"]),
+        ("search.rnn.finalists.count=none", ["search.rnn.finalists.count = 'none'", "integer"]),
+        ("search.cnn.finalists={rule: median}", ["search.cnn.finalists.rule = 'median'", "one_standard_error"]),
+        (
+            "search.cnn.finalists={repeats: 1, rule: one_standard_error}",
+            ["search.cnn.finalists", "no standard error", "repeats of 2 or more"],
+        ),
         ("study.strategies=[shrink, nothing]", ["study.strategies: 'nothing' is not an entry"]),
         ("study.seeds=[1]", ["study.seeds", "at least 2 items"]),
         ("study.budgets=[0.5, 0.5]", ["study", "budgets must differ"]),

@@ -55,6 +55,21 @@ def test_a_study_reads_metrics_only_of_trained_answers() -> None:
     assert {path.parts[2] for path in found} >= {f"{name}-0" for name in plan.parameters.study.strategies}
 
 
+def test_finalists_are_evaluated_seed_by_seed() -> None:
+    """Each job of the finalists is for one seed and some of them; the answer waits for all; null plans none."""
+    plan = planned()
+    values = plan.parameters.model_dump(mode="json")
+    values["search"]["cnn"]["finalists"] = {"count": 3, "repeats": 2}
+    plan = Plan(Parameters.model_validate(values, strict=False))
+    assert [plan.repeat("cnn", "shrink-0", str(job)) for job in range(4)] == [
+        {"repeat": repeat, "slots": slots} for repeat in "12" for slots in ("0:2", "2:3")
+    ]
+    names = [f"results/cnn/shrink-0/finalists/evaluations-{job}.json" for job in range(4)]
+    assert [str(path) for path in plan.repeats("cnn", "shrink-0")] == names
+    values["search"]["cnn"]["finalists"] = None
+    assert Plan(Parameters.model_validate(values, strict=False)).repeats("cnn", "shrink-0") == []
+
+
 def test_an_unknown_strategy_is_a_users_mistake() -> None:
     """A target of a strategy that there is none of ends in one line."""
     with pytest.raises(UserError, match=r"'shirnk': is not an entry of search\.strategies"):

@@ -57,7 +57,7 @@ def test_dvc_finds_its_groups_in_a_new_users_parameters() -> None:
 # what a stage of dvc.yaml makes, by the steps that make it
 STAGES = {
     "data": ["prepare"],
-    "search": ["start", "propose", "evaluate", "select", "best"],
+    "search": ["start", "propose", "evaluate", "select", "finalists", "repeat", "best"],
     "training": ["train"],
     "metrics": ["test"],
     "report": ["report"],
