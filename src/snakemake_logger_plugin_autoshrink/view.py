@@ -177,7 +177,7 @@ def _summary(state: SearchStatus) -> str:
         head += f", ended ({state.stopped})"
     if state.answer:
         return f"{head}; {state.answer}"
-    return f"{head}; best so far: {status.best_so_far(state)}" if state.best else head
+    return f"{head}; best: {status.best_so_far(state)}" if state.best else head
 
 
 def _last_words(job: "Job") -> str:

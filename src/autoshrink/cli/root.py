@@ -33,6 +33,7 @@ VERBS = {
     "plan": ("autoshrink.cli.plan", "Taking a model along"),
     "status": ("autoshrink.cli.status", "During and after a run"),
     "study": ("autoshrink.cli.study", "During and after a run"),
+    "proxy-quality": ("autoshrink.cli.proxy_quality", "During and after a run"),
     "lineage": ("autoshrink.cli.lineage", "During and after a run"),
 }
 

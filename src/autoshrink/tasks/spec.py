@@ -255,6 +255,10 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     ) -> None:
         """Train a cell's network by the full recipe; the same call goes on from the last checkpoint."""
 
+    def holds_out(self, recipe: Training) -> bool:
+        """Whether the full training validates on data held out from it; then its history has ``validation_METRIC``."""
+        return True
+
     @abstractmethod
     def test(self, folder: Path, data: Prepared, compute: "Compute") -> Tested:
         """Measure the model in ``folder`` on the test split, which nothing else reads."""

@@ -209,6 +209,10 @@ class ImageClassification(
 
         training.train(cell, recipe, data, folder, seed, compute, progress)
 
+    def holds_out(self, recipe: ImageTraining) -> bool:
+        """Whether some images of each class are held out."""
+        return recipe.validation_per_class != 0
+
     def test(self, folder: Path, data: "PreparedImages", compute: "Compute") -> Tested:
         """Return top-1 and top-5 accuracy and loss."""
         from autoshrink.tasks.vision import testing
