@@ -13,6 +13,7 @@ from autoshrink.params.search import Finalists
 from autoshrink.records.best import Best
 from autoshrink.records.evaluation import Evaluation, EvaluationJob
 from autoshrink.records.proposal import Fidelity, Proposal, ProposedSlot
+from autoshrink.records.round import Round
 from autoshrink.search import finalists, rounds
 from tests.unit.search.search_runs import by_key, evaluation, parameters, paths, run
 
@@ -54,9 +55,7 @@ def repeated(item: ProposedSlot, repeat: int, again: dict[tuple[str, int], float
 
 def contenders(folder: Path) -> list[str]:
     """Return the keys of a finished search's cells, the best score first."""
-    return [
-        item.key for _, item in finalists.contenders([rounds.read(rounds.Round, at, SHRINK) for at in paths(folder)])
-    ]
+    return [item.key for _, item in finalists.contenders([rounds.read(Round, at, SHRINK) for at in paths(folder)])]
 
 
 def test_jobs_cover_every_finalist_under_every_seed() -> None:
