@@ -56,6 +56,7 @@ rule evaluate:
         proposal=ROUND.proposal,
         data=lambda wildcards: PLAN.manifest("proxy", wildcards.task),
         vectors=vectors("proxy"),
+        final_data=lambda wildcards: PLAN.fitted_to(wildcards.task),
     output:
         ROUND.evaluations("{job}"),
     log:
@@ -75,13 +76,16 @@ rule evaluate:
         code=code("evaluate"),
         slots=planned(PLAN.slots),
         data=subpath(input.data, parent=True),
+        final_data=lambda wildcards, input: [
+            f"--final-data={Path(found).parent}" for found in input.final_data
+        ],
         store=str(RUN.store),
     message:
         "{wildcards.task} {wildcards.search}: training candidates {params.slots} of round {wildcards.round}"
     shell:
         'logged {log.text:q} gpus {resources.gpu} autoshrink evaluate --params "$AUTOSHRINK_PARAMS" '
         "--task {wildcards.task:q} --proposal {input.proposal:q} "
-        "--slots {params.slots:q} --data {params.data:q} --store {params.store:q} --out {output:q} "
+        "--slots {params.slots:q} --data {params.data:q} {params.final_data:q} --store {params.store:q} --out {output:q} "
         "--progress {log.progress:q}"
 
 
@@ -134,6 +138,7 @@ rule repeat:
         proposal=SEARCH.finalists.proposal,
         data=lambda wildcards: PLAN.manifest("proxy", wildcards.task),
         vectors=vectors("proxy"),
+        final_data=lambda wildcards: PLAN.fitted_to(wildcards.task),
     output:
         SEARCH.finalists.evaluations("{job}"),
     log:
@@ -153,6 +158,9 @@ rule repeat:
         code=code("repeat"),
         which=planned(PLAN.repeat),
         data=subpath(input.data, parent=True),
+        final_data=lambda wildcards, input: [
+            f"--final-data={Path(found).parent}" for found in input.final_data
+        ],
         store=str(RUN.store),
     message:
         "{wildcards.task} {wildcards.search}: training finalists {params.which[slots]} under seed {params.which[repeat]}"
@@ -160,7 +168,7 @@ rule repeat:
         'logged {log.text:q} gpus {resources.gpu} autoshrink repeat --params "$AUTOSHRINK_PARAMS" '
         "--task {wildcards.task:q} --proposal {input.proposal:q} "
         "--repeat {params.which[repeat]} --slots {params.which[slots]} "
-        "--data {params.data:q} --store {params.store:q} --out {output:q} "
+        "--data {params.data:q} {params.final_data:q} --store {params.store:q} --out {output:q} "
         "--progress {log.progress:q}"
 
 

@@ -7,6 +7,7 @@ from autoshrink.cells.cell import Cell
 from autoshrink.errors import UserError, meant
 from autoshrink.files import artifacts
 from autoshrink.records.best import Best
+from autoshrink.records.evaluation import Fitted
 from autoshrink.records.round import Round
 
 
@@ -35,6 +36,14 @@ def find(what: str) -> Cell:
             f"{path}: no path leads from node 0 to node {lost[0]}, so it computes nothing; connect or remove it"
         )
     return found
+
+
+def fitted(what: str) -> Fitted | None:
+    """Return the final network that a search fitted to its budget, where ``what`` is a best-cell file with one."""
+    path = Path(what)
+    if "\0" in what or not path.is_file() or artifacts.kind_of(path) != Best.KIND:
+        return None
+    return Best.read(path).fitted
 
 
 def find_all(what: str) -> tuple[Cell, ...]:

@@ -34,8 +34,15 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...]) -> None:
         plan = rounds.plan(parameters, task)
         count = sum(len(slots) for job in plan for slots in job)
         click.echo(f"{task}: at most {len(plan)} rounds and {count} evaluations for each of {parameters.search.seeds}")
+        objective = rounds.section_of(parameters, task).objective
+        final = address.folder(parameters, spec_of(task).training(parameters).dataset)
+        if objective.budget is not None and (final / address.MANIFEST).exists():
+            from autoshrink.evaluation.budget import Fitting
+
+            Fitting(parameters, task, final, Path(parameters.paths.store)).check()
+            click.echo(f"{task}: cells can be scaled to the objective's budget")
         data = address.folder(parameters, spec_of(task).proxy(parameters).dataset)
-        if rounds.section_of(parameters, task).objective.limits and (data / address.MANIFEST).exists():
+        if objective.limits and (data / address.MANIFEST).exists():
             from autoshrink.evaluation import limits
 
             limits.check_prepared(parameters, task, data, Path(parameters.paths.store))

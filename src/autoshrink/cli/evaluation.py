@@ -22,6 +22,7 @@ from autoshrink.tasks.spec import spec_of
 @click.option("--proposal", type=options.FILE, required=True, help="The round's proposal.")
 @click.option("--slots", required=True, metavar="FIRST:END", help="Which candidates, such as 0:2 for slots 0 and 1.")
 @options.data
+@options.final_data
 @click.option("--store", type=options.FOLDER, required=True, help="The evaluations' store.")
 @options.out("the evaluations")
 @reported
@@ -32,6 +33,7 @@ def evaluate(
     proposal: Path,
     slots: str,
     data: Path | None,
+    final_data: Path | None,
     store: Path,
     out: Path,
     lines: Lines,
@@ -43,7 +45,9 @@ def evaluate(
       autoshrink evaluate --task cnn --proposal round-01/proposal.json --slots 0:4 \\
         --store store --out round-01/evaluations-0.json
     """
-    _evaluate("evaluate", options.load(files, settings), Task(task), proposal, slots, data, store, out, lines)
+    _evaluate(
+        "evaluate", options.load(files, settings), Task(task), proposal, slots, data, final_data, store, out, lines
+    )
 
 
 @click.command(short_help="Evaluate finalists again under a seed of their own.")
@@ -53,6 +57,7 @@ def evaluate(
 @click.option("--slots", required=True, metavar="FIRST:END", help="Which of them, such as 0:2 for slots 0 and 1.")
 @click.option("--repeat", "number", type=click.IntRange(min=1), required=True, help="Which of their seeds, from 1.")
 @options.data
+@options.final_data
 @click.option("--store", type=options.FOLDER, required=True, help="The evaluations' store.")
 @options.out("the evaluations")
 @reported
@@ -64,6 +69,7 @@ def repeat(
     slots: str,
     number: int,
     data: Path | None,
+    final_data: Path | None,
     store: Path,
     out: Path,
     lines: Lines,
@@ -75,7 +81,19 @@ def repeat(
       autoshrink repeat --task cnn --proposal finalists/proposal.json --slots 0:2 --repeat 1 \\
         --store store --out finalists/evaluations-0.json
     """
-    _evaluate("repeat", options.load(files, settings), Task(task), proposal, slots, data, store, out, lines, number)
+    _evaluate(
+        "repeat",
+        options.load(files, settings),
+        Task(task),
+        proposal,
+        slots,
+        data,
+        final_data,
+        store,
+        out,
+        lines,
+        number,
+    )
 
 
 def _evaluate(
@@ -85,6 +103,7 @@ def _evaluate(
     proposal: Path,
     slots: str,
     data: Path | None,
+    final_data: Path | None,
     store: Path,
     out: Path,
     lines: Lines,
@@ -110,12 +129,17 @@ def _evaluate(
     kept = Store(store, lambda: made_by(parameters, of))
     data = data or address.folder(parameters, spec_of(of).proxy(parameters).dataset)
     inputs = [proposal, data / address.MANIFEST, *availability.side_inputs(parameters, "proxy", of)]
+    if spec_of(of).search(parameters).objective.budget is not None:
+        final_data = final_data or address.folder(parameters, spec_of(of).training(parameters).dataset)
+        inputs.append(final_data / address.MANIFEST)
     draws, subject = ["proxy", f"evaluation/{of}"], {"slots": slots}
     if number is not None:
         draws, subject = [f"finalists/repeat-{number}"], {**subject, "repeat": str(number)}
     about: Any = {"parameters": parameters, "task": of, "subject": subject, "draws": draws, "store": store}
     with step(verb, out, inputs=inputs, **about) as doing:
-        reused, count, timing = engine.evaluate(parameters, of, proposal, wanted, data, kept, out, tell, number)
+        reused, count, timing = engine.evaluate(
+            parameters, of, proposal, wanted, data, kept, out, tell, number, final_data
+        )
         slots_took = {slot: took.to_json() for slot, took in timing.items()}
         doing.timing.update(slots=slots_took, reused=reused, evaluations=count)
     click.echo(f"re-used {reused} of {count} evaluations")

@@ -55,6 +55,15 @@ def load(files: tuple[Path, ...], settings: tuple[str, ...]) -> params.Parameter
     return loaded
 
 
+def final_data(command: Command) -> Command:
+    """Add ``--final-data``."""
+    return click.option(
+        "--final-data",
+        type=FOLDER,
+        help="Within a budget: the final training's prepared data set.  [default: where prepare puts it]",
+    )(command)
+
+
 def out(what: str) -> Callable[[Command], Command]:
     """Add ``--out``."""
     return click.option("--out", type=click.Path(path_type=Path), required=True, help=f"Where to write {what}.")

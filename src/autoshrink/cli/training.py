@@ -11,7 +11,10 @@ from autoshrink.cli import options
 from autoshrink.cli.curves import Curves, folder_of
 from autoshrink.cli.progress import Lines, reported
 from autoshrink.cli.step import step
+from autoshrink.errors import UserError
 from autoshrink.params.base import Task
+from autoshrink.records.evaluation import Fitted
+from autoshrink.records.metrics import FinalMetrics, KeptBudget, ProxyFacts, TestDetails
 from autoshrink.records.progress import Event, leading
 from autoshrink.runtime import preemption
 from autoshrink.tasks import address, availability
@@ -43,6 +46,9 @@ def train(
     preemption.listen()
     spec = spec_of(Task(task))
     recipe = spec.training(parameters)
+    fitted = cell_argument.fitted(cell)
+    if fitted is not None:
+        recipe = spec.fitted(recipe, fitted.network)
     data = data or address.folder(parameters, recipe.dataset)
 
     def progress(entry: Mapping[str, Any]) -> None:
@@ -108,7 +114,6 @@ def test(
         --model model --out metrics.json
     """
     from autoshrink.records.best import Best
-    from autoshrink.records.metrics import FinalMetrics, ProxyFacts, TestDetails
     from autoshrink.records.round import Round
     from autoshrink.search import rounds
 
@@ -126,6 +131,8 @@ def test(
         prepared = spec.load(data)
         example = spec.example(prepared, recipe)
         tested = spec.test(model, prepared, parameters.compute)
+        network = spec.trained_network(recipe, model)
+        costs = spec.count(chosen.cell, network, example)[0]
         details = out.with_name("test-details.json")
         TestDetails(task=name.task, search=str(name), details=tested.details).write(details)
         FinalMetrics(
@@ -139,11 +146,32 @@ def test(
             key=chosen.cell.key,
             proxy=ProxyFacts(score=chosen.score, metrics=chosen.metrics, costs=chosen.costs),
             metrics=tested.metrics,
-            costs=spec.count(chosen.cell, spec.trained_network(recipe, model), example)[0],
+            costs=costs,
             complete_costs=spec.count(complete, recipe.network, example)[0],
+            budget=None if chosen.fitted is None else _kept(chosen.fitted, costs),
         ).write(out)
         doing.outputs += [out, details]
+    kept = FinalMetrics.read(out).budget
+    if kept is not None:
+        for key, share in kept.margins.items():
+            click.echo(f"{name.task}/{name}: {100 * share:.1f} % below its budget, {kept.limits[key]:,} {key}")
     for key, value in tested.metrics.items():
         click.echo(
             f"{name.task}/{name}: {key.replace('_', ' ')} {value:.4f}" if isinstance(value, float) else f"{key} {value}"
         )
+
+
+def _kept(fitted: Fitted, costs: Mapping[str, int]) -> KeptBudget:
+    """Return how far below its budget the trained network stays. Raises UserError where it does not.
+
+    What is counted is counted anew; what the search traced or measured is the search's.
+    """
+    final = {**fitted.costs, **costs}
+    margins = {name: 1.0 - final[name] / limit for name, limit in fitted.limits.items()}
+    for name, margin in margins.items():
+        if margin < 0:
+            raise UserError(
+                f"the final network has {final[name]:,} {name}, and the search's budget is {fitted.limits[name]:,}; "
+                "train it anew (autoshrink train)"
+            )
+    return KeptBudget(limits=fitted.limits, margins=margins)

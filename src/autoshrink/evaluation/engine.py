@@ -12,7 +12,7 @@ from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.sections import TaskProxy
-from autoshrink.records.evaluation import EpochEntry, Evaluation, EvaluationJob
+from autoshrink.records.evaluation import EpochEntry, Evaluation, EvaluationJob, Fitted
 from autoshrink.records.proposal import Proposal
 from autoshrink.records.record import Metrics
 from autoshrink.records.timing import SlotTiming, TrialTiming
@@ -45,6 +45,7 @@ def evaluate(
     out: Path,
     tell: Callable[[Event], None],
     repeat: int | None = None,
+    final_data: Path | None = None,
 ) -> tuple[int, int, dict[str, SlotTiming]]:
     """Evaluate the proposal's candidates in ``slots``, write their evaluations to ``out``.
 
@@ -53,14 +54,24 @@ def evaluate(
 
     Returns how many were re-used, how many there were, and what each slot took. Data is read, and torch
     imported, only when something must be trained or measured. In round 1, raises ParameterError when no cell at all can
-    be within the objective's limits, before anything is trained.
+    be within the objective's limits or budget, before anything is trained. ``final_data`` is the folder of the final
+    training's data, which a budget reads; None: ``data``.
     """
     proposed = Proposal.read(proposal)
     if proposed.task != task:
         raise UserError(f"{proposal}: is a proposal for {proposed.task}, not for {task}")
     if repeat is not None:
         parameters = parameters.model_copy(update={"seed": finalists.seed_of(parameters.seed, repeat)})
-    recipe = spec_of(task).proxy(parameters)
+    recipe: TaskProxy = spec_of(task).proxy(parameters)
+    objective = section_of(parameters, task).objective
+    fitting = None
+    if objective.budget is not None:
+        from autoshrink.evaluation.budget import Fitting
+
+        fitting = Fitting(parameters, task, final_data or data, store.folder.parent)
+        if proposed.round == 1:
+            fitting.check()
+    fitted: dict[int, Fitted] = {}
     fingerprint = artifacts.digest_of_file(data / "manifest.json")
     for file in availability.side_inputs(parameters, "proxy", task):
         fingerprint = artifacts.digest_of([fingerprint, artifacts.digest_of_file(file)])
@@ -73,10 +84,14 @@ def evaluate(
         if item.slot not in slots:
             continue
         epochs, zero_cost = (item.fidelity.epochs, item.fidelity.zero_cost) if item.fidelity else (None, None)
+        own = recipe
+        if fitting is not None:
+            fitted[item.slot] = fitting.fit(item.canonical)
+            own = fitting.proxy(fitted[item.slot])
         identity = Identity(
             task,
             item.key,
-            _shortened(recipe, epochs),
+            _shortened(own, epochs),
             fingerprint,
             parameters.seed,
             parameters.paper_defects,
@@ -93,7 +108,6 @@ def evaluate(
         tell(Event(item.slot, len(found.history), recipe.training.epochs, True, True, found.metrics))
 
     measurements = None
-    objective = section_of(parameters, task).objective
     if objective.limits or objective.needs_measuring:
         from autoshrink.evaluation import limits
         from autoshrink.evaluation.measured import Measurements
@@ -126,6 +140,9 @@ def evaluate(
         for slot, evaluation in evaluations.items():
             costs = {**evaluation.costs, **measurements.of(proposed.candidates[slot].canonical)}
             evaluations[slot] = evaluation.model_copy(update={"costs": costs})
+
+    for slot, found_fit in fitted.items():
+        evaluations[slot] = evaluations[slot].model_copy(update={"fitted": found_fit})
 
     EvaluationJob.of(task, proposed.search, proposed.round, evaluations, repeat).write(out)
     return reused, len(evaluations), timing

@@ -83,13 +83,18 @@ class Measurements:
         self, about: Mapping[str, JsonValue], cell: Cell, measure: Callable[[nn.Module, Sequence[Tensor]], Number]
     ) -> Number:
         identity: dict[str, JsonValue] = {**self._about, **about, "cell": cell.key}
-        key = artifacts.digest_of(identity)
-        path = self._folder / key[:2] / f"{key}.json"
-        if path.exists():
-            try:
-                return Measurement.read(path).value
-            except ArtifactError:
-                artifacts.set_aside(path, "damaged")
-        value = measure(*self._networks.build(cell.canonical()))
-        Measurement(identity=identity, value=value).write(path)
-        return value
+        return kept(self._folder, identity, lambda: measure(*self._networks.build(cell.canonical())))
+
+
+def kept(folder: Path, identity: Mapping[str, JsonValue], measure: Callable[[], Number]) -> Number:
+    """Return what ``folder`` keeps of this identity; where that is nothing, measure it and keep it."""
+    key = artifacts.digest_of(identity)
+    path = folder / key[:2] / f"{key}.json"
+    if path.exists():
+        try:
+            return Measurement.read(path).value
+        except ArtifactError:
+            artifacts.set_aside(path, "damaged")
+    value = measure()
+    Measurement(identity=identity, value=value).write(path)
+    return value

@@ -71,6 +71,9 @@ def _results(trained: Trained) -> str:
     for key, name in (("parameters", "parameters"), ("macs", f"multiply-accumulates {unit}")):
         own, complete = content.costs[key], content.complete_costs[key]
         share = f" ({100 * own / complete:.0f} % of the complete cell's)" if complete else ""
+        if content.budget is not None:
+            limit = content.budget.limits.get(key)
+            share = "" if limit is None else f" (within a budget of {quantity(limit)})"
         rows.append(f"| {name} | {quantity(own)}{share} |")
     return (
         f"## How good it is, and what it costs\n\nMeasured once, on the test split of `{content.dataset}`, which "

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autoshrink.params.base import Section
 
@@ -15,12 +15,42 @@ LIMITS = {
     "flash_bytes": "max_flash_bytes",
 }
 """The costs that hard limits bound, each with the limit's key."""
+QUALITY = "perplexity_weight"
+"""The weight that is not of a cost."""
+
+
+class Budget(Section):
+    """What the final network may cost for one example; null: no limit. Every candidate's final network is scaled in
+    width until it meets the tightest limit, its proxy network alike, and the score is quality alone."""
+
+    macs: Annotated[int, Field(ge=1)] | None = None
+    """Multiply-accumulates, batch norm not counted."""
+    parameters: Annotated[int, Field(ge=1)] | None = None
+    """Parameters, batch norm not counted."""
+    latency_ms: Annotated[float, Field(gt=0)] | None = None
+    """Milliseconds on the device that evaluates (median, warmed up)."""
+    activation_bytes: Annotated[int, Field(ge=1)] | None = None
+    """Peak bytes of input and activations held at once."""
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that are set, by the name of the cost they bound."""
+        return {name: limit for name, limit in self.model_dump().items() if limit is not None}
+
+    @model_validator(mode="after")
+    def _some_limit(self) -> "Budget":
+        if not self.limits:
+            raise ValueError(f"needs a limit; accepted: {', '.join(Budget.model_fields)}, or null for no budget")
+        return self
 
 
 class Costs(Section):
     """What both objectives make of the proxy network's costs. Parameters, MACs and a small device's memory and flash
     are counted, activation memory is traced, latency is measured on the device that evaluates."""
 
+    budget: Budget | None = None
+    """What the final network may cost: each candidate is judged by its quality at the width that meets it, and no cost
+    is weighed. null: candidates have the widths of ``proxy`` and ``training``, and costs are weighed as follows."""
     parameters_weight: Weight = 0.0
     """Score given up for ten times the parameters."""
     latency_weight: Weight = 0.0
@@ -64,15 +94,34 @@ class Costs(Section):
         """Whether latency must be measured."""
         return self.latency_weight > 0 or self.max_latency_ms is not None
 
+    @model_validator(mode="after")
+    def _budget_stands_alone(self) -> "Costs":
+        if self.budget is None:
+            return self
+        weights = [name for name in type(self).model_fields if name.endswith("_weight") and name != QUALITY]
+        others = [name for name in (*weights, *LIMITS.values()) if getattr(self, name)]
+        if others:
+            raise ValueError(
+                f"budget contradicts {others[0]} = {getattr(self, others[0])}: within a budget all candidates cost the "
+                f"same, and their score is quality alone; remove one of the two"
+            )
+        return self
+
 
 class ImageObjective(Costs):
     """score = accuracy - macs_weight * (log10(MACs) - 6), accuracy in [0, 1]; less, where their weights are set,
     parameters_weight * (log10(parameters) - 6), latency_weight * log10(milliseconds), memory_weight * (log10(bytes) -
     6)."""
 
-    macs_weight: Weight = 0.2
-    """Accuracy given up for a tenfold saving of multiply-accumulates. The paper's 0.1 suits its proxy of 5,000 images
-    and 20 epochs; the default's accuracies are noisier, and the paper's weight would drown in that."""
+    macs_weight: Weight | None = None
+    """Accuracy given up for a tenfold saving of multiply-accumulates. null: 0.2, or nothing within a budget. The
+    paper's 0.1 suits its proxy of 5,000 images and 20 epochs; the default's accuracies are noisier, and the paper's
+    weight would drown in that."""
+
+    @property
+    def weight_of_macs(self) -> float:
+        """``macs_weight``, or what stands for null."""
+        return (0.2 if self.budget is None else 0.0) if self.macs_weight is None else self.macs_weight
 
 
 class LanguageObjective(Costs):
@@ -86,7 +135,12 @@ class LanguageObjective(Costs):
     """Score per unit of perplexity."""
     perplexity_reference: Annotated[float, Field(gt=0)] = 200.0
     """The perplexity that scores nothing."""
-    flops_weight: Weight = 1.0
-    """Score given up for ten times the edges."""
+    flops_weight: Weight | None = None
+    """Score given up for ten times the edges. null: 1.0, or nothing within a budget."""
     macs_weight: Weight = 0.0
     """Score given up for ten times the multiply-accumulates per token."""
+
+    @property
+    def weight_of_flops(self) -> float:
+        """``flops_weight``, or what stands for null."""
+        return (1.0 if self.budget is None else 0.0) if self.flops_weight is None else self.flops_weight

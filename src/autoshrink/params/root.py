@@ -197,6 +197,33 @@ class Parameters(Section):
                 self.search.require(task, name, "study.strategies")
         return self
 
+    @model_validator(mode="after")
+    def _budgets_are_free(self) -> "Parameters":
+        for task in Task:
+            budget = getattr(self.search, task).objective.budget
+            recipe = getattr(self.training, task)
+            if budget is None:
+                continue
+            for section, network in (
+                (f"proxy.{task}", getattr(self.proxy, task).network),
+                (f"training.{task}", recipe.network),
+            ):
+                if getattr(network, "node_widths", None):
+                    raise ValueError(
+                        f"{section}.network.node_widths fixes widths that search.{task}.objective.budget is to find; "
+                        "remove one of the two"
+                    )
+            growth = getattr(recipe, "growth", None)
+            if growth is None or growth.budget is None or growth.cost not in budget.limits:
+                continue
+            limit = budget.limits[growth.cost]
+            if growth.budget > limit:
+                raise ValueError(
+                    f"training.{task}.growth.budget = {growth.budget} is more than search.{task}.objective.budget."
+                    f"{growth.cost} = {limit}; accepted: at most that, or null"
+                )
+        return self
+
     @property
     def used_datasets(self) -> list[str]:
         """Names of the data sets that the chosen tasks read, each once."""

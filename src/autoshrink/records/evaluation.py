@@ -71,6 +71,23 @@ class EvaluationIdentity(Record):
     """The measure that judged the untrained network, where nothing was trained."""
 
 
+class Fitted(Record):
+    """A candidate's final network, scaled in width until it meets the objective's budget."""
+
+    width: Number
+    """What all widths of the recipes are multiplied by, in the proxy as in the final network."""
+    network: Mapping[str, JsonValue]
+    """The final network's section at that width."""
+    costs: Numbers
+    """Of the final network, for one image or word."""
+    limits: Numbers
+    """The budget."""
+    binding: str
+    """The cost whose limit is the tightest."""
+    margin: Number
+    """How far that cost stays below its limit, as a share of it; negative where no width meets the budget."""
+
+
 class Evaluation(SealedRecord, TrialResult):
     """A candidate's evaluation as the store keeps it."""
 
@@ -81,6 +98,8 @@ class Evaluation(SealedRecord, TrialResult):
     identity: EvaluationIdentity
     seed: int
     """The seed of the candidate's own draws."""
+    fitted: Annotated[Fitted | None, Field(exclude=True)] = None
+    """Within a budget, and never in the store: the evaluation depends on the proxy alone. A job's file has it apart."""
 
 
 class EvaluationJob(SearchRecord):
@@ -93,6 +112,8 @@ class EvaluationJob(SearchRecord):
     """Of finalists: which of their seeds, from 1."""
     evaluations: Mapping[SlotNumber, Evaluation]
     """By slot of the round's proposal."""
+    fitted: Annotated[Mapping[SlotNumber, Fitted], Field(exclude_if=lambda found: not found)] = {}
+    """Within a budget: each slot's final network."""
 
     @classmethod
     def of(
@@ -100,12 +121,16 @@ class EvaluationJob(SearchRecord):
     ) -> "EvaluationJob":
         """Return the record of these evaluations."""
         listed = {str(slot): evaluation for slot, evaluation in sorted(by_slot.items())}
-        return cls(task=task, search=search, round=round, repeat=repeat, evaluations=listed)
+        fitted = {slot: found.fitted for slot, found in listed.items() if found.fitted is not None}
+        return cls(task=task, search=search, round=round, repeat=repeat, evaluations=listed, fitted=fitted)
 
     @property
     def by_slot(self) -> dict[int, Evaluation]:
         """The evaluations by slot."""
-        return {int(slot): evaluation for slot, evaluation in self.evaluations.items()}
+        return {
+            int(slot): evaluation.model_copy(update={"fitted": self.fitted.get(slot)})
+            for slot, evaluation in self.evaluations.items()
+        }
 
 
 def read_round(paths: Iterable[Path]) -> dict[int, Evaluation]:

@@ -1,11 +1,11 @@
 """The final model's metrics on the test split, and its costs beside the complete cell's."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
-from autoshrink.records.record import CellField, Count, Metrics, Number, Numbers, Record, SearchRecord
+from autoshrink.records.record import CellField, Count, Metrics, Number, Numbers, Record, SearchRecord, optional
 
 
 class ProxyFacts(Record):
@@ -14,6 +14,14 @@ class ProxyFacts(Record):
     score: Number
     metrics: Metrics
     costs: Numbers
+
+
+class KeptBudget(Record):
+    """The budget of the search that found the network, and how far below its limits the network stays."""
+
+    limits: Numbers
+    margins: Numbers
+    """By the limits' names, each as a share of its limit."""
 
 
 class FinalMetrics(SearchRecord):
@@ -35,7 +43,8 @@ class FinalMetrics(SearchRecord):
     costs: Numbers
     """Of the final network, for one image or word."""
     complete_costs: Numbers
-    """Of the same network around the complete cell."""
+    """Of the recipe's network around the complete cell; within a budget that is not scaled to it."""
+    budget: Annotated[KeptBudget | None, Field(exclude_if=optional)] = None
 
 
 class TestDetails(SearchRecord):

@@ -1,10 +1,11 @@
 """A finished round: every candidate with its score, which one the search went on from, and where it stands."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
+from autoshrink.records.evaluation import Fitted
 from autoshrink.records.proposal import Fidelity, check_slots
 from autoshrink.records.record import (
     CellField,
@@ -17,6 +18,7 @@ from autoshrink.records.record import (
     Record,
     SearchRecord,
     Sha256,
+    optional,
 )
 
 
@@ -39,7 +41,9 @@ class ScoredSlot(Record):
     score: Number | None
     """None where it has no finite one."""
     violation: Number
-    """Sum of relative excesses over the hard limits, 0 within all of them."""
+    """Sum of relative excesses over the hard limits or the budget, 0 within all of them."""
+    fitted: Annotated[Fitted | None, Field(exclude_if=optional)] = None
+    """Its final network within the budget, where there is one."""
 
 
 class RoundState(Record):

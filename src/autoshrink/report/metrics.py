@@ -172,6 +172,12 @@ def _measured(search: Search) -> list[Row]:
         return []
     metrics, costs, complete = content.metrics, content.costs, content.complete_costs
     share = costs["macs"] / complete["macs"] if complete["macs"] else 1.0
+    note = f"{100 * share:.0f} % of the complete cell's MACs"
+    if content.budget is not None:
+        note = "; ".join(
+            f"{100 * margin:.1f} % below its budget, {quantity(content.budget.limits[key])} {key}"
+            for key, margin in content.budget.margins.items()
+        )
     found = Row(
         task=str(search.task),
         name=f"found cell ({search.name}, {len(search.best.cell.edges)} edges)",
@@ -187,7 +193,7 @@ def _measured(search: Search) -> list[Row]:
         parameters=costs["parameters"],
         macs=costs["macs"],
         search_device_hours=search.device_hours,
-        note=f"{100 * share:.0f} % of the complete cell's MACs",
+        note=note,
     )
     whole = Row(
         task=str(search.task),

@@ -175,6 +175,10 @@ def select(
         try:
             value = None if untrained else score(name.task, section.objective, proxy, item.cell, metrics, costs)
             excess = violation(section.objective, costs)
+            if section.objective.budget is not None:
+                if evaluation.fitted is None:
+                    raise KeyError("fitted")
+                excess += max(0.0, -float(evaluation.fitted.margin))
         except KeyError as missing:
             raise ArtifactError(
                 f"{proposal}: the evaluation of slot {item.slot} lacks {missing}, which search.{name.task}.objective "
@@ -182,7 +186,10 @@ def select(
             ) from None
         candidate = ProposedCell(item.cell, item.origin, item.removed, item.fidelity)
         scored.append(Scored(candidate, value, excess, metrics))
-        costs = {**costs, **spec.further_costs(proxy, item.cell)}
+        own = proxy
+        if evaluation.fitted is not None:
+            own = proxy.model_copy(update={"network": spec.widened(proxy.network, float(evaluation.fitted.width))})
+        costs = {**costs, **spec.further_costs(own, item.cell)}
         listed.append(
             ScoredSlot(
                 slot=item.slot,
@@ -198,6 +205,7 @@ def select(
                 costs=costs,
                 score=value,
                 violation=excess,
+                fitted=evaluation.fitted,
             )
         )
     strategy = strategy_of(parameters, name.task, name.strategy)
@@ -246,7 +254,8 @@ def best(
         if any(item.violation > 0 for content in finished for item in content.candidates):
             raise UserError(
                 f"{name.task}/{name}: no candidate of any round is within the limits; raise "
-                f"search.{name.task}.objective's limits ({', '.join(LIMITS.values())}), or lower keep_fraction"
+                f"search.{name.task}.objective's limits ({', '.join(LIMITS.values())}) or budget, or lower "
+                "keep_fraction"
             )
         raise UserError(
             f"{name.task}/{name}: no candidate of any round has a finite score; every training diverged: "

@@ -74,6 +74,11 @@ def study(
     lacks, after them. ``own`` searches the table's own space. Raises UserError when the table lacks what
     the searches need: a cost that has a hard limit, or every cell that some strategy proposes.
     """
+    if parameters.search.cnn.objective.budget is not None:
+        raise UserError(
+            "search.cnn.objective.budget: a table's networks have the widths they were trained at; accepted with "
+            "--table: null"
+        )
     for name in parameters.search.cnn.objective.limits:
         if name not in _COSTS:
             raise UserError(

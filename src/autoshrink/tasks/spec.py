@@ -273,6 +273,19 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
         found: Network = network
         return found
 
+    def widths(self, network: Network) -> Sequence[float]:
+        """Return what the widths of ``network`` can be multiplied by, ascending, no two of which make the same network;
+        the first makes the narrowest that there is. Empty where networks of this task have no width."""
+        return ()
+
+    def widened(self, network: Network, width: float) -> Network:
+        """Return ``network`` with its widths multiplied by ``width``, each rounded as the network says."""
+        raise NotImplementedError(f"networks of the task {self.task} have no width")
+
+    def fitted(self, recipe: Training, network: Mapping[str, Any]) -> Training:
+        """Return the recipe with the network that a search fitted to its budget, which an artifact describes."""
+        return recipe.model_copy(update={"network": type(recipe.network).model_validate(network)})
+
     @abstractmethod
     def load_model(self, folder: Path) -> "nn.Module":
         """Return a trained model in evaluation mode, on the CPU. Raises ArtifactError where a file is damaged."""

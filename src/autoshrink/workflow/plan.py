@@ -81,6 +81,11 @@ class Plan:
         """Return the manifest of the data that ``proxy`` or ``training`` names for the task."""
         return address.manifest(self.parameters, getattr(getattr(self.parameters, recipe), task).dataset)
 
+    def fitted_to(self, task: str) -> list[Path]:
+        """Return the manifest of the final training's data where candidates are fitted to a budget."""
+        budget = rounds.section_of(self.parameters, Task(task)).objective.budget
+        return [] if budget is None else [self.manifest("training", task)]
+
     def reported(self) -> dict[str, list[Path]]:
         """Return what the report is made from, by kind."""
         folders = [self.layout.search(task, search) for task, search in self.searches]

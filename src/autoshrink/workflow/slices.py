@@ -7,6 +7,9 @@ from autoshrink.params.root import Parameters
 from autoshrink.params.sections import sections_of
 from autoshrink.workflow.steps import STEPS
 
+FINAL_NETWORK = ("dataset", "network", "image_size")
+"""Keys of a full recipe that say what its network costs."""
+
 
 def slice_of(parameters: Parameters, verb: str, task: Task | None = None, dataset: str | None = None) -> dict[str, Any]:
     """Return the parameters that the step ``verb`` depends on, as nested JSON values.
@@ -34,8 +37,12 @@ def slice_of(parameters: Parameters, verb: str, task: Task | None = None, datase
         objective = getattr(parameters.search, task.value).objective
         # which costs are measured, and which limits are found impossible, is the objective's to say; nothing else is
         del found["search"]
-        if objective.limits or objective.needs_measuring:
+        if objective.limits or objective.needs_measuring or objective.budget is not None:
             found["search"] = {task.value: {"objective": values["search"][task.value]["objective"]}}
+        if objective.budget is not None:
+            # the final network is what the budget is of
+            recipe = values["training"][task.value]
+            found["training"] = {task.value: {key: recipe[key] for key in FINAL_NETWORK if key in recipe}}
         if not sections_of(task).paper_defects:
             del found["paper_defects"]
     elif verb in ("finalists", "best"):

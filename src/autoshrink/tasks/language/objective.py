@@ -13,7 +13,10 @@ def paper_flops(cell: Cell, hidden: int) -> int:
 
 
 def language_score(objective: LanguageObjective, perplexity: float, flops: float) -> float:
-    """Return weight * (reference - perplexity) - flops_weight * (log10(flops) - 6); ``flops`` from ``paper_flops``."""
-    return objective.perplexity_weight * (objective.perplexity_reference - perplexity) - objective.flops_weight * (
+    """Return weight * (reference - perplexity) - flops_weight * (log10(flops) - 6); ``flops`` from ``paper_flops``.
+
+    Within a budget ``flops_weight`` is 0, and the score is perplexity's alone.
+    """
+    return objective.perplexity_weight * (objective.perplexity_reference - perplexity) - objective.weight_of_flops * (
         math.log10(flops) - 6.0
     )

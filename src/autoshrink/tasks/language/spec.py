@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # on one core, with the paper's proxy network, forward and backward
 _LINES_PER_MINUTE = 4000.0
+MOST_HIDDEN = 8192
+"""The widest hidden state that a budget may ask for."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,21 @@ class LanguageModelling(
     def describe_model(self, description: Mapping[str, Any]) -> str:
         """Return how many words it knows."""
         return f"A word-level language model of {len(description.get('words', ())):,} words"
+
+    def trained_network(self, recipe: LanguageTraining, folder: Path) -> LanguageNetwork:
+        """Return the model's network: within a budget its width is the search's."""
+        from autoshrink.tasks.language import loading
+
+        return loading.read_description(folder).network
+
+    def widths(self, network: LanguageNetwork) -> Sequence[float]:
+        """Return a factor per hidden width."""
+        return [hidden / network.hidden for hidden in range(1, MOST_HIDDEN + 1)]
+
+    def widened(self, network: LanguageNetwork, width: float) -> LanguageNetwork:
+        """Return the network with another hidden width, which is the embedding's too where the two are tied."""
+        hidden = max(round(network.hidden * width), 1)
+        return network.model_copy(update={"hidden": hidden, "embedding": hidden if network.tied else network.embedding})
 
     def load_model(self, folder: Path) -> "nn.Module":
         """Return a trained model: tokens (T, B) and a state (B, N) to logits (T, B, V) and the next state."""

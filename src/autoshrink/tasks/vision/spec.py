@@ -1,5 +1,7 @@
 """Image classification, described once. Imports torch only inside the methods that need it."""
 
+import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +37,8 @@ _SIDES: dict[type, int] = {
     datasets.Digits: 8,
     datasets.Cifar10: 32,
 }
+MOST_GROUPS = 1024
+"""Channel groups of ``channel_divisor`` in the widest layer that a budget may ask for."""
 OF_FILES = ("crop_area", "random_resize_kernel", "color_jitter", "rand_augment")
 """Augmentation that needs images decoded from their files."""
 
@@ -229,6 +233,21 @@ class ImageClassification(
 
         return loading.read_description(folder).network
 
+    def widths(self, network: ImageNetwork) -> Sequence[float]:
+        """Return one factor between any two at which the rounded width of some layer changes."""
+        steps = [filters * network.channel_scale / network.channel_divisor for filters in _scaled_filters(network)]
+        # a width is max(round(factor * step), 1) channel groups, so it changes where factor * step is 1.5, 2.5, ...
+        most = MOST_GROUPS / max(steps)
+        changes = sorted(
+            {(count + 0.5) / step for step in steps for count in range(1, MOST_GROUPS) if (count + 0.5) / step < most}
+        )
+        edges = [changes[0] / 2, *changes]
+        return [math.sqrt(low * high) for low, high in itertools.pairwise(edges) if high - low > 1e-9 * high]
+
+    def widened(self, network: ImageNetwork, width: float) -> ImageNetwork:
+        """Return the network with another ``channel_scale``; the head keeps its filters."""
+        return network.model_copy(update={"channel_scale": network.channel_scale * width})
+
     def load_model(self, folder: Path) -> "nn.Module":
         """Return a trained classifier: normalised images (B, C, H, W) to logits (B, N)."""
         from autoshrink.tasks.vision import loading
@@ -265,6 +284,13 @@ class ImageClassification(
 
         module = networks.outline(cell, network, example["channels"], example["classes"])
         return module, [torch.zeros(1, example["channels"], example["height"], example["width"])]
+
+
+def _scaled_filters(network: ImageNetwork) -> list[float]:
+    """Return the filters that ``channel_scale`` multiplies."""
+    further = [network.stem_separable_filters] if network.stem_separable_filters else []
+    stages = [network.base_filters * scale for scale in network.stage_scales]
+    return [network.stem_filters, *further, *stages, *(network.stage_outputs or [])]
 
 
 SPEC = ImageClassification(
