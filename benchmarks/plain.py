@@ -167,8 +167,8 @@ def train_text(
         rate = schedule.learning_rate(
             recipe.learning_rate, epoch, recipe.epochs, recipe.decay_epochs_before_end, recipe.decay_factor
         )
-        lengths = sequences.lengths(len(train_LB), recipe.bptt, seed, f"epoch/{epoch}")
-        total = 0.0
+        lengths = [cut.length for cut in sequences.cuts(len(train_LB), recipe.bptt, seed, f"epoch/{epoch}")]
+        total, moving = 0.0, math.nan
         for length, loss in _losses(model, train_LB, lengths, proxy.network.hidden):
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -176,6 +176,8 @@ def train_text(
             optimizer.param_groups[0]["lr"] = rate * length / recipe.bptt.length
             optimizer.step()
             total += loss.item() * length
+            now, momentum = loss.item(), proxy.early_stop.moving_momentum
+            moving = now if math.isnan(moving) else momentum * moving + (1 - momentum) * now
         train_loss, total, words = total / sum(lengths), 0.0, len(validation_LB) - 1
         cuts = [min(recipe.bptt.length, words - start) for start in range(0, words, recipe.bptt.length)]
         with torch.no_grad():
@@ -186,6 +188,7 @@ def train_text(
             "steps": len(lengths),
             "learning_rate": rate,
             "train_loss": finite(train_loss),
+            "moving_train_loss": finite(moving),
             "validation_loss": finite(total / words),
             "validation_perplexity": sequences.perplexity(total / words),
         }

@@ -53,6 +53,9 @@ class BackpropagationThroughTime(Section):
     """No sequence is shorter ..."""
     excess: Annotated[int, Field(ge=0)] = 20
     """... or longer than ``length`` by more than this."""
+    scale_last: bool = True
+    """Whether the learning rate of the text's last sequence, which its end cuts short, is scaled by what is left of it;
+    else (as released) by the length drawn for it."""
 
 
 class Dropouts(Section):
@@ -76,7 +79,9 @@ class LanguageEarlyStop(Section):
     patience: Annotated[int, Field(ge=1)] = 4
     """Stop after this many epochs without a new best validation perplexity."""
     loss_ratio: Positive = 3.0
-    """Stop when validation loss exceeds this many times the training loss."""
+    """Stop when validation loss exceeds this many times the moving training loss."""
+    moving_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum of the moving training loss, per step; it begins anew every epoch."""
     keeps_best_when_diverged: bool = False
     """Whether a candidate that diverges keeps its best epoch before (as released); else it has no score."""
 

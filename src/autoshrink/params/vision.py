@@ -118,6 +118,8 @@ class ImageProxyTraining(TaskProxyTraining):
     """Adam's learning rate, constant."""
     weight_decay: Annotated[float, Field(ge=0)] = 1.0e-5
     """L2 penalty, not on depthwise weights, batch norm and biases."""
+    projection_weight_decay: Annotated[float, Field(ge=0)] | None = None
+    """That of residual projections; null: as ``weight_decay``."""
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     """Arithmetic of forward and backward on a CUDA device: ``tf32`` rounds the factors of products to 10 bits of
     mantissa, ``bfloat16`` is autocast; a CPU always computes in float32."""
@@ -161,6 +163,9 @@ class Augmentation(Section):
     """Whether each crop draws its own resize kernel (else bicubic)."""
     color_jitter: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Strength of brightness, saturation, contrast and (a quarter of it) hue changes, in random order."""
+    color_brightness: Literal["multiplied", "added"] = "multiplied"
+    """How brightness changes: by a factor of 1 - strength to 1 + strength, or (as released) by adding -strength to
+    strength, where white is 1."""
     erase: Fraction = 0.0
     """Probability of erasing a random rectangle (Zhong et al. 2020)."""
     erase_area: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.02, 1 / 3]

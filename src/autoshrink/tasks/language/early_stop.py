@@ -12,13 +12,14 @@ DIVERGED = "diverged"
 def reason(history: Sequence[Mapping[str, Any]], rules: LanguageEarlyStop) -> str | None:
     """Return why training stops after the last epoch of ``history``, or None where it goes on.
 
-    An epoch's record has ``validation_loss`` and ``train_loss``. Reasons: ``diverged``, ``loss ratio``, ``patience``.
+    An epoch's record has ``validation_loss``, ``train_loss`` and ``moving_train_loss``.
+    Reasons: ``diverged``, ``loss ratio``, ``patience``.
     """
     epoch, last = len(history) - 1, history[-1]
     best = best_epoch(history, "validation_loss", "min")
     if best is None or not is_finite(last):
         return DIVERGED
-    if last["validation_loss"] > rules.loss_ratio * last["train_loss"]:
+    if last["validation_loss"] > rules.loss_ratio * last["moving_train_loss"]:
         return "loss ratio"
     if epoch - best >= rules.patience:
         return "patience"

@@ -109,6 +109,9 @@ class LanguageTrial:
             sequences.columns(data.validation, recipe.evaluation_batch_size, device, "proxy.rnn.validation_lines"),
         )
         self._steps, self._words = 0, 0
+        self._last_rate_length = 0  # of the epoch's last sequence (``sequences.Cut``)
+        self._moving = torch.zeros((), dtype=torch.float64, device=device)
+        self._started = torch.zeros((), dtype=torch.bool, device=device)
         self._rate = torch.zeros((), dtype=torch.float64, device=device)  # of the epoch, for a sequence of full length
         self._optimizer = torch.optim.SGD(
             self._model.parameters(), torch.zeros((), device=device), weight_decay=recipe.weight_decay, fused=True
@@ -135,26 +138,33 @@ class LanguageTrial:
             recipe.learning_rate, epoch, recipe.epochs, recipe.decay_epochs_before_end, recipe.decay_factor
         )
         self._rate.fill_(rate)
-        lengths = sequences.lengths(len(self._training.text_LB), recipe.bptt, self._seed, f"epoch/{epoch}")
-        self._steps, self._words = len(lengths), sum(lengths)
+        cuts = sequences.cuts(len(self._training.text_LB), recipe.bptt, self._seed, f"epoch/{epoch}")
+        self._steps, self._words = len(cuts), sum(cut.length for cut in cuts)
+        self._started.zero_()
         words = len(self._validation.text_LB) - 1
         whole, rest = divmod(words, recipe.bptt.length)
         validation = [recipe.bptt.length] * whole + [rest] * (rest > 0)
-        return [("train", length) for length in lengths] + [("validate", length) for length in validation]
+        self._last_rate_length = cuts[-1].rate_length
+        training = [("train", cut.length) for cut in cuts[:-1]] + [("train last", cuts[-1].length)]
+        return training + [("validate", length) for length in validation]
 
     def run(self, step: Step) -> None:
         """Run one of the steps that ``begin_epoch`` named."""
-        if step[0] == "train":
-            self._train(step[1])
+        kind, length = step
+        if kind == "train":
+            self._train(length, length)
+        elif kind == "train last":
+            self._train(length, self._last_rate_length)
         else:
             with torch.no_grad():
-                self._validation.read(step[1])
+                self._validation.read(length)
 
     def end_epoch(self) -> EpochEntry:
         """Wait for the epoch's steps and return its record.
 
         Keys: ``epoch`` (from 0), ``steps``, ``learning_rate``, ``train_loss`` and ``validation_loss`` (mean nats per
-        word), ``validation_perplexity``; a loss that is not finite is None, and so is its perplexity.
+        word), ``moving_train_loss`` at the epoch's end, ``validation_perplexity``; a loss that is not finite is None,
+        and so is its perplexity.
         """
         numbers = torch.stack([self._training.total, self._validation.total, self._rate]).tolist()  # one wait
         train_loss = numbers[0] / self._words
@@ -164,6 +174,7 @@ class LanguageTrial:
             "steps": self._steps,
             "learning_rate": numbers[2],
             "train_loss": finite(train_loss),
+            "moving_train_loss": finite(self._moving.item()),
             "validation_loss": finite(validation_loss),
             "validation_perplexity": sequences.perplexity(validation_loss),
         }
@@ -192,15 +203,18 @@ class LanguageTrial:
             costs=self._costs,
         )
 
-    def _train(self, length: int) -> None:
+    def _train(self, length: int, rate_length: int) -> None:
         """Take one optimizer step over the text's next ``length`` words."""
         recipe = self._proxy.training
-        objective = self._training.read(length)
+        part = self._training.read(length)
         self._optimizer.zero_grad()
-        objective.backward()  # type: ignore[no-untyped-call]
+        part.objective.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), recipe.clip_gradient_norm)
-        self._optimizer.param_groups[0]["lr"].copy_(self._rate * length / recipe.bptt.length)
+        self._optimizer.param_groups[0]["lr"].copy_(self._rate * rate_length / recipe.bptt.length)
         self._optimizer.step()
+        momentum, now = self._proxy.early_stop.moving_momentum, part.cross_entropy.double()
+        self._moving.copy_(torch.where(self._started, momentum * self._moving + (1 - momentum) * now, now))
+        self._started.fill_(True)
 
 
 class _Reading:
@@ -220,11 +234,11 @@ class _Reading:
         for tensor in (self.total, self._state_BN, self._row):
             tensor.zero_()
 
-    def read(self, length: int) -> Tensor:
-        """Read the next ``length`` words and return what to minimise."""
+    def read(self, length: int) -> sequences.Loss:
+        """Read the next ``length`` words and return what they cost."""
         words_SB = self.text_LB[self._row + self._rows_L[: length + 1]]
         part = sequences.loss(self._model, words_SB, self._state_BN)
         self._state_BN.copy_(part.state_BN)
         self._row += length
         self.total += part.cross_entropy.double() * length
-        return part.objective
+        return part

@@ -33,24 +33,35 @@ def columns(tokens: Tokens, batch: int, device: torch.device, what: str) -> Tens
     return tokens_BL.t().contiguous().to(device)
 
 
-def lengths(total: int, bptt: BackpropagationThroughTime, seed: int, name: str) -> list[int]:
-    """Return the lengths of an epoch's sequences.
+@dataclass(frozen=True)
+class Cut:
+    """One of an epoch's sequences."""
 
-    They sum to ``total`` - 1, for the first word is not predicted, or to one less where a last sequence would be one
-    word, which is not trained on (as released).
+    length: int
+    """Words to predict."""
+    rate_length: int
+    """The length that scales its step's learning rate, over ``bptt.length``."""
+
+
+def cuts(total: int, bptt: BackpropagationThroughTime, seed: int, name: str) -> list[Cut]:
+    """Return an epoch's sequences.
+
+    Their lengths sum to ``total`` - 1, for the first word is not predicted, or to one less where a last sequence would
+    be one word, which is not trained on (as released).
 
     Each sequence draws its own under ``name`` and its number (Merity et al. 2018, section 4.1): the base length or,
     rarely, half of it, then normal around it, within bounds.
     """
-    result: list[int] = []
+    result: list[Cut] = []
     left = total - 1
     while left > 1 or not result:
         generator = seeds.numpy_generator(seed, f"{name}/step/{len(result)}/bptt")
         half = generator.random() < bptt.half_probability
         length = float(generator.normal(bptt.length / 2 if half else bptt.length, bptt.deviation))
-        bounded = min(max(int(length), bptt.shortest), bptt.length + bptt.excess, left)
-        result.append(bounded)
-        left -= bounded
+        bounded = min(max(int(length), bptt.shortest), bptt.length + bptt.excess)
+        words = min(bounded, left)
+        result.append(Cut(words, words if bptt.scale_last else bounded))
+        left -= words
     return result
 
 

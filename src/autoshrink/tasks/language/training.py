@@ -72,6 +72,8 @@ class Words:
     words_SB: Tensor
     """This process's columns."""
     masks: dropout.Masks
+    rate_length: int
+    """The length that scales the learning rate."""
 
 
 class Objective(nn.Module):
@@ -156,13 +158,13 @@ class LanguageLearner(Learner[Words]):
 
     def steps(self, epoch: int) -> int:
         """Return the number of sequences."""
-        return len(self._lengths(epoch))
+        return len(self._cuts(epoch))
 
     def batches(self, epoch: int, first_step: int) -> Iterator[Words]:
         """Yield the sequences one after another."""
-        recipe, lengths = self.recipe, self._lengths(epoch)
-        position = sum(lengths[:first_step])
-        for step, length in enumerate(lengths[first_step:], first_step):
+        recipe, cuts = self.recipe, self._cuts(epoch)
+        position = sum(cut.length for cut in cuts[:first_step])
+        for step, cut in enumerate(cuts[first_step:], first_step):
             masks = dropout.draw(
                 recipe.dropouts,
                 recipe.network,
@@ -172,8 +174,9 @@ class LanguageLearner(Learner[Words]):
                 f"epoch/{epoch}/step/{step}",
                 self._device,
             )
-            yield Words(self.train_LB[position : position + length + 1], masks.of_columns(self._columns))
-            position += length
+            words_SB = self.train_LB[position : position + cut.length + 1]
+            yield Words(words_SB, masks.of_columns(self._columns), cut.rate_length)
+            position += cut.length
 
     def set_rate(self, epoch: int, number: int, batch: Words) -> None:
         """Scale the epoch's rate by the sequence's length."""
@@ -181,7 +184,7 @@ class LanguageLearner(Learner[Words]):
         self._rate = schedule.learning_rate(
             recipe.learning_rate, epoch, recipe.epochs, recipe.decay_epochs_before_end, recipe.decay_factor
         )
-        set_rate(self.optimizer, self._rate * (len(batch.words_SB) - 1) / recipe.bptt.length)
+        set_rate(self.optimizer, self._rate * batch.rate_length / recipe.bptt.length)
 
     def loss(self, module: nn.Module, part: Words) -> Loss:
         """Return what the sequence costs, and carry the state on."""
@@ -236,8 +239,8 @@ class LanguageLearner(Learner[Words]):
         """Write model.safetensors and model.json."""
         save_model(folder, self.model, self.description)
 
-    def _lengths(self, epoch: int) -> list[int]:
-        return sequences.lengths(len(self.train_LB), self.recipe.bptt, self.seed, f"epoch/{epoch}")
+    def _cuts(self, epoch: int) -> list[sequences.Cut]:
+        return sequences.cuts(len(self.train_LB), self.recipe.bptt, self.seed, f"epoch/{epoch}")
 
 
 def averaging_optimizer(model: torch.nn.Module, recipe: LanguageTraining) -> torch.optim.ASGD:

@@ -118,9 +118,29 @@ def training_change(recipe: ImageTraining, size: tuple[int, int]) -> Change:
         steps.append(rand_augment_transform(wanted.rand_augment, {}))
     if wanted.color_jitter:
         strength = wanted.color_jitter
-        steps.append(v2.ColorJitter(strength, strength, strength, strength / 4))
+        if wanted.color_brightness == "added":
+            others = (
+                v2.ColorJitter(contrast=strength),
+                v2.ColorJitter(saturation=strength),
+                v2.ColorJitter(hue=strength / 4),
+            )
+            steps.append(v2.RandomOrder([AddedBrightness(strength), *others]))
+        else:
+            steps.append(v2.ColorJitter(strength, strength, strength, strength / 4))
     composed: Change = v2.Compose(steps)
     return composed
+
+
+class AddedBrightness:
+    """Add one draw, uniform in -``strength`` to ``strength`` of white, to every value of an image, and clip."""
+
+    def __init__(self, strength: float) -> None:
+        self._strength = strength
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """Return the brighter or darker image."""
+        added = 255 * float(torch.empty(()).uniform_(-self._strength, self._strength))
+        return image.point(lambda value: min(max(round(value + added), 0), 255))
 
 
 class CentralCrop:

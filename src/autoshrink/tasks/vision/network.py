@@ -240,7 +240,9 @@ def build(cell: Body | Sequence[Cell], network: ImageNetwork, channels: int, cla
 def _initialise(layer: nn.Conv2d | nn.Linear, scheme: str, generator: torch.Generator) -> None:
     """Draw a layer's weight. Fans are Keras's, which counts a depthwise kernel's output channels as one."""
     if scheme == "glorot_normal":
-        nn.init.xavier_normal_(layer.weight, generator=generator)
+        fans = (layer.weight.shape[0] + layer.weight.shape[1]) * layer.weight[0, 0].numel()
+        deviation = math.sqrt(2 / fans) / TRUNCATED_DEVIATION
+        nn.init.trunc_normal_(layer.weight, std=deviation, a=-2 * deviation, b=2 * deviation, generator=generator)
     elif isinstance(layer, nn.Linear):
         if scheme == "truncated_he_fan_out":
             nn.init.normal_(layer.weight, std=0.01, generator=generator)
@@ -259,20 +261,21 @@ def is_depthwise(layer: nn.Module) -> bool:
     return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
 
 
-def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+def decay_groups(
+    module: nn.Module, weight_decay: float, projection_weight_decay: float | None = None
+) -> list[dict[str, object]]:
     """Return optimizer groups: weight decay on convolutions and the classifier, none on depthwise weights, batch norm
-    and biases (paper, section 5.1).
+    and biases (paper, section 5.1). ``projection_weight_decay`` is that of residual projections, where it differs.
     """
-    decayed: list[nn.Parameter] = []
+    decays: dict[float, list[nn.Parameter]] = {weight_decay: []}
     free: list[nn.Parameter] = []
-    for layer in module.modules():
+    for name, layer in module.named_modules():
+        own = projection_weight_decay if ".projection." in name else None
+        decayed = decays.setdefault(weight_decay if own is None else own, [])
         for parameter in layer.parameters(recurse=False):
             (free if parameter.ndim < 2 or is_depthwise(layer) else decayed).append(parameter)
-    groups: list[dict[str, object]] = [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": free, "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]
+    groups: list[dict[str, object]] = [{"params": found, "weight_decay": decay} for decay, found in decays.items()]
+    return [group for group in [*groups, {"params": free, "weight_decay": 0.0}] if group["params"]]
 
 
 def _concatenate(tensors: list[Tensor]) -> Tensor:

@@ -155,7 +155,7 @@ class ImageTrial:
         self._module = module.to(device=device, memory_format=layout)  # type: ignore[call-overload]
         self._normalise = Normalise(data.mean, data.deviation).to(device)
         self._optimizer = torch.optim.Adam(
-            network.decay_groups(module, proxy.training.weight_decay),
+            network.decay_groups(module, proxy.training.weight_decay, proxy.training.projection_weight_decay),
             lr=proxy.training.learning_rate,
             fused=True,
             capturable=device.type == "cuda",

@@ -12,7 +12,7 @@ RULES = LanguageEarlyStop(patience=2, loss_ratio=3.0)
 
 def history(validation: list[float | None], train: float | None = 5.0) -> list[dict[str, Any]]:
     """Return a history with these validation losses."""
-    return [{"validation_loss": loss, "train_loss": train} for loss in validation]
+    return [{"validation_loss": loss, "train_loss": train, "moving_train_loss": train} for loss in validation]
 
 
 @pytest.mark.parametrize(

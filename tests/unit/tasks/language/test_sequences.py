@@ -33,6 +33,11 @@ def test_columns_run_down_the_text() -> None:
         sequences.columns(tokens(5), 3, CPU, "batch_size")
 
 
+def lengths_of(total: int, bptt: BackpropagationThroughTime, seed: int, name: str) -> list[int]:
+    """Return how many words each sequence predicts."""
+    return [cut.length for cut in sequences.cuts(total, bptt, seed, name)]
+
+
 @given(
     total=st.integers(2, 400),
     bptt=st.builds(
@@ -44,7 +49,7 @@ def test_columns_run_down_the_text() -> None:
 )
 def test_lengths_cover_the_epoch_within_their_bounds(total: int, bptt: BackpropagationThroughTime) -> None:
     """All words but the first are predicted once, less a last sequence of one word; only the last may be short."""
-    lengths = sequences.lengths(total, bptt, 1, "epoch/0")
+    lengths = lengths_of(total, bptt, 1, "epoch/0")
     assert sum(lengths) == total - 1 or sum(lengths) == total - 2 > 0
     assert lengths[-1] > 1 or total == 2
     shortest = min(bptt.shortest, bptt.length + bptt.excess)
@@ -52,22 +57,29 @@ def test_lengths_cover_the_epoch_within_their_bounds(total: int, bptt: Backpropa
     assert 1 <= lengths[-1] <= bptt.length + bptt.excess
 
 
+def test_the_last_sequences_rate_follows_what_is_left_or_as_released_what_was_drawn() -> None:
+    """Of 40 words in sequences of 35, the last five take 5/35 of the rate, or all of it."""
+    for scale_last, rate_length in ((True, 5), (False, 35)):
+        bptt = BackpropagationThroughTime(half_probability=0.0, scale_last=scale_last)
+        assert sequences.cuts(41, bptt, 1, "epoch/0") == [sequences.Cut(35, 35), sequences.Cut(5, rate_length)]
+
+
 def test_lengths_follow_mikolovs_and_meritys_recipe() -> None:
     """About one sequence in twenty has half the length, all others the whole one, when there is no deviation."""
-    lengths = sequences.lengths(35 * 2000, BackpropagationThroughTime(), 1, "epoch/0")[:-1]
+    lengths = lengths_of(35 * 2000, BackpropagationThroughTime(), 1, "epoch/0")[:-1]
     assert set(lengths) == {17, 35}
     assert 0.03 < lengths.count(17) / len(lengths) < 0.07
-    spread = sequences.lengths(35 * 2000, BackpropagationThroughTime(deviation=5.0, half_probability=0.0), 1, "epoch/0")
+    spread = lengths_of(35 * 2000, BackpropagationThroughTime(deviation=5.0, half_probability=0.0), 1, "epoch/0")
     assert np.mean(spread) == pytest.approx(34.5, abs=0.5) and np.std(spread) == pytest.approx(5.0, abs=0.5)
 
 
 def test_lengths_belong_to_their_epochs_name() -> None:
     """The same epoch has the same lengths, another epoch or seed others."""
     bptt = BackpropagationThroughTime(deviation=5.0)
-    first = sequences.lengths(1000, bptt, 1, "epoch/0")
-    assert first == sequences.lengths(1000, bptt, 1, "epoch/0")
-    assert first != sequences.lengths(1000, bptt, 1, "epoch/1")
-    assert first != sequences.lengths(1000, bptt, 2, "epoch/0")
+    first = lengths_of(1000, bptt, 1, "epoch/0")
+    assert first == lengths_of(1000, bptt, 1, "epoch/0")
+    assert first != lengths_of(1000, bptt, 1, "epoch/1")
+    assert first != lengths_of(1000, bptt, 2, "epoch/0")
 
 
 def test_a_texts_loss_does_not_depend_on_how_it_is_cut() -> None:

@@ -54,7 +54,7 @@ def train(text: PreparedText, folder: Path, recipe: LanguageTraining = RECIPE, c
 
 def words(learner: training.LanguageLearner, length: int) -> training.Words:
     """Return the first ``length`` words to predict, without dropout."""
-    return training.Words(learner.train_LB[: length + 1], dropout.NONE)
+    return training.Words(learner.train_LB[: length + 1], dropout.NONE, length)
 
 
 def outputs(folder: Path) -> dict[str, bytes]:

@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -199,6 +200,26 @@ def test_weight_decay_spares_depthwise_weights_norms_and_biases() -> None:
     expected = {name for name in names.values() if name.endswith("conv.weight") and "depthwise" not in name}
     assert decayed_names == expected | {"classifier.weight"}
     assert (decayed["weight_decay"], free["weight_decay"]) == (1e-4, 0.0)
+
+
+def test_residual_projections_may_decay_at_their_own_strength() -> None:
+    """The released search decays them twice as strongly as the other weights."""
+    module = network.build(CELLS["complete"], ImageNetwork(), 1, 10, seed=3)
+    names = {id(parameter): name for name, parameter in module.named_parameters()}
+    groups: list[dict[str, Any]] = network.decay_groups(module, 2e-5, 4e-5)
+    strengths = {names[id(parameter)]: group["weight_decay"] for group in groups for parameter in group["params"]}
+    assert set(strengths) == set(names.values())
+    projections = {name for name, strength in strengths.items() if strength == 4e-5}
+    assert projections == {name for name in strengths if name.endswith("projection.conv.weight")} != set()
+
+
+def test_glorot_normal_is_truncated_at_two_deviations_as_tensorflows() -> None:
+    """No weight lies beyond two deviations, and their deviation is Glorot's."""
+    module = network.build(CELLS["complete"], ImageNetwork(initialisation="glorot_normal"), 3, 1000, seed=3)
+    weight = module.classifier.weight
+    deviation = math.sqrt(2 / sum(weight.shape))
+    assert weight.std().item() == pytest.approx(deviation, rel=0.02)
+    assert weight.abs().max().item() <= 2 * deviation / network.TRUNCATED_DEVIATION
 
 
 def test_an_operator_of_another_task_is_named() -> None:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from autoshrink import params
 from autoshrink.cells import released
 from autoshrink.params import Parameters
-from autoshrink.tasks.vision import network, recipe
+from autoshrink.tasks.vision import files, network, recipe
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -69,3 +70,16 @@ def test_averaged_weights_keep_the_present_statistics(paper: Parameters) -> None
     average.update(module)
     torch.testing.assert_close(average.module[1].running_mean, module[1].running_mean)  # type: ignore[index]
     torch.testing.assert_close(average.module[0].weight, 0.999 * before + 0.001)  # type: ignore[index]
+
+
+def test_brightness_is_added_alike_to_every_value() -> None:
+    """TensorFlow adds one draw, at most 0.4 of white, where torchvision would multiply."""
+    grey = Image.new("RGB", (2, 2), (110, 130, 150))
+    torch.manual_seed(3)
+    changed = [files.AddedBrightness(0.4)(grey).getpixel((0, 0)) for _ in range(200)]
+    added = [first - 110 for first, _, _ in changed]
+    assert all(
+        (first - 110, second - 130, third - 150) == (by, by, by)
+        for by, (first, second, third) in zip(added, changed, strict=True)
+    )
+    assert -102 <= min(added) < -90 and 90 < max(added) <= 102
