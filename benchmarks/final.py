@@ -149,7 +149,7 @@ def images_here(parameters: Parameters, data: Path) -> float:
     settings: ImageTraining = parameters.training.cnn.model_copy(update={"epochs": 4})
     prepared = vision_data.load(address.folder(parameters, settings.dataset, data))
     cell, seed = loops.candidates_of(Task.CNN, parameters, 1)[0]
-    held_out = sum(map(settings.held_out, prepared.manifest["class_balance"]["train"]))
+    held_out = sum(map(settings.held_out, prepared.manifest.class_balance["train"]))
     count = (len(prepared.split("train").labels_N) - held_out) // settings.batch_size * settings.batch_size
 
     def train(folder: Path, progress: Callable[[Any], None]) -> None:

@@ -86,14 +86,14 @@ def test_crafted_checkpoint_is_set_aside(tmp_path: Path, mark: Path, form: str) 
 def test_crafted_array_is_refused(tmp_path: Path, mark: Path) -> None:
     """A data set's array that holds pickled objects is refused, though its manifest vouches for it."""
     from autoshrink.tasks.vision import data
+    from tests.unit.tasks import made_manifests
 
     array = tmp_path / "train_images.npy"
     np.save(array, np.array([Evil(mark)], dtype=object), allow_pickle=True)
     np.save(tmp_path / "train_labels.npy", np.zeros(1, np.int64))
     files = {name: artifacts.digest_of_file(tmp_path / name) for name in ("train_images.npy", "train_labels.npy")}
-    body = {"name": "evil", "task": "cnn", "storage": "array", "files": files}
-    artifacts.write_sealed(tmp_path / "manifest.json", data.KIND, data.VERSION, body)
-    with pytest.raises(ArtifactError) as refused:
+    made_manifests.images(files=files).write(tmp_path / "manifest.json")
+    with pytest.raises(ArtifactError, match="is no plain array") as refused:
         data.load(tmp_path).split("train")
     assert len(str(refused.value).splitlines()) == 1
     assert not mark.exists()

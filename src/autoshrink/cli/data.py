@@ -78,7 +78,7 @@ def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: 
     manifest = out / address.MANIFEST
     with step("prepare", manifest, parameters=parameters, dataset=name, draws=["test-split", f"data/{name}"]) as doing:
         spec.prepare(name, entry, out, Path(parameters.paths.data) / "downloads", parameters.seed)
-        doing.outputs += [manifest, *(out / file for file in spec.load(out).manifest["files"])]
+        doing.outputs += [manifest, *(out / file for file in spec.load(out).manifest.files)]
     if out == home:
         # now that the data is known, and not after a whole search
         sufficiency.check(parameters)

@@ -1,6 +1,5 @@
 """The verb ``export``: write a trained model in another format."""
 
-import json
 from pathlib import Path
 
 import click
@@ -10,6 +9,8 @@ from autoshrink.errors import UserError
 from autoshrink.files import artifacts, places
 from autoshrink.lineage import graph
 from autoshrink.params.base import Task
+from autoshrink.tasks import address
+from autoshrink.tasks.spec import spec_of
 
 
 @click.command(short_help="Export a trained model to ONNX, TorchScript or a state dict, with a model card.")
@@ -65,7 +66,7 @@ def export(
     written = [write(trained, format, inputs, folder) for format in dict.fromkeys(formats)]
     if "state-dict" in formats:
         artifacts.write_bytes(folder / models.MODEL, (trained.folder / models.MODEL).read_bytes())
-    manifest = json.loads((prepared / "manifest.json").read_bytes())
+    manifest = spec_of(trained.task).manifest.read(prepared / address.MANIFEST)
     for item in written:
         click.echo(f"{item.path}: at most {item.difference:.1g} from PyTorch's outputs")
     for path in card.write(trained, manifest, written, folder):

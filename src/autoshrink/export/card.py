@@ -1,8 +1,8 @@
 """Write the model card: data, cell, costs, quality, lineage, terms and example code of an exported model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autoshrink.cells import drawing
 from autoshrink.cells.cell import Cell
@@ -12,6 +12,7 @@ from autoshrink.files import artifacts
 from autoshrink.inference.models import Trained
 from autoshrink.lineage import records
 from autoshrink.records.best import Best
+from autoshrink.records.manifest import Manifest
 from autoshrink.records.metrics import FinalMetrics
 from autoshrink.report.metrics import quantity
 from autoshrink.tasks.spec import spec_of
@@ -30,7 +31,7 @@ _METRICS = {
 }
 
 
-def write(trained: Trained, manifest: Mapping[str, Any], written: Sequence["Written"], folder: Path) -> list[Path]:
+def write(trained: Trained, manifest: Manifest, written: Sequence["Written"], folder: Path) -> list[Path]:
     """Write the card and the cell's drawing into ``folder``; ``manifest`` is of the data set the model was trained on.
 
     Raises ArtifactError where the run's files beside the model are damaged.
@@ -90,12 +91,12 @@ def _checked(written: Sequence["Written"]) -> str:
     return "Checked when it was exported:\n\n" + "\n".join(lines)
 
 
-def _data(trained: Trained, manifest: Mapping[str, Any]) -> str:
-    counts = ", ".join(f"{split} {_count(value)}" for split, value in manifest["counts"].items())
+def _data(trained: Trained, manifest: Manifest) -> str:
+    counts = ", ".join(f"{split} {size}" for split, size in manifest.sizes.items())
     digest = trained.description["origin"]["dataset_digest"]
     return (
-        f"## Data\n\n`{manifest['name']}`, out of {manifest['source_version']}: {counts}. Prepared data's manifest: "
-        f"sha256 `{digest}`.\n\nTerms: {licence(manifest['source'])}."
+        f"## Data\n\n`{manifest.name}`, out of {manifest.source_version}: {counts}. Prepared data's manifest: "
+        f"sha256 `{digest}`.\n\nTerms: {licence(manifest.source)}."
     )
 
 
@@ -151,8 +152,3 @@ def _number(key: str, value: float | None) -> str:
     if value is None:
         return "not finite"
     return f"{100 * value:.2f} %" if key.startswith("accuracy") else f"{value:.4g}"
-
-
-def _count(value: Any) -> str:
-    """Return a split's size in words: images, or lines and words."""
-    return f"{value['tokens']:,} words in {value['lines']:,} lines" if isinstance(value, dict) else f"{value:,} images"

@@ -54,7 +54,7 @@ def _pixels(trained: Trained, folder: Path) -> Tensor:
     """Return training images, picked from all classes, as pixels in [0, 1]."""
     data = images.load(folder)
     if data.storage == "files":
-        root = Path(data.manifest["settings"]["folder"])
+        root = Path(str(data.manifest.settings["folder"]))
         description = image_loading.read_description(trained.folder)
         files = data.listing("train")
         chosen_BHWC = torch.stack([read_image(root / file.path, description) for file in _spread(files)])

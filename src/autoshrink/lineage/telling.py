@@ -83,10 +83,10 @@ def flat(values: Content, prefix: str = "") -> dict[str, Any]:
 
 
 def _prepare(content: Content) -> str:
-    counts = content["counts"].items()
-    # images are counted by split; text by tokens and lines of each split
-    told = [f"{count if isinstance(count, int) else count['tokens']:,} {split}" for split, count in counts]
-    return f"{content['source_version']}: {', '.join(told)} {'images' if content['task'] == 'cnn' else 'tokens'}"
+    fields = {key: value for key, value in content.items() if key not in ("kind", "version", artifacts.SEAL)}
+    manifest = spec_of(Task(content["task"])).manifest.model_validate(fields)
+    sizes = ", ".join(f"{split} {size}" for split, size in manifest.sizes.items())
+    return f"{manifest.source_version}: {sizes}"
 
 
 def _start(content: Content) -> str:

@@ -67,7 +67,10 @@ class SealedRecord(Record):
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a file. Raises ArtifactError, in one line, where it is missing, damaged, or not what the type says."""
-        content = artifacts.read_sealed(path, cls.KIND, cls.VERSION)
+        return cls._of(artifacts.read_sealed(path, cls.KIND, cls.VERSION), path)
+
+    @classmethod
+    def _of(cls, content: Json, path: Path) -> Self:
         try:
             return cls.model_validate(content)
         except ValidationError as error:
@@ -80,6 +83,20 @@ class SealedRecord(Record):
     def write(self, path: Path) -> None:
         """Write the record as a sealed file."""
         artifacts.write_bytes(path, self.sealed())
+
+
+class TaskRecord(SealedRecord):
+    """A file of one kind whose content differs between tasks: each task has a type of its own."""
+
+    TASK: ClassVar[Task]
+
+    task: TaskName
+
+    @classmethod
+    def _of(cls, content: Json, path: Path) -> Self:
+        if content.get("task") != cls.TASK:
+            raise ArtifactError(f"{path}: is a {cls.KIND} for {content.get('task')!r}, not for {str(cls.TASK)!r}")
+        return super()._of(content, path)
 
 
 class SearchRecord(SealedRecord):

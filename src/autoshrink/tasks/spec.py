@@ -18,6 +18,7 @@ from autoshrink.params.base import Section, Task
 from autoshrink.params.objective import Costs
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.sections import Dataset, TaskProxy, TaskSections, TaskTraining
+from autoshrink.records.manifest import Manifest
 
 if TYPE_CHECKING:
     import torch
@@ -128,6 +129,8 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     operators: tuple[str, ...]
     """Every operator that a cell of this task may carry."""
     sections: TaskSections
+    manifest: type[Manifest]
+    """What the manifest of its prepared data sets holds."""
     training_draws: tuple[str, ...]
     """Names of the random draws of the final training, for its lineage record."""
     released: str | None = None
@@ -175,7 +178,7 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
         """Return a prepared data set. Raises ArtifactError where there is none, or one of another task."""
 
     @abstractmethod
-    def shortages(self, parameters: "Parameters", name: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+    def shortages(self, parameters: "Parameters", name: str, manifest: Manifest) -> Iterator[str]:
         """Yield what the prepared data set ``name`` has too little of for the recipes that name it, a line each."""
 
     def contradictions(self, parameters: "Parameters") -> Iterator[str]:

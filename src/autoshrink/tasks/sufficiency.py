@@ -1,10 +1,8 @@
 """Whether prepared data is large enough for the recipes that name it, told before anything is trained on it."""
 
-from typing import Any
-
 from autoshrink.errors import ArtifactError, DataError
-from autoshrink.files import artifacts
 from autoshrink.params import Parameters
+from autoshrink.records.manifest import Manifest
 from autoshrink.tasks import address
 from autoshrink.tasks.spec import spec_of
 
@@ -20,19 +18,19 @@ def check(parameters: Parameters) -> None:
         if manifest is None:
             continue
         for task in parameters.tasks:
-            if manifest["task"] == task:
+            if manifest.task == task:
                 wrong += spec_of(task).shortages(parameters, name, manifest)
     if wrong:
         raise DataError("\n".join(wrong))
 
 
-def prepared_manifest(parameters: Parameters, name: str) -> dict[str, Any] | None:
+def prepared_manifest(parameters: Parameters, name: str) -> Manifest | None:
     """Return the manifest of the data set ``name``, or None where it is not prepared as the parameters say.
 
     A manifest that cannot be read is left to who reads the data.
     """
     try:
-        manifest = artifacts.read_sealed(address.manifest(parameters, name), "dataset", 1)
+        manifest = spec_of(parameters.datasets[name].task).manifest.read(address.manifest(parameters, name))
     except ArtifactError:
         return None
-    return manifest if manifest["settings"] == parameters.datasets[name].model_dump(mode="json") else None
+    return manifest if manifest.settings == parameters.datasets[name].model_dump(mode="json") else None

@@ -11,6 +11,7 @@ from autoshrink.cells.cell import Cell
 from autoshrink.params.base import Task
 from autoshrink.params.objective import Costs
 from autoshrink.params.sections import Dataset, TaskSections
+from autoshrink.records.manifest import Manifest
 from autoshrink.tasks import raw_data
 from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Tested, Workload
 
@@ -23,6 +24,7 @@ from .parameters import (
     TabularTraining,
     Wine,
 )
+from .records import TableManifest
 
 if TYPE_CHECKING:
     import torch
@@ -56,9 +58,10 @@ class TabularClassification(TaskSpec["PreparedTable", "ProxyRows", TabularProxy,
 
         return data.load(folder)
 
-    def shortages(self, parameters: "Parameters", name: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+    def shortages(self, parameters: "Parameters", name: str, manifest: Manifest) -> Iterator[str]:
         """Yield that no row would be left to train on."""
-        proxy, there = self.proxy(parameters), manifest["counts"]["train"]
+        assert isinstance(manifest, TableManifest)
+        proxy, there = self.proxy(parameters), manifest.counts["train"]
         if proxy.dataset == name and proxy.validation_rows >= there:
             yield (
                 f"proxy.tabular.validation_rows = {proxy.validation_rows}: data set {name!r} has only {there} rows; "
@@ -112,7 +115,7 @@ class TabularClassification(TaskSpec["PreparedTable", "ProxyRows", TabularProxy,
         from . import network
 
         assert isinstance(cell, Cell), "a network here has one cell"
-        features, classes = data.manifest["features"], len(data.manifest["classes"])
+        features, classes = data.manifest.features, len(data.manifest.classes)
         network.build(cell, recipe.network, features, classes, seed)(torch.zeros(1, features))
 
     def train(
@@ -150,7 +153,7 @@ class TabularClassification(TaskSpec["PreparedTable", "ProxyRows", TabularProxy,
 
     def example(self, data: "PreparedTable", recipe: TabularTraining) -> Counts:
         """Return features and classes."""
-        return {"features": data.manifest["features"], "classes": len(data.manifest["classes"])}
+        return {"features": data.manifest.features, "classes": len(data.manifest.classes)}
 
     def describe_example(self, example: Mapping[str, int]) -> str:
         """Return them in words."""
@@ -184,6 +187,7 @@ SPEC = TabularClassification(
     unit="row",
     macs="MACs",
     metric=Metric("error", "test_error", higher_is_better=False),
+    manifest=TableManifest,
     operators=get_args(Operator),
     sections=TaskSections(
         search=TabularSearch,

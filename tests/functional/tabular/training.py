@@ -40,7 +40,7 @@ def draw(data: PreparedTable, proxy: TabularProxy, seed: int) -> ProxyRows:
     held, rest = order[: proxy.validation_rows], order[proxy.validation_rows :]
     if not rest:
         raise DataError(f"proxy.tabular.validation_rows = {proxy.validation_rows}: leaves no row to train on")
-    return ProxyRows((rows_NF[rest], labels_N[rest]), (rows_NF[held], labels_N[held]), len(data.manifest["classes"]))
+    return ProxyRows((rows_NF[rest], labels_N[rest]), (rows_NF[held], labels_N[held]), len(data.manifest.classes))
 
 
 class TabularTrial:
@@ -108,7 +108,7 @@ def train(
 ) -> None:
     """Train the final model and write model.safetensors, model.json and history.json into ``folder``."""
     rows_NF, labels_N = (torch.from_numpy(array) for array in data.split("train"))
-    classes = data.manifest["classes"]
+    classes = data.manifest.classes
     module = network.build(cell, recipe.network, rows_NF.shape[1], len(classes), seed)
     optimizer = torch.optim.Adam(module.parameters(), lr=recipe.learning_rate)
     history = []
@@ -121,9 +121,9 @@ def train(
         history.append({"epoch": epoch, "train_loss": float(loss)})
         progress({"progress": (epoch + 1) / recipe.epochs, **history[-1]})
     origin = {
-        "dataset": data.manifest["name"],
+        "dataset": data.manifest.name,
         "dataset_digest": data.digest,
-        "source": data.manifest["source"],
+        "source": data.manifest.source,
         "seed": seed,
         "recipe": recipe.model_dump(mode="json"),
     }
@@ -134,7 +134,7 @@ def train(
         {
             "cell": cell.to_json(),
             "network": recipe.network.model_dump(mode="json"),
-            "features": data.manifest["features"],
+            "features": data.manifest.features,
             "classes": classes,
             "origin": origin,
         },

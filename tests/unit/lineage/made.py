@@ -22,6 +22,7 @@ from autoshrink.records.metrics import FinalMetrics, ProxyFacts
 from autoshrink.records.proposal import Proposal
 from autoshrink.records.timing import TrialTiming
 from autoshrink.search import rounds
+from tests.unit.tasks import made_manifests
 
 SETTINGS: dict[str, Any] = {
     "tasks": ["cnn"],
@@ -110,8 +111,8 @@ def _prepare(parameters: params.Parameters) -> None:
         array = MANIFEST.with_name("train_images.npy")
         artifacts.write_bytes(array, b"made pixels" * 20)
         files = {array.name: artifacts.digest_of_file(array)}
-        content = {"name": "digits", "task": "cnn", "source": "digits", "source_version": "made 1", "files": files}
-        artifacts.write_sealed(MANIFEST, "dataset", 1, {**content, "counts": {"train": 20, "test": 10}})
+        about: Any = {"name": "digits", "source": "digits", "source_version": "made 1", "files": files}
+        made_manifests.images(2, 1, **about).write(MANIFEST)
         doing.outputs += [MANIFEST, array]
 
 

@@ -6,19 +6,17 @@ import pytest
 
 from autoshrink import params
 from autoshrink.errors import DataError
-from autoshrink.files import artifacts
 from autoshrink.tasks import address, sufficiency
+from tests.unit.tasks import made_manifests
 
 ROOT = Path(__file__).parents[3]
-IMAGES = {"task": "cnn", "class_balance": {"train": [400] * 10, "test": [100] * 10}}
-TEXT = {"task": "rnn", "counts": {"train": {"lines": 21062}, "validation": {"lines": 1009}, "test": {"lines": 835}}}
 
 
 def checked(folder: Path, *settings: str) -> None:
     under = params.load([ROOT / "params.default.yaml"], [f"paths.data={folder}"])
-    for name, content in (("mnist5k", IMAGES), ("sotu", TEXT)):
-        made = {**content, "settings": under.datasets[name].model_dump(mode="json")}
-        artifacts.write_sealed(address.manifest(under, name), "dataset", 1, made)
+    settings_of = {name: under.datasets[name].model_dump(mode="json") for name in ("mnist5k", "sotu")}
+    made_manifests.images(settings=settings_of["mnist5k"]).write(address.manifest(under, "mnist5k"))
+    made_manifests.text(21062, 1009, 835, settings=settings_of["sotu"]).write(address.manifest(under, "sotu"))
     sufficiency.check(params.load([ROOT / "params.default.yaml"], [f"paths.data={folder}", *settings]))
 
 

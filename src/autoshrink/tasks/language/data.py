@@ -6,47 +6,35 @@ others.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from autoshrink.errors import ArtifactError, DataError
-from autoshrink.files import artifacts, prepared
+from autoshrink.errors import DataError
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.params.data import OwnText, PennTreebank, Sotu, TextDataset
+from autoshrink.tasks.address import MANIFEST
 from autoshrink.tasks.language import sources
+from autoshrink.tasks.language.records import SplitName, TextCounts, TextManifest
 from autoshrink.tasks.language.text import END_OF_LINE, UNKNOWN, Line
+from autoshrink.tasks.prepared import PreparedData, save
 
-SplitName = Literal["train", "validation", "test"]
 Tokens = npt.NDArray[np.int32]
 
-KIND, VERSION = "dataset", 1
-MANIFEST, VOCABULARY = "manifest.json", "vocabulary.txt"
+VOCABULARY = "vocabulary.txt"
 
 
-@dataclass(frozen=True)
-class PreparedText:
-    """A prepared text. Its arrays are read when asked for, so that nothing touches the test split unawares."""
-
-    folder: Path
-    manifest: Mapping[str, Any]
-    digest: str
-    """sha256 of the manifest, which holds the sha256 of everything else."""
-
-    @property
-    def name(self) -> str:
-        """The data set's name among ``datasets``."""
-        return str(self.manifest["name"])
+class PreparedText(PreparedData[TextManifest]):
+    """A prepared text."""
 
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
         """The words; a token is an index into them."""
-        return tuple(prepared.content(self.folder, self.manifest, VOCABULARY).decode().split("\n")[:-1])
+        return tuple(self.content(VOCABULARY).decode().split("\n")[:-1])
 
     @property
     def end_of_line(self) -> int:
@@ -55,8 +43,7 @@ class PreparedText:
 
     def split(self, name: SplitName) -> Tokens:
         """Read one split's tokens. Raises ArtifactError where the file is missing or not the one that was prepared."""
-        tokens: Tokens = prepared.array(self.folder, self.manifest, f"{name}.npy")
-        return tokens
+        return self.array(f"{name}.npy")
 
 
 def prepare(name: str, entry: TextDataset, folder: Path, downloads: Path, seed: int) -> None:
@@ -82,11 +69,7 @@ def prepare(name: str, entry: TextDataset, folder: Path, downloads: Path, seed: 
 
 def load(folder: Path) -> PreparedText:
     """Return the prepared text of ``folder``. Raises ArtifactError where there is none, or one of images."""
-    path = folder / MANIFEST
-    manifest = artifacts.read_sealed(path, KIND, VERSION)
-    if manifest["task"] != Task.RNN:
-        raise ArtifactError(f"{path}: expected a data set of text, found one for {manifest['task']!r}")
-    return PreparedText(folder, manifest, artifacts.digest_of_file(path))
+    return PreparedText.load(folder, TextManifest)
 
 
 def most_frequent(lines: Iterable[Line], size: int) -> list[str]:
@@ -97,7 +80,7 @@ def most_frequent(lines: Iterable[Line], size: int) -> list[str]:
     return [END_OF_LINE, UNKNOWN, *ranked[: size - 2]]
 
 
-def all_words(lines: Mapping[str, list[Line]]) -> list[str]:
+def all_words(lines: sources.Lines) -> list[str]:
     """Return every word of all splits and ``<eos>``, the most frequent first (as the paper does for PTB)."""
     counts = Counter(word for split in sources.SPLITS for line in lines[split] for word in line)
     return [END_OF_LINE, *sorted(counts, key=lambda word: (-counts[word], word))]
@@ -113,33 +96,29 @@ def encode(lines: Iterable[Line], vocabulary: Iterable[str]) -> Tokens:
 
 
 def _write(name: str, entry: TextDataset, folder: Path, text: sources.Text, vocabulary: list[str]) -> None:
-    tokens = {split: encode(text.lines[split], vocabulary) for split in sources.SPLITS}
+    tokens: dict[SplitName, Tokens] = {split: encode(text.lines[split], vocabulary) for split in sources.SPLITS}
     for split in sources.SPLITS:
         if not text.lines[split]:
             raise DataError(f"datasets.{name}: the {split} split is empty; give more text")
     (folder / MANIFEST).unlink(missing_ok=True)  # while files change, nothing may pass for prepared
-    for split, array in tokens.items():
-        with artifacts.replacing(folder / f"{split}.npy") as file:
-            np.save(file, array, allow_pickle=False)
+    files = {f"{split}.npy": save(folder / f"{split}.npy", array) for split, array in tokens.items()}
     artifacts.write_text(folder / VOCABULARY, "".join(f"{word}\n" for word in vocabulary))
-    files = sorted([f"{split}.npy" for split in tokens] + [VOCABULARY])
     unknown = vocabulary.index(UNKNOWN) if UNKNOWN in vocabulary else -1
-    manifest = {
-        "name": name,
-        "task": Task.RNN.value,
-        "source": entry.source,
-        "source_version": text.source_version,
-        "settings": entry.model_dump(mode="json"),
-        "files": {file: artifacts.digest_of_file(folder / file) for file in files},
-        "vocabulary": len(vocabulary),
-        "counts": {
-            split: {
-                "lines": len(text.lines[split]),
-                "tokens": int(array.size),
-                "words": int(np.unique(array).size),
-                "unknown_tokens": int((array == unknown).sum()),
-            }
+    TextManifest(
+        name=name,
+        task=Task.RNN,
+        source=entry.source,
+        source_version=text.source_version,
+        settings=entry.model_dump(mode="json"),
+        files={**files, VOCABULARY: artifacts.digest_of_file(folder / VOCABULARY)},
+        vocabulary=len(vocabulary),
+        counts={
+            split: TextCounts(
+                lines=len(text.lines[split]),
+                tokens=array.size,
+                words=len(np.unique(array)),
+                unknown_tokens=int((array == unknown).sum()),
+            )
             for split, array in tokens.items()
         },
-    }
-    artifacts.write_sealed(folder / MANIFEST, KIND, VERSION, manifest)
+    ).write(folder / MANIFEST)

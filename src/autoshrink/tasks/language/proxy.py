@@ -16,8 +16,9 @@ from autoshrink.errors import DataError
 from autoshrink.params.language import LanguageProxy
 from autoshrink.records.evaluation import EpochEntry, TrialResult
 from autoshrink.tasks.language import costs, early_stop, schedule, sequences
-from autoshrink.tasks.language.data import PreparedText, SplitName, Tokens
+from autoshrink.tasks.language.data import PreparedText, Tokens
 from autoshrink.tasks.language.network import LanguageModel, build
+from autoshrink.tasks.language.records import SplitName
 from autoshrink.training.history import best_epoch, finite
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.metadata
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,19 +10,24 @@ from typing import Any, NamedTuple
 from autoshrink.errors import DataError
 from autoshrink.params.data import OwnText, PennTreebank, Sotu
 from autoshrink.runtime import seeds
+from autoshrink.tasks.language.records import SplitName
 from autoshrink.tasks.language.text import Line, read_lines, sentences
 
-SPLITS = ("train", "validation", "test")
-PTB_LINES = {"train": 42_068, "validation": 3_370, "test": 3_761}
-PTB_TOKENS = {"train": 929_589, "validation": 73_760, "test": 82_430}  # <eos> of each line included
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+PTB_LINES: Mapping[SplitName, int] = {"train": 42_068, "validation": 3_370, "test": 3_761}
+# <eos> of each line included
+PTB_TOKENS: Mapping[SplitName, int] = {"train": 929_589, "validation": 73_760, "test": 82_430}
 PTB_WORDS = 10_000  # <eos> included
-_PTB_NAMES = {"train": "train", "validation": "valid", "test": "test"}
+_PTB_NAMES: Mapping[SplitName, str] = {"train": "train", "validation": "valid", "test": "test"}
+
+
+Lines = Mapping[SplitName, list[Line]]
 
 
 class Text(NamedTuple):
     """The lines of each split, and which version of what they are from."""
 
-    lines: Mapping[str, list[Line]]
+    lines: Lines
     source_version: str
 
 
@@ -35,7 +41,7 @@ def read_sotu(entry: Sotu, seed: int, name: str) -> Text:
     package = _package("sotu", "the source 'sotu'")
     table = package.load()
     addresses = [text for year, text in zip(table["year"], table["text"], strict=True) if year >= entry.first_year]
-    held_out = {
+    held_out: dict[SplitName, int] = {
         "test": max(1, round(entry.test_fraction * len(addresses))),
         "validation": max(1, round(entry.validation_fraction * len(addresses))),
     }
@@ -45,7 +51,8 @@ def read_sotu(entry: Sotu, seed: int, name: str) -> Text:
             "for three splits; give an earlier year"
         )
     order = seeds.shuffled(seed, f"data/{name}/addresses", addresses)
-    chosen, start = {}, 0
+    chosen: dict[SplitName, list[str]] = {}
+    start = 0
     for split, count in held_out.items():
         chosen[split] = order[start : start + count]
         start += count
@@ -76,9 +83,9 @@ def read_ptb(entry: PennTreebank, downloads: Path) -> Text:
 
 def read_own(entry: OwnText) -> Text:
     """Return the lines of the user's three files. Raises DataError for what ``read_lines`` does, or two equal files."""
-    paths = {"train": entry.train, "validation": entry.validation, "test": entry.test}
+    paths: dict[SplitName, str] = {"train": entry.train, "validation": entry.validation, "test": entry.test}
     lines = {split: read_lines(Path(path), entry.encoding, entry.lowercase) for split, path in paths.items()}
-    for first, second in (("train", "test"), ("train", "validation"), ("validation", "test")):
+    for first, second in itertools.combinations(SPLITS, 2):
         if lines[first] == lines[second]:
             raise DataError(
                 f"{paths[second]}: the same text as {paths[first]}; {first} and {second} must not share their lines"
@@ -86,12 +93,12 @@ def read_own(entry: OwnText) -> Text:
     return Text(lines, "own files")
 
 
-def _ptb_folder(folder: Path) -> dict[str, list[Line]]:
+def _ptb_folder(folder: Path) -> Lines:
     if not folder.is_dir():
         raise DataError(
             f"{folder}: there is no such folder; expected one with ptb.train.txt, ptb.valid.txt, ptb.test.txt"
         )
-    lines = {}
+    lines: dict[SplitName, list[Line]] = {}
     for split, key in _PTB_NAMES.items():
         found = [path for path in (folder / f"ptb.{key}.txt", folder / f"{key}.txt") if path.exists()]
         if not found:
@@ -100,7 +107,7 @@ def _ptb_folder(folder: Path) -> dict[str, list[Line]]:
     return lines
 
 
-def _check_ptb(lines: Mapping[str, list[Line]]) -> None:
+def _check_ptb(lines: Lines) -> None:
     for split in SPLITS:
         found = len(lines[split]), sum(len(line) + 1 for line in lines[split])
         expected = PTB_LINES[split], PTB_TOKENS[split]

@@ -15,8 +15,10 @@ from autoshrink.params.language import LanguageNetwork, LanguageProxy, LanguageT
 from autoshrink.params.objective import Costs, LanguageObjective
 from autoshrink.params.search import Activation, LanguageSearch
 from autoshrink.params.sections import Dataset, TaskSections
+from autoshrink.records.manifest import Manifest
 from autoshrink.tasks import raw_data
 from autoshrink.tasks.language.objective import language_score, paper_flops
+from autoshrink.tasks.language.records import TextManifest
 from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Tested, Workload
 
 if TYPE_CHECKING:
@@ -66,13 +68,14 @@ class LanguageModelling(
 
         return data.load(folder)
 
-    def shortages(self, parameters: "Parameters", name: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+    def shortages(self, parameters: "Parameters", name: str, manifest: Manifest) -> Iterator[str]:
         """Yield which split has too few lines for the proxy."""
+        assert isinstance(manifest, TextManifest)
         proxy = self.proxy(parameters)
         if proxy.dataset != name:
             return
-        for split in ("train", "validation", "test"):
-            wanted, there = getattr(proxy, f"{split}_lines"), manifest["counts"][split]["lines"]
+        for split, counts in manifest.counts.items():
+            wanted, there = getattr(proxy, f"{split}_lines"), counts.lines
             if wanted > there:
                 yield (
                     f"proxy.rnn.{split}_lines = {wanted}: data set {name!r} has only {there}; accepted: at most that "
@@ -205,7 +208,7 @@ class LanguageModelling(
 
     def example(self, data: "PreparedText", recipe: LanguageTraining) -> Counts:
         """Return the vocabulary's size."""
-        return {"vocabulary": int(data.manifest["vocabulary"])}
+        return {"vocabulary": data.manifest.vocabulary}
 
     def describe_example(self, example: Mapping[str, int]) -> str:
         """Return the vocabulary's size in words."""
@@ -237,6 +240,7 @@ SPEC = LanguageModelling(
     unit="word",
     macs="MACs per token",
     metric=Metric("perplexity", "perplexity", higher_is_better=False),
+    manifest=TextManifest,
     operators=get_args(Activation),
     sections=TaskSections(
         search=LanguageSearch,

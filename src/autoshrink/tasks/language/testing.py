@@ -11,7 +11,8 @@ from autoshrink.params.root import Compute
 from autoshrink.runtime import devices
 from autoshrink.tasks.language import costs as language_costs
 from autoshrink.tasks.language import inspection, loading, sequences, unigram
-from autoshrink.tasks.language.data import PreparedText, SplitName
+from autoshrink.tasks.language.data import PreparedText
+from autoshrink.tasks.language.records import SplitName
 from autoshrink.tasks.spec import Tested
 from autoshrink.training.history import finite
 

@@ -131,8 +131,8 @@ class LanguageLearner(Learner[Words]):
             {
                 "dataset": data.name,
                 "dataset_digest": data.digest,
-                "source": data.manifest["source"],
-                "lowercase": data.manifest["settings"].get("lowercase", False),
+                "source": data.manifest.source,
+                "lowercase": data.manifest.settings.get("lowercase", False),
                 "seed": seed,
                 "processes": share.world,
                 "recipe": recipe.model_dump(mode="json", exclude=UNTRACED),

@@ -6,20 +6,22 @@ Shapes: N images, H height, W width, C channels, K classes.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoshrink.errors import ArtifactError, DataError
-from autoshrink.files import artifacts, prepared
+from autoshrink.errors import DataError
+from autoshrink.files import artifacts
+from autoshrink.params.base import Task
 from autoshrink.params.data import ImageDataset, ImageFolder
+from autoshrink.tasks.address import MANIFEST
+from autoshrink.tasks.prepared import PreparedData, save
 from autoshrink.tasks.vision import folders, sources
 from autoshrink.tasks.vision.folders import ImageFile
 from autoshrink.tasks.vision.raw import Images, Labels
-
-KIND, VERSION = "dataset", 1
-SplitName = Literal["train", "test"]
+from autoshrink.tasks.vision.records import ImageManifest, Normalisation, Skipped
+from autoshrink.tasks.vision.records import Split as SplitName
 
 
 @dataclass(frozen=True)
@@ -30,54 +32,43 @@ class Split:
     labels_N: Labels
 
 
-@dataclass(frozen=True)
-class PreparedImages:
-    """A prepared data set. Its arrays are read when asked for, so that nothing touches the test split unawares."""
-
-    folder: Path
-    manifest: dict[str, Any]
-    digest: str
-
-    @property
-    def name(self) -> str:
-        """The data set's name among ``datasets``."""
-        return str(self.manifest["name"])
+class PreparedImages(PreparedData[ImageManifest]):
+    """A prepared data set of images."""
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes' names; a label is an index into them."""
-        return tuple(self.manifest["classes"])
+        return self.manifest.classes
 
     @property
     def channels(self) -> int:
         """1 for grey images, 3 for colour."""
-        return len(self.manifest["normalisation"]["mean"])
+        return len(self.mean)
 
     @property
     def mean(self) -> tuple[float, ...]:
         """Mean of each channel over the training split, pixels in [0, 1]."""
-        return tuple(self.manifest["normalisation"]["mean"])
+        return self.manifest.normalisation.mean
 
     @property
     def deviation(self) -> tuple[float, ...]:
         """Standard deviation of each channel over the training split, pixels in [0, 1]."""
-        return tuple(self.manifest["normalisation"]["deviation"])
+        return self.manifest.normalisation.deviation
 
     @property
     def storage(self) -> str:
         """``array``: images are kept as arrays; ``files``: they stay in the user's folder and are only listed."""
-        return str(self.manifest["storage"])
+        return self.manifest.storage
 
     def split(self, name: SplitName) -> Split:
         """Read one split's arrays. Raises ArtifactError where a file is missing or not the one that was prepared."""
         assert self.storage == "array"
-        parts = [prepared.array(self.folder, self.manifest, f"{name}_{part}.npy") for part in ("images", "labels")]
-        return Split(*parts)
+        return Split(self.array(f"{name}_images.npy"), self.array(f"{name}_labels.npy"))
 
     def listing(self, name: SplitName) -> list[ImageFile]:
         """Read the list of one split's files. Raises ArtifactError as ``split`` does."""
         assert self.storage == "files"
-        lines = prepared.content(self.folder, self.manifest, f"{name}.tsv").decode().split("\n")[:-1]
+        lines = self.content(f"{name}.tsv").decode().split("\n")[:-1]
         columns = [line.split("\t", 2) for line in lines]
         return [ImageFile(path, int(label)) for _, label, path in columns]
 
@@ -87,36 +78,32 @@ def prepare(name: str, entry: ImageDataset, folder: Path, downloads: Path, seed:
 
     Raises DataError, in one line, where the source is missing, damaged or too small.
     """
-    (folder / "manifest.json").unlink(missing_ok=True)  # until it is written anew, the folder is not whole
+    (folder / MANIFEST).unlink(missing_ok=True)  # while files change, nothing may pass for prepared
     if isinstance(entry, ImageFolder) and entry.storage == "files":
         content = _prepare_files(entry, folder, seed)
     else:
         content = _prepare_arrays(entry, folder, downloads, seed)
-    for split, counts in content["class_balance"].items():
+    settings = entry.model_dump(mode="json")
+    manifest = ImageManifest(name=name, task=Task.CNN, source=entry.source, settings=settings, **content)
+    for split, counts in manifest.class_balance.items():
         if 0 in counts:
-            empty = content["classes"][counts.index(0)]
+            empty = manifest.classes[counts.index(0)]
             raise DataError(
                 f"datasets.{name}: class {empty!r} has no image in the {split} split; every class needs one"
             )
-    settings = entry.model_dump(mode="json")
-    artifacts.write_sealed(
-        folder / "manifest.json",
-        KIND,
-        VERSION,
-        {"name": name, "task": "cnn", "source": settings["source"], "settings": settings, **content},
-    )
+    manifest.write(folder / MANIFEST)
 
 
 def load(folder: Path) -> PreparedImages:
     """Return the prepared data set of ``folder``. Raises ArtifactError where there is none, or one of text."""
-    path = folder / "manifest.json"
-    manifest = artifacts.read_sealed(path, KIND, VERSION)
-    if manifest["task"] != "cnn":
-        raise ArtifactError(f"{path}: expected a data set of images, found one for {manifest['task']!r}")
-    return PreparedImages(folder, manifest, artifacts.digest_of_file(path))
+    return PreparedImages.load(folder, ImageManifest)
 
 
-def _prepare_arrays(entry: ImageDataset, folder: Path, downloads: Path, seed: int) -> dict[str, Any]:
+Content = dict[str, Any]
+"""Fields of an ``ImageManifest``, which validates them."""
+
+
+def _prepare_arrays(entry: ImageDataset, folder: Path, downloads: Path, seed: int) -> Content:
     raw = sources.read(entry, downloads, seed)
     arrays: dict[str, NDArray[Any]] = {
         "train_images.npy": raw.train_images_NHWC,
@@ -127,14 +114,14 @@ def _prepare_arrays(entry: ImageDataset, folder: Path, downloads: Path, seed: in
     chunks = np.array_split(raw.train_images_NHWC, -(-len(raw.train_images_NHWC) // 5000))
     return {
         "storage": "array",
-        "files": {file: _save(folder / file, array) for file, array in arrays.items()},
-        "shape": list(raw.train_images_NHWC.shape[1:]),
+        "files": {file: save(folder / file, array) for file, array in arrays.items()},
+        "shape": raw.train_images_NHWC.shape[1:],
         "normalisation": _normalisation(chunks),
         **_facts(raw.train_labels_N, raw.test_labels_N, raw.classes, raw.version, raw.skipped),
     }
 
 
-def _prepare_files(entry: ImageFolder, folder: Path, seed: int) -> dict[str, Any]:
+def _prepare_files(entry: ImageFolder, folder: Path, seed: int) -> Content:
     """Decode every file once, and record each by digest, label and path instead of copying it."""
     train, test, classes = folders.listing(entry, seed)
     skipped: list[str] = []
@@ -160,26 +147,20 @@ def _prepare_files(entry: ImageFolder, folder: Path, seed: int) -> dict[str, Any
 
 def _facts(
     train_labels_N: Labels, test_labels_N: Labels, classes: tuple[str, ...], version: str, skipped: tuple[str, ...]
-) -> dict[str, Any]:
+) -> Content:
     def balance(labels_N: Labels) -> list[int]:
         return [int(count) for count in np.bincount(labels_N, minlength=len(classes))]
 
     return {
         "source_version": version,
-        "classes": list(classes),
+        "classes": classes,
         "counts": {"train": len(train_labels_N), "test": len(test_labels_N)},
         "class_balance": {"train": balance(train_labels_N), "test": balance(test_labels_N)},
-        "skipped": {"count": len(skipped), "files": list(skipped)},
+        "skipped": Skipped(count=len(skipped), files=skipped),
     }
 
 
-def _save(path: Path, array: NDArray[Any]) -> str:
-    with artifacts.replacing(path) as file:
-        np.save(file, array, allow_pickle=False)
-    return artifacts.digest_of_file(path)
-
-
-def _normalisation(batches: Iterable[Images]) -> dict[str, list[float]]:
+def _normalisation(batches: Iterable[Images]) -> Normalisation:
     """Return mean and deviation per channel in [0, 1] units, from exact integer counts of each grey level."""
     counts_C256: NDArray[np.int64] = np.zeros((1, 256), np.int64)
     for images_NHWC in batches:
@@ -190,4 +171,4 @@ def _normalisation(batches: Iterable[Images]) -> dict[str, list[float]]:
     mean_C = (counts_C256 * levels).sum(1) / total_C
     variance_C = (counts_C256 * (levels - mean_C[:, None]) ** 2).sum(1) / total_C
     deviation_C = np.sqrt(np.maximum(variance_C, 1e-8))  # an all-black channel must not divide by zero
-    return {"mean": mean_C.tolist(), "deviation": deviation_C.tolist()}
+    return Normalisation(mean=mean_C.tolist(), deviation=deviation_C.tolist())

@@ -15,9 +15,11 @@ from autoshrink.params.objective import Costs, ImageObjective
 from autoshrink.params.search import ImageOperator, ImageSearch
 from autoshrink.params.sections import Dataset, TaskSections
 from autoshrink.params.vision import Augmentation, ImageNetwork, ImageProxy, ImageTraining
+from autoshrink.records.manifest import Manifest
 from autoshrink.tasks import raw_data
 from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Tested, Workload
 from autoshrink.tasks.vision.objective import image_score
+from autoshrink.tasks.vision.records import ImageManifest
 
 if TYPE_CHECKING:
     import torch
@@ -71,9 +73,10 @@ class ImageClassification(
 
         return data.load(folder)
 
-    def shortages(self, parameters: "Parameters", name: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+    def shortages(self, parameters: "Parameters", name: str, manifest: Manifest) -> Iterator[str]:
         """Yield which class or split is too small for the recipes."""
-        per_class = manifest["class_balance"]["train"]
+        assert isinstance(manifest, ImageManifest)
+        per_class = manifest.class_balance["train"]
         smallest, everything = min(per_class), sum(per_class)
         proxy, training = self.proxy(parameters), self.training(parameters)
         if proxy.dataset == name:
@@ -299,6 +302,7 @@ SPEC = ImageClassification(
     unit="image",
     macs="MACs",
     metric=Metric("accuracy", "accuracy_top1", higher_is_better=True),
+    manifest=ImageManifest,
     operators=get_args(ImageOperator),
     sections=TaskSections(
         search=ImageSearch,

@@ -35,14 +35,14 @@ def image_size(data: PreparedImages, recipe: ImageTraining) -> tuple[int, int]:
 
     Raises ParameterError where the data has no size of its own and the recipe names none, or both do and differ.
     """
-    own = data.manifest["shape"]
+    own = data.manifest.shape
     if recipe.image_size is None:
         if own is None:
             raise ParameterError(
                 f"training.cnn.image_size: is required, since the images of data set {data.name!r} stay in their files"
             )
         return own[0], own[1]
-    if own is not None and own[:2] != [recipe.image_size] * 2:
+    if own is not None and own[:2] != (recipe.image_size,) * 2:
         raise ParameterError(
             f"training.cnn.image_size = {recipe.image_size}: the images of data set {data.name!r} were prepared at "
             f"{own[0]} x {own[1]}; accepted here: null"
@@ -119,8 +119,8 @@ def class_weights(data: PreparedImages, recipe: ImageTraining, seed: int) -> NDA
 
 def _source(data: PreparedImages) -> tuple[Path, str]:
     """Return the user's folder and what its images are decoded to."""
-    settings = data.manifest["settings"]
-    return Path(settings["folder"]), settings["color"]
+    settings = data.manifest.settings
+    return Path(str(settings["folder"])), str(settings["color"])
 
 
 def _check_array_augmentation(data: PreparedImages, augmentation: Augmentation) -> None:

