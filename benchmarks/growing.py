@@ -26,8 +26,9 @@ from autoshrink.params.root import Compute
 from autoshrink.params.vision import Growth, ImageNetwork, ImageTraining
 from autoshrink.runtime import seeds
 from autoshrink.tasks import address
-from autoshrink.tasks.vision import data, growth, loading, splits, testing, training
+from autoshrink.tasks.vision import data, growth, splits, testing, training
 from autoshrink.tasks.vision.data import PreparedImages
+from autoshrink.tasks.vision.records import ImageModel
 from autoshrink.training.growth import Neuron, select
 
 CELL = Cell.of(["separable_conv_3x3", "conv_1x1", "separable_conv_3x3"], [(0, 1), (1, 2), (0, 3), (2, 3)])
@@ -68,7 +69,7 @@ def one(way: str, prepared: PreparedImages, epochs: int, seed: int) -> dict[str,
         folder = Path(name)
         training.train(CELL, how, prepared, folder, seed, COMPUTE, lambda event: None)
         history = artifacts.read_sealed(folder / "history.json", "history", 1)
-        network = loading.read_description(folder).network
+        network = ImageModel.of(folder).network
         accuracy = testing.test(folder, prepared, COMPUTE).metrics["accuracy_top1"]
     size, counted = splits.image_size(prepared, how), {}
     for cost in ("macs", "parameters"):

@@ -93,7 +93,7 @@ def preload() -> None:
 
 _MODULES = [
     *("search.rounds", "tasks.availability", "tasks.rehearsal", "tasks.sufficiency", "evaluation.engine"),
-    *("inference.models", "inference.images", "inference.text", "cells.released", "costs.counting"),
+    *("inference.models", "tasks.vision.deployment", "tasks.language.deployment", "cells.released", "costs.counting"),
     *("tasks.vision.data", "tasks.vision.network", "tasks.vision.spec", "tasks.vision.loading"),
     *("tasks.language.data", "tasks.language.network", "tasks.language.spec", "tasks.language.loading"),
 ]

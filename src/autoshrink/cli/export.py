@@ -9,6 +9,7 @@ from autoshrink.errors import UserError
 from autoshrink.files import artifacts, places
 from autoshrink.lineage import graph
 from autoshrink.params.base import Task
+from autoshrink.records.model import DESCRIPTION
 from autoshrink.tasks import address
 from autoshrink.tasks.spec import spec_of
 
@@ -48,11 +49,10 @@ def export(
     """
     from autoshrink.export import card
     from autoshrink.export.formats import write
-    from autoshrink.export.inputs import read
     from autoshrink.inference import models
 
     trained = models.find(run, Task(task) if task else None, search)
-    models.require_supported(trained, "export")
+    deployment = models.deployment_of(trained, "export")
     folder = out or Path("exported") / trained.name
     prepared = data or trained.data
     kept = graph.run_of(trained.folder) if trained.search else trained.folder
@@ -62,10 +62,11 @@ def export(
                 f"--out {folder}: lies in {ours}, which holds what the run has recorded; name a folder outside"
             )
     places.require_writable({"--out": folder})
-    inputs = read(trained, prepared)
+    models.require_data(trained, prepared)
+    inputs = deployment.inputs(trained.folder, prepared)
     written = [write(trained, format, inputs, folder) for format in dict.fromkeys(formats)]
     if "state-dict" in formats:
-        artifacts.write_bytes(folder / models.MODEL, (trained.folder / models.MODEL).read_bytes())
+        artifacts.write_bytes(folder / DESCRIPTION, (trained.folder / DESCRIPTION).read_bytes())
     manifest = spec_of(trained.task).manifest.read(prepared / address.MANIFEST)
     for item in written:
         click.echo(f"{item.path}: at most {item.difference:.1g} from PyTorch's outputs")

@@ -1,21 +1,14 @@
 """The verb ``predict``: apply a trained model to the user's own images or text."""
 
-import csv
 import json
-import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from autoshrink.cli import options
 from autoshrink.errors import UserError
 from autoshrink.params.base import Task
-
-if TYPE_CHECKING:
-    from autoshrink.inference.images import ImagePrediction
-    from autoshrink.inference.models import Trained
+from autoshrink.tasks.spec import spec_of
 
 
 @click.command(short_help="Use a trained model on a folder of images or a text file.")
@@ -46,61 +39,16 @@ def predict(run: Path, what: Path, task: str | None, search: str | None, top: in
         raise UserError(f"{what}: there is no such file or folder; give a folder of images, an image or a text file")
     devices.set_threads(threads)
     trained = models.find(run, Task(task) if task else _task_of(what), search)
-    models.require_supported(trained, "predict")
-    if trained.task is Task.CNN:
-        _images(trained, what, top, as_json)
-    else:
-        _text(trained, what, top, as_json)
-
-
-def _task_of(what: Path) -> Task:
-    return Task.CNN if what.is_dir() or what.suffix.lower() in _image_suffixes() else Task.RNN
-
-
-def _image_suffixes() -> tuple[str, ...]:
-    from autoshrink.tasks.vision import folders
-
-    return tuple(folders.EXTENSIONS)
-
-
-def _images(trained: "Trained", what: Path, top: int, as_json: bool) -> None:
-    from autoshrink.inference import images
-
-    found = list(images.predict(trained, images.find(what), top))
-    known = [item for item in found if item.truth is not None]
-    accuracy = sum(item.is_right for item in known) / len(known) if known else None
+    found = models.deployment_of(trained, "predict").predict(trained.folder, what, top)
     if as_json:
-        listed = [
-            {"file": str(item.path), "best": [{"class": name, "probability": value} for name, value in item.best]}
-            for item in found
-        ]
-        click.echo(json.dumps({"accuracy": accuracy, "labelled": len(known), "images": listed}, indent=1))
+        click.echo(json.dumps(found.to_json(), indent=1))
         return
-    _write_csv(found, min(top, len(found[0].best)))
-    if accuracy is not None:
-        click.echo(f"accuracy {100 * accuracy:.2f} % of {len(known)} images in folders of classes' names", err=True)
+    click.echo(found.text())
+    if found.remark is not None:
+        click.echo(found.remark, err=True)
 
 
-def _write_csv(found: "Iterable[ImagePrediction]", top: int) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    numbers = [""] if top == 1 else [f"_{number}" for number in range(1, top + 1)]
-    writer.writerow(["file", "folder", *(name + number for number in numbers for name in ("class", "probability"))])
-    for item in found:
-        cells: list[Any] = [item.path, item.truth or ""]
-        for name, value in item.best:
-            cells += [name, f"{value:.4f}"]
-        writer.writerow(cells)
-
-
-def _text(trained: "Trained", what: Path, top: int, as_json: bool) -> None:
-    from autoshrink.inference import text
-
-    found = text.predict(trained, what, top)
-    if as_json:
-        following = [{"word": word, "probability": value} for word, value in found.following]
-        facts = {"words": found.words, "unknown": found.unknown, "loss": found.loss, "perplexity": found.perplexity}
-        click.echo(json.dumps({**facts, "following": following}, indent=1))
-        return
-    perplexity = "not finite" if found.perplexity is None else f"{found.perplexity:.2f}"
-    click.echo(f"perplexity {perplexity} over {found.words} words, {found.unknown} of them unknown to the model")
-    click.echo("likeliest next words: " + ", ".join(f"{word} {100 * value:.1f} %" for word, value in found.following))
+def _task_of(what: Path) -> Task | None:
+    """Return the first task whose models take such a file or folder."""
+    deployments = {task: spec_of(task).deployment() for task in Task}
+    return next((task for task, each in deployments.items() if each is not None and each.accepts(what)), None)

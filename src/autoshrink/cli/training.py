@@ -131,7 +131,7 @@ def test(
         prepared = spec.load(data)
         example = spec.example(prepared, recipe)
         tested = spec.test(model, prepared, parameters.compute)
-        network = spec.trained_network(recipe, model)
+        network = spec.model.of(model).network
         costs = spec.count(chosen.cell, network, example)[0]
         details = out.with_name("test-details.json")
         TestDetails(task=name.task, search=str(name), details=tested.details).write(details)

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from autoshrink.cells import drawing
 from autoshrink.cells.cell import Cell
-from autoshrink.export import usage
 from autoshrink.export.licences import licence
 from autoshrink.files import artifacts
-from autoshrink.inference.models import Trained
+from autoshrink.inference.models import Trained, deployment_of
 from autoshrink.lineage import records
 from autoshrink.records.best import Best
 from autoshrink.records.manifest import Manifest
@@ -36,12 +35,12 @@ def write(trained: Trained, manifest: Manifest, written: Sequence["Written"], fo
 
     Raises ArtifactError where the run's files beside the model are damaged.
     """
-    cell = Cell.from_json(trained.description["cell"])
+    cell = trained.cell
     artifacts.write_text(folder / DRAWING, drawing.svg(cell, f"The cell of {trained.name}"))
     sections = [
         _head(trained, cell),
         _results(trained),
-        "## How to use it\n\n" + "\n\n".join(usage.example(trained, item.format, item.path.name) for item in written),
+        "## How to use it\n\n" + "\n\n".join(_example(trained, item) for item in written),
         _checked(written),
         _data(trained, manifest),
         _training(trained),
@@ -53,10 +52,10 @@ def write(trained: Trained, manifest: Manifest, written: Sequence["Written"], fo
 
 
 def _head(trained: Trained, cell: Cell) -> str:
-    what = spec_of(trained.task).describe_model(trained.description)
     return (
-        f"# {trained.name}\n\n{what}, built of one cell that [AutoShrink](https://arxiv.org/abs/1911.09251) found by "
-        f"removing edges from a complete graph, round by round.\n\n"
+        f"# {trained.name}\n\n{trained.description.summary}, built of one cell that "
+        "[AutoShrink](https://arxiv.org/abs/1911.09251) found by removing edges from a complete graph, round by "
+        "round.\n\n"
         f"![{drawing.describe(cell)}]({DRAWING})\n\n{drawing.describe(cell)}\n\n"
         f"`{cell.key}` is the cell's key, equal for all cells that differ in their nodes' numbers only."
     )
@@ -83,6 +82,13 @@ def _results(trained: Trained) -> str:
     )
 
 
+def _example(trained: Trained, item: "Written") -> str:
+    """Return code that uses an exported file, as fenced Markdown. The tests run every one."""
+    deployment = deployment_of(trained, "export")
+    code = deployment.usage[item.format].format(file=item.path.name, **deployment.sizes(trained.description))
+    return f"```python\n{code}\n```"
+
+
 def _checked(written: Sequence["Written"]) -> str:
     lines = [
         f"- `{item.path.name}`: at most {item.difference:.1g} from PyTorch's outputs, on real inputs of several sizes"
@@ -93,7 +99,7 @@ def _checked(written: Sequence["Written"]) -> str:
 
 def _data(trained: Trained, manifest: Manifest) -> str:
     counts = ", ".join(f"{split} {size}" for split, size in manifest.sizes.items())
-    digest = trained.description["origin"]["dataset_digest"]
+    digest = trained.description.origin.dataset_digest
     return (
         f"## Data\n\n`{manifest.name}`, out of {manifest.source_version}: {counts}. Prepared data's manifest: "
         f"sha256 `{digest}`.\n\nTerms: {licence(manifest.source)}."
@@ -101,14 +107,13 @@ def _data(trained: Trained, manifest: Manifest) -> str:
 
 
 def _training(trained: Trained) -> str:
-    origin = trained.description["origin"]
-    recipe = origin["recipe"]
+    origin, recipe = trained.description.origin, trained.description.origin.recipe
     optimizer = recipe.get("optimizer", "SGD")
     lines = [
         f"{recipe['epochs']} epochs, batches of {recipe['batch_size']}, {optimizer} at a learning rate of "
-        f"{recipe['learning_rate']:g}, root seed {origin['seed']}; the whole recipe is in the model's `model.json`."
+        f"{recipe['learning_rate']:g}, root seed {origin.seed}; the whole recipe is in the model's `model.json`."
     ]
-    widths = trained.description["network"].get("node_widths", {})
+    widths = getattr(trained.description.network, "node_widths", {})
     if recipe.get("growth") and widths:
         nodes = ", ".join(f"`{node}` {width}" for node, width in widths.items())
         lines.append(
@@ -126,7 +131,7 @@ def _training(trained: Trained) -> str:
 
 def _lineage(trained: Trained) -> str:
     rows = {
-        "weights (`model.safetensors`)": trained.description["weights_sha256"],
+        "weights (`model.safetensors`)": str(trained.description.weights_sha256),
         "description (`model.json`)": artifacts.digest_of_file(trained.folder / "model.json"),
     }
     record = records.path_of(trained.folder / "model.json")
@@ -142,7 +147,7 @@ def _lineage(trained: Trained) -> str:
 
 
 def _limits(trained: Trained) -> str:
-    source = trained.description["origin"]["source"]
+    source = trained.description.origin.source
     what = spec_of(trained.task).caveat
     terms = "" if source not in ("ptb", "cifar10") else " Mind the data's terms before passing the model on."
     return f"## Limits\n\n{what}{terms}"

@@ -1,7 +1,4 @@
-"""Export a trained model and check the result against PyTorch on real inputs.
-
-Shapes: B batch, C channels, H height, W width, T time steps, N hidden width.
-"""
+"""Export a trained model and check the result against PyTorch on real inputs."""
 
 import io
 import json
@@ -9,26 +6,23 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from autoshrink import __version__
 from autoshrink.errors import UserError
-from autoshrink.export.modules import ImageClassifier, LoopedModel, ScannedModel, Step
 from autoshrink.files import artifacts
-from autoshrink.inference.models import Trained, load_model
-from autoshrink.params.base import Task
-from autoshrink.tasks.language.network import LanguageModel
-from autoshrink.tasks.vision.network import CellNetwork
+from autoshrink.inference.models import Trained, deployment_of, load_model
+from autoshrink.records.model import WEIGHTS
+from autoshrink.tasks.deployment import AnyDeployment, Inputs
 
 TOLERANCE = 1e-4
 """Greatest difference from PyTorch that is accepted, absolute; relative to the greatest output where that exceeds 1."""
 ONNX_OPSET = 20
 
-Inputs = tuple[Tensor, ...]
-FILES = {"onnx": "model.onnx", "torchscript": "model.torchscript.pt", "state-dict": "model.safetensors"}
+FILES = {"onnx": "model.onnx", "torchscript": "model.torchscript.pt", "state-dict": WEIGHTS}
 
 
 @dataclass(frozen=True)
@@ -40,38 +34,23 @@ class Written:
     difference: float
 
 
-@dataclass(frozen=True)
-class _Signature:
-    """What a model takes and gives: names, and which axes may have any size."""
-
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    axes: tuple[dict[int, str], ...]
-
-
-_SIGNATURES = {
-    Task.CNN: _Signature(("pixels",), ("logits",), ({0: "batch"},)),
-    Task.RNN: _Signature(("tokens", "state"), ("logits", "next_state"), ({0: "time", 1: "batch"}, {0: "batch"})),
-}
-
-
 def write(trained: Trained, format: str, inputs: Sequence[Inputs], folder: Path) -> Written:
     """Write the model into ``folder`` in ``format`` (a key of ``FILES``) and compare it with PyTorch on all ``inputs``.
 
-    ``inputs`` are real ones of different batch sizes, of an image model (pixels (B, C, H, W) in [0, 1],), of a
-    language model (tokens (T, B), state (B, N)); the first serves as the example that is traced. Raises UserError where
-    the outputs differ by more than ``TOLERANCE``; nothing is then written.
+    ``inputs`` are real ones of different batch sizes, as the task's deployment gives them; the first serves as the
+    example that is traced. Raises UserError where the outputs differ by more than ``TOLERANCE``; nothing is then
+    written.
     """
+    deployment = deployment_of(trained, "export")
     model = load_model(trained.folder)
-    reference = _reference(trained, model)
-    signature = _SIGNATURES[trained.task]
-    content = _WRITERS[format](trained, model, reference, signature, inputs[0])
+    reference = deployment.reference(model, trained.description)
+    content = _WRITERS[format](trained, deployment, model, inputs[0])
     difference = 0.0
-    run = _RUNNERS[format](content, trained, reference, signature)
+    run = _RUNNERS[format](content, trained, deployment)
     for given in inputs:
         with torch.no_grad():
             expected = _tuple(reference(*given))
-        for name, one, other in zip(signature.outputs, expected, run(given), strict=True):
+        for name, one, other in zip(deployment.signature.outputs, expected, run(given), strict=True):
             apart = float((one - other).abs().max())
             accepted = TOLERANCE * max(1.0, float(one.abs().max()))
             if not apart <= accepted:
@@ -85,22 +64,13 @@ def write(trained: Trained, format: str, inputs: Sequence[Inputs], folder: Path)
     return Written(format, path, difference)
 
 
-def _reference(trained: Trained, model: nn.Module) -> nn.Module:
-    """Return the PyTorch module that the written file must equal."""
-    if trained.task is Task.RNN:
-        return model
-    facts = trained.description
-    background = bool(facts["network"]["background_class"])
-    return ImageClassifier(cast(CellNetwork, model), facts["mean"], facts["deviation"], background).eval()
-
-
-def _onnx(trained: Trained, model: nn.Module, reference: nn.Module, signature: _Signature, example: Inputs) -> bytes:
-    leaving = ScannedModel(cast(LanguageModel, model)).eval() if trained.task is Task.RNN else reference
+def _onnx(trained: Trained, deployment: AnyDeployment, model: nn.Module, example: Inputs) -> bytes:
+    signature = deployment.signature
     axes = {name: torch.export.Dim(name) for axes in signature.axes for name in axes.values()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # notes of the exporter to its own developers
         program = torch.onnx.export(
-            leaving,
+            deployment.for_onnx(model, trained.description),
             example,
             dynamo=True,
             verbose=False,
@@ -111,7 +81,7 @@ def _onnx(trained: Trained, model: nn.Module, reference: nn.Module, signature: _
         )
     assert program is not None
     proto = program.model_proto
-    for key, value in _facts(trained).items():
+    for key, value in _facts(trained, deployment).items():
         proto.metadata_props.add(key=key, value=value)
     content: bytes = proto.SerializeToString()
     return content
@@ -135,22 +105,14 @@ def _run_onnx(content: bytes, *_: Any) -> Callable[[Inputs], list[Tensor]]:
     return run
 
 
-def _torchscript(
-    trained: Trained, model: nn.Module, reference: nn.Module, signature: _Signature, example: Inputs
-) -> bytes:
+def _torchscript(trained: Trained, deployment: AnyDeployment, model: nn.Module, example: Inputs) -> bytes:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore", FutureWarning)  # TorchScript is frozen, and still what many load in C++
-        if trained.task is Task.CNN:
-            script = torch.jit.trace(reference, example)  # type: ignore[no-untyped-call]
-        else:
-            language = cast(LanguageModel, model)
-            tokens_TB, state_BN = example
-            step = torch.jit.trace(  # type: ignore[no-untyped-call]
-                Step(language).eval(), (language.embedding(tokens_TB[0]), state_BN)
-            )
-            script = torch.jit.script(LoopedModel(language, step).eval())
+        script = deployment.scripted(model, trained.description, example)
         file = io.BytesIO()
-        torch.jit.save(script, file, _extra_files={f"{key}.txt": value for key, value in _facts(trained).items()})
+        torch.jit.save(
+            script, file, _extra_files={f"{key}.txt": value for key, value in _facts(trained, deployment).items()}
+        )
     return file.getvalue()
 
 
@@ -167,11 +129,11 @@ def _run_torchscript(content: bytes, *_: Any) -> Callable[[Inputs], Sequence[Ten
 
 
 def _state_dict(trained: Trained, *_: Any) -> bytes:
-    return (trained.folder / "model.safetensors").read_bytes()
+    return (trained.folder / WEIGHTS).read_bytes()
 
 
 def _run_state_dict(
-    content: bytes, trained: Trained, reference: nn.Module, signature: _Signature
+    content: bytes, trained: Trained, deployment: AnyDeployment
 ) -> Callable[[Inputs], Sequence[Tensor]]:
     """Load the weights into a second, freshly made module."""
     import safetensors.torch
@@ -182,7 +144,7 @@ def _run_state_dict(
     # tied weights are kept once, so a language model's file lacks the decoder's
     missing, unexpected = model.load_state_dict(safetensors.torch.load(content), strict=False)
     assert not unexpected and missing in ([], ["decoder.weight"])
-    second = _reference(trained, model)
+    second = deployment.reference(model, trained.description)
 
     def run(inputs: Inputs) -> Sequence[Tensor]:
         with torch.no_grad():
@@ -191,16 +153,16 @@ def _run_state_dict(
     return run
 
 
-def _facts(trained: Trained) -> dict[str, str]:
-    """Return what a file says of itself, as text."""
-    facts = {
+def _facts(trained: Trained, deployment: AnyDeployment) -> dict[str, str]:
+    """Return what an exported file says of itself, as text."""
+    name, labels = deployment.labels(trained.description)
+    return {
         "autoshrink": __version__,
         "task": str(trained.task),
         "dataset": trained.dataset,
-        "weights_sha256": str(trained.description["weights_sha256"]),
+        "weights_sha256": str(trained.description.weights_sha256),
+        name: json.dumps(labels, ensure_ascii=False),
     }
-    names = "classes" if trained.task is Task.CNN else "words"
-    return {**facts, names: json.dumps(trained.description[names], ensure_ascii=False)}
 
 
 def _tuple(outputs: Any) -> tuple[Tensor, ...]:

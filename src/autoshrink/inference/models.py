@@ -2,20 +2,22 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from autoshrink.cells.cell import Cell
 from autoshrink.errors import ArtifactError, DataError, UserError
 from autoshrink.files import artifacts
 from autoshrink.lineage import records
 from autoshrink.params.base import Task
+from autoshrink.records.model import DESCRIPTION, ModelDescription
 from autoshrink.search.rounds import SearchName
+from autoshrink.tasks import address
 from autoshrink.tasks.spec import spec_of
 
 if TYPE_CHECKING:
     from torch import nn
 
-MODEL = "model.json"
-KIND, VERSION = "model", 1
+    from autoshrink.tasks.deployment import AnyDeployment
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Trained:
 
     folder: Path
     task: Task
-    description: dict[str, Any]
+    description: ModelDescription
     search: Path | None
     """The search's folder (``best.json``, ``metrics.json``); None for a model that lies by itself."""
 
@@ -34,9 +36,18 @@ class Trained:
         return f"{self.task}-{self.search.name if self.search else self.folder.name}"
 
     @property
+    def cell(self) -> Cell:
+        """Its cell. Raises UserError where a known block stands in a cell's place."""
+        if not isinstance(self.description.cell, Cell):
+            raise UserError(
+                f"{self.folder}: is built around {self.description.cell.name}, no cell; accepted: a cell's model"
+            )
+        return self.description.cell
+
+    @property
     def dataset(self) -> str:
         """The name of the data set it was trained on."""
-        return str(self.description["origin"]["dataset"])
+        return self.description.origin.dataset
 
     @property
     def data(self) -> Path:
@@ -44,9 +55,9 @@ class Trained:
 
         Raises DataError where there is no record, or none that names it.
         """
-        wanted = self.description["origin"]["dataset_digest"]
+        wanted = self.description.origin.dataset_digest
         try:
-            inputs = records.read(records.path_of(self.folder / MODEL)).inputs
+            inputs = records.read(records.path_of(self.folder / DESCRIPTION)).inputs
         except ArtifactError:
             inputs = {}
         for path, digest in inputs.items():
@@ -63,29 +74,46 @@ def find(folder: Path, task: Task | None = None, search: str | None = None) -> T
     In a run, ``task`` and ``search`` choose; left out, the first one is taken (cnn before rnn, then by name). Raises
     UserError where there is none, ArtifactError where its description is damaged.
     """
-    if (folder / MODEL).is_file():
+    if (folder / DESCRIPTION).is_file():
         return _trained(folder, task)
-    if (folder / "model" / MODEL).is_file():
+    if (folder / "model" / DESCRIPTION).is_file():
         return _trained(folder / "model", task)
     tasks = [task] if task else list(Task)
     found = [
         path.parent
         for item in tasks
-        for path in sorted((folder / item).glob(f"{search or '*'}/model/{MODEL}"), key=lambda path: _order(path))
+        for path in sorted((folder / item).glob(f"{search or '*'}/model/{DESCRIPTION}"), key=lambda path: _order(path))
     ]
     if not found:
-        wanted = f"{task or 'TASK'}/{search or 'SEARCH'}/model/{MODEL}"
+        wanted = f"{task or 'TASK'}/{search or 'SEARCH'}/model/{DESCRIPTION}"
         raise UserError(f"{folder}: holds no trained model ({wanted}); give the results of a finished run, or a model")
     return _trained(found[0], task)
 
 
-def require_supported(trained: Trained, verb: str) -> None:
-    """Raise UserError unless ``export`` and ``predict`` are written for models of this task."""
-    if not spec_of(trained.task).exportable:
-        accepted = " and ".join(task for task in Task if spec_of(task).exportable)
+def deployment_of(trained: Trained, verb: str) -> "AnyDeployment":
+    """Return the deployment of the model's task. Raises UserError where ``verb`` is not written for it."""
+    found = spec_of(trained.task).deployment()
+    if found is None:
+        accepted = " and ".join(task for task in Task if spec_of(task).deployment())
         raise UserError(
             f"{trained.folder}: {verb} is for models of {accepted}, not of {trained.task}; "
             "load this one in Python with autoshrink.load_model"
+        )
+    return found
+
+
+def require_data(trained: Trained, folder: Path) -> None:
+    """Raise DataError unless ``folder`` holds the prepared data set that the model was trained on."""
+    manifest = folder / address.MANIFEST
+    if not manifest.is_file():
+        raise DataError(
+            f"{folder}: holds no prepared data set; prepare it (autoshrink prepare {trained.dataset}), "
+            "or say with --data where it is"
+        )
+    if artifacts.digest_of_file(manifest) != trained.description.origin.dataset_digest:
+        raise DataError(
+            f"{folder}: is not the data that the model was trained on (its manifest's sha256 differs); say with --data "
+            f"where {trained.dataset!r} is"
         )
 
 
@@ -101,16 +129,16 @@ def load_model(folder: str | Path) -> "nn.Module":
 
 
 def _trained(folder: Path, task: Task | None) -> Trained:
-    path = folder / MODEL
-    description = artifacts.read_sealed(path, KIND, VERSION)
+    path = folder / DESCRIPTION
+    content = artifacts.read_sealed(path, ModelDescription.KIND, ModelDescription.VERSION)
     try:
-        own = Task(description["task"])
+        own = Task(content["task"])
     except (KeyError, ValueError):
         raise ArtifactError(f"{path}: names no task that is known here") from None
     if task not in (None, own):
         raise UserError(f"{path}: is a model of the task {own}, not {task}")
     search = folder.parent
-    return Trained(folder, own, description, search if (search / "best.json").is_file() else None)
+    return Trained(folder, own, spec_of(own).model.read(path), search if (search / "best.json").is_file() else None)
 
 
 def _order(path: Path) -> tuple[str, int, str]:

@@ -6,6 +6,8 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, Strict, ValidationError
 
+from autoshrink.cells import body
+from autoshrink.cells.body import Body, KnownBlock
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
@@ -38,6 +40,15 @@ def _cell(value: object) -> Cell:
     return value if isinstance(value, Cell) else Cell.from_json(value)
 
 
+def _body(value: object) -> Body:
+    return value if isinstance(value, Cell | KnownBlock) else body.from_json(value)
+
+
+def _body_to_json(value: Body) -> Json:
+    return value.to_json()
+
+
+BodyField = Annotated[Body, PlainValidator(_body), PlainSerializer(_body_to_json)]
 CellField = Annotated[Cell, PlainValidator(_cell), PlainSerializer(Cell.to_json)]
 
 

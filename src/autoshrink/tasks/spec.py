@@ -19,6 +19,7 @@ from autoshrink.params.objective import Costs
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.sections import Dataset, TaskProxy, TaskSections, TaskTraining
 from autoshrink.records.manifest import Manifest
+from autoshrink.records.model import ModelDescription
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from autoshrink.params import Parameters
     from autoshrink.params.root import Compute
     from autoshrink.records.evaluation import EpochEntry, TrialResult
+    from autoshrink.tasks.deployment import AnyDeployment
 
 Counts = dict[str, int]
 Progress = Callable[[dict[str, Any]], None]
@@ -129,6 +131,8 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     operators: tuple[str, ...]
     """Every operator that a cell of this task may carry."""
     sections: TaskSections
+    model: type[ModelDescription]
+    """What the ``model.json`` of its trained models holds."""
     manifest: type[Manifest]
     """What the manifest of its prepared data sets holds."""
     training_draws: tuple[str, ...]
@@ -139,8 +143,6 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     """The data set that published results, and that cell's, are on."""
     caveat: str = ""
     """What the user of a trained model must mind, for its model card."""
-    exportable: bool = False
-    """Whether ``export`` and ``predict`` are written for its models."""
     runs_without_edges: bool = False
     """Whether a network can be built from a cell without any edge."""
 
@@ -266,15 +268,9 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     def test(self, folder: Path, data: Prepared, compute: "Compute") -> Tested:
         """Measure the model in ``folder`` on the test split, which nothing else reads."""
 
-    def describe_model(self, description: Mapping[str, Any]) -> str:
-        """Return what a trained model is, as the start of a sentence; ``description`` is its model.json."""
-        return f"A model of the task {self.task}"
-
-    def trained_network(self, recipe: Training, folder: Path) -> Network:
-        """Return the network's section of the model in ``folder``: the recipe's, unless training changed it."""
-        network: Any = recipe.network
-        found: Network = network
-        return found
+    def deployment(self) -> "AnyDeployment | None":
+        """Return what ``predict`` and ``export`` need of its models; None where they are not written for them."""
+        return None
 
     def widths(self, network: Network) -> Sequence[float]:
         """Return what the widths of ``network`` can be multiplied by, ascending, no two of which make the same network;

@@ -24,7 +24,7 @@ from .parameters import (
     TabularTraining,
     Wine,
 )
-from .records import TableManifest
+from .records import TableManifest, TableModel
 
 if TYPE_CHECKING:
     import torch
@@ -187,6 +187,7 @@ SPEC = TabularClassification(
     unit="row",
     macs="MACs",
     metric=Metric("error", "test_error", higher_is_better=False),
+    model=TableModel,
     manifest=TableManifest,
     operators=get_args(Operator),
     sections=TaskSections(

@@ -14,14 +14,17 @@ from torch import Tensor, nn
 from autoshrink.cells.cell import Cell
 from autoshrink.costs import counting
 from autoshrink.errors import DataError
-from autoshrink.files import artifacts, models
+from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.records.evaluation import TrialResult
+from autoshrink.records.model import Origin
 from autoshrink.runtime import seeds
+from autoshrink.tasks import models
 
 from . import network
 from .data import PreparedTable
-from .parameters import TabularNetwork, TabularProxy, TabularTraining
+from .parameters import TabularProxy, TabularTraining
+from .records import TableModel
 
 
 @dataclass(frozen=True)
@@ -120,36 +123,31 @@ def train(
             optimizer.step()
         history.append({"epoch": epoch, "train_loss": float(loss)})
         progress({"progress": (epoch + 1) / recipe.epochs, **history[-1]})
-    origin = {
-        "dataset": data.manifest.name,
-        "dataset_digest": data.digest,
-        "source": data.manifest.source,
-        "seed": seed,
-        "recipe": recipe.model_dump(mode="json"),
-    }
-    models.save(
-        folder,
-        Task("tabular"),
-        module.state_dict(),
-        {
-            "cell": cell.to_json(),
-            "network": recipe.network.model_dump(mode="json"),
-            "features": data.manifest.features,
-            "classes": classes,
-            "origin": origin,
-        },
+    origin = Origin(
+        dataset=data.name,
+        dataset_digest=data.digest,
+        source=data.manifest.source,
+        seed=seed,
+        recipe=recipe.model_dump(mode="json"),
     )
+    description = TableModel(
+        task=Task("tabular"),
+        cell=cell,
+        network=recipe.network,
+        origin=origin,
+        features=data.manifest.features,
+        classes=classes,
+    )
+    models.save(folder, module.state_dict(), description)
     content = {"task": "tabular", "epochs": history, "chosen_epoch": recipe.epochs - 1}
     artifacts.write_sealed(folder / "history.json", "history", 1, content)
 
 
 def load_model(folder: Path) -> network.DenseNetwork:
     """Return the trained model in evaluation mode."""
-    content = models.read(folder, Task("tabular"))
-    sizes = TabularNetwork.model_validate(content["network"])
-    cell = Cell.from_json(content["cell"])
-    module = network.DenseNetwork(cell, sizes, content["features"], len(content["classes"]))
-    module.load_state_dict(models.weights(folder, content))
+    found = TableModel.of(folder)
+    module = network.DenseNetwork(found.cell, found.network, found.features, len(found.classes))
+    module.load_state_dict(models.weights(folder, found))
     return module.eval()
 
 

@@ -38,7 +38,7 @@ def test_card_says_what_a_taker_must_know(task: Task, run: Path, tmp_path: Path)
     assert export(run, tmp_path, "--task", str(task), *formats) == 0
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
     trained = models.find(run / "results", task)
-    for needed in ("of the complete cell's", "Terms:", trained.description["weights_sha256"], "Limits", "(cell.svg)"):
+    for needed in ("of the complete cell's", "Terms:", str(trained.description.weights_sha256), "Limits", "(cell.svg)"):
         assert needed in card
     assert (tmp_path / "cell.svg").read_text(encoding="utf-8").startswith("<svg")
     examples = re.findall(r"```python\n(.*?)```", card, re.DOTALL)

@@ -8,9 +8,10 @@ import torch
 from autoshrink.export import formats
 from autoshrink.inference import models
 from autoshrink.params.base import Task
+from autoshrink.tasks.deployment import Inputs
 
 
-def inputs(task: Task, sizes: tuple[int, ...] = (4, 1, 3)) -> list[formats.Inputs]:
+def inputs(task: Task, sizes: tuple[int, ...] = (4, 1, 3)) -> list[Inputs]:
     if task is Task.CNN:
         return [(torch.rand(size, 1, 8, 8),) for size in sizes]
     return [(torch.randint(0, 12, (5 + size, size)), 0.1 * torch.randn(size, 16)) for size in sizes]

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from autoshrink.params.base import Task
+from autoshrink.params.language import LanguageNetwork, LanguageTraining
 from autoshrink.records.manifest import Manifest
-from autoshrink.records.record import Count, Record
+from autoshrink.records.model import ModelDescription, Origin
+from autoshrink.records.record import Count, Many, Record
 
 SplitName = Literal["train", "validation", "test"]
 
@@ -34,3 +36,30 @@ class TextManifest(Manifest):
     def sizes(self) -> Mapping[str, str]:
         """The words and lines of each split."""
         return {split: f"{count.tokens:,} words in {count.lines:,} lines" for split, count in self.counts.items()}
+
+
+class TextOrigin(Origin):
+    """What a language model was trained on."""
+
+    lowercase: bool
+
+    @property
+    def training(self) -> LanguageTraining:
+        """The recipe, typed."""
+        return LanguageTraining.model_validate(self.recipe)
+
+
+class TextModel(ModelDescription):
+    """A trained language model: its architecture and the words it knows."""
+
+    TASK: ClassVar = Task.RNN
+
+    network: LanguageNetwork
+    origin: TextOrigin
+    words: Many[str]
+    """A token is an index into them."""
+
+    @property
+    def summary(self) -> str:
+        """How many words it knows."""
+        return f"A word-level language model of {len(self.words):,} words"

@@ -18,7 +18,7 @@ from autoshrink.params.sections import Dataset, TaskSections
 from autoshrink.records.manifest import Manifest
 from autoshrink.tasks import raw_data
 from autoshrink.tasks.language.objective import language_score, paper_flops
-from autoshrink.tasks.language.records import TextManifest
+from autoshrink.tasks.language.records import TextManifest, TextModel
 from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Tested, Workload
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from autoshrink.params import Parameters
     from autoshrink.params.root import Compute
     from autoshrink.tasks.language.data import PreparedText
+    from autoshrink.tasks.language.deployment import TextDeployment
     from autoshrink.tasks.language.proxy import ProxyData
 
 # on one core, with the paper's proxy network, forward and backward
@@ -181,15 +182,11 @@ class LanguageModelling(
 
         return testing.test(folder, data, compute)
 
-    def describe_model(self, description: Mapping[str, Any]) -> str:
-        """Return how many words it knows."""
-        return f"A word-level language model of {len(description.get('words', ())):,} words"
+    def deployment(self) -> "TextDeployment":
+        """Return prediction and export of language models."""
+        from autoshrink.tasks.language.deployment import TextDeployment
 
-    def trained_network(self, recipe: LanguageTraining, folder: Path) -> LanguageNetwork:
-        """Return the model's network: within a budget its width is the search's."""
-        from autoshrink.tasks.language import loading
-
-        return loading.read_description(folder).network
+        return TextDeployment()
 
     def widths(self, network: LanguageNetwork) -> Sequence[float]:
         """Return a factor per hidden width."""
@@ -240,6 +237,7 @@ SPEC = LanguageModelling(
     unit="word",
     macs="MACs per token",
     metric=Metric("perplexity", "perplexity", higher_is_better=False),
+    model=TextModel,
     manifest=TextManifest,
     operators=get_args(Activation),
     sections=TaskSections(
@@ -255,5 +253,4 @@ SPEC = LanguageModelling(
     benchmark="Penn Treebank",
     caveat="It continues text as its training text goes, with that text's words, opinions and errors; what it "
     "writes is not knowledge.",
-    exportable=True,
 )

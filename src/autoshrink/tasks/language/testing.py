@@ -12,7 +12,7 @@ from autoshrink.runtime import devices
 from autoshrink.tasks.language import costs as language_costs
 from autoshrink.tasks.language import inspection, loading, sequences, unigram
 from autoshrink.tasks.language.data import PreparedText
-from autoshrink.tasks.language.records import SplitName
+from autoshrink.tasks.language.records import SplitName, TextModel
 from autoshrink.tasks.spec import Tested
 from autoshrink.training.history import finite
 
@@ -25,19 +25,19 @@ def test(folder: Path, data: PreparedText, compute: Compute) -> Tested:
     frequencies. Raises DataError where the model was trained on other words.
     """
     device = devices.pick(compute)
-    description = loading.read_description(folder)
+    description = TextModel.of(folder)
     if description.words != data.vocabulary:
         raise DataError(
             f"{folder}: the model knows {len(description.words)} words that are not data set {data.name!r}'s "
-            f"{len(data.vocabulary)}; test it on the data set it was trained on ({description.origin['dataset']!r})"
+            f"{len(data.vocabulary)}; test it on the data set it was trained on ({description.origin.dataset!r})"
         )
     module = loading.load_model(folder).to(device)
     module.tie()
-    recipe = description.origin["recipe"]
-    length = recipe["bptt"]["length"]
+    recipe = description.origin.training
+    length = recipe.bptt.length
 
-    def columns(split: SplitName, batch: str) -> Tensor:
-        return sequences.columns(data.split(split), recipe[batch], device, f"training.rnn.{batch}")
+    def columns(split: SplitName, key: str) -> Tensor:
+        return sequences.columns(data.split(split), getattr(recipe, key), device, f"training.rnn.{key}")
 
     validation_LB, test_LB = columns("validation", "evaluation_batch_size"), columns("test", "test_batch_size")
     validation_loss, test_loss = (sequences.mean_loss(module, text_LB, length) for text_LB in (validation_LB, test_LB))

@@ -18,10 +18,10 @@ from autoshrink.params.language import LanguageTraining
 from autoshrink.params.root import Compute
 from autoshrink.runtime import devices, processes
 from autoshrink.runtime.processes import Share
-from autoshrink.tasks import code
+from autoshrink.tasks import code, models
 from autoshrink.tasks.language import dropout, network, schedule, sequences
 from autoshrink.tasks.language.data import PreparedText
-from autoshrink.tasks.language.loading import ModelDescription, save_model
+from autoshrink.tasks.language.records import TextModel, TextOrigin
 from autoshrink.training import shares
 from autoshrink.training.history import Record, finite
 from autoshrink.training.learner import UNTRACED, Learner, Loss
@@ -124,21 +124,23 @@ class LanguageLearner(Learner[Words]):
             self.model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=False)
-        self.description = ModelDescription(
-            cell,
-            recipe.network,
-            data.vocabulary,
-            {
-                "dataset": data.name,
-                "dataset_digest": data.digest,
-                "source": data.manifest.source,
-                "lowercase": data.manifest.settings.get("lowercase", False),
-                "seed": seed,
-                "processes": share.world,
-                "recipe": recipe.model_dump(mode="json", exclude=UNTRACED),
-            },
+        self.description = TextModel(
+            task=Task.RNN,
+            cell=cell,
+            network=recipe.network,
+            origin=TextOrigin(
+                dataset=data.name,
+                dataset_digest=data.digest,
+                source=data.manifest.source,
+                lowercase=bool(data.manifest.settings.get("lowercase", False)),
+                seed=seed,
+                processes=share.world,
+                recipe=recipe.model_dump(mode="json", exclude=UNTRACED),
+            ),
+            words=data.vocabulary,
         )
-        self.identity = {"cell": cell.to_json(), "code": code.digest(Task.RNN, "train"), **self.description.origin}
+        origin = self.description.origin.to_json()
+        self.identity = {"cell": cell.to_json(), "code": code.digest(Task.RNN, "train"), **origin}
         self._state_BN = self.model.initial_state(self._counts[share.rank])
         self._rate = recipe.learning_rate
 
@@ -237,7 +239,7 @@ class LanguageLearner(Learner[Words]):
 
     def save(self, folder: Path) -> None:
         """Write model.safetensors and model.json."""
-        save_model(folder, self.model, self.description)
+        models.save(folder, network.parameters(self.model), self.description)
 
     def _cuts(self, epoch: int) -> list[sequences.Cut]:
         return sequences.cuts(len(self.train_LB), self.recipe.bptt, self.seed, f"epoch/{epoch}")

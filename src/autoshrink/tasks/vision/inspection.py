@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from autoshrink.tasks.vision.loading import ModelDescription
+from autoshrink.tasks.vision.records import ImageModel
 
 SAMPLES = 12
 THUMBNAIL = 96
@@ -23,7 +23,7 @@ THUMBNAIL = 96
 class Inspection:
     """Collects predictions batch by batch; call it with each batch's images, labels and logits."""
 
-    def __init__(self, description: ModelDescription, total: int) -> None:
+    def __init__(self, description: ImageModel, total: int) -> None:
         count = len(description.classes)
         self._description, self._first = description, int(description.network.background_class)
         self._confusion_KK = np.zeros((count, count), dtype=np.int64)

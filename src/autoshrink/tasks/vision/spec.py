@@ -19,7 +19,7 @@ from autoshrink.records.manifest import Manifest
 from autoshrink.tasks import raw_data
 from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Tested, Workload
 from autoshrink.tasks.vision.objective import image_score
-from autoshrink.tasks.vision.records import ImageManifest
+from autoshrink.tasks.vision.records import ImageManifest, ImageModel
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from autoshrink.params import Parameters
     from autoshrink.params.root import Compute
     from autoshrink.tasks.vision.data import PreparedImages
+    from autoshrink.tasks.vision.deployment import ImageDeployment
     from autoshrink.tasks.vision.proxy import ProxyData
 
 # on one core, with the paper's proxy network: images of 32 x 32, forward and backward
@@ -226,15 +227,11 @@ class ImageClassification(
 
         return testing.test(folder, data, compute)
 
-    def describe_model(self, description: Mapping[str, Any]) -> str:
-        """Return how many classes it tells apart."""
-        return f"An image classifier of {len(description.get('classes', ()))} classes"
+    def deployment(self) -> "ImageDeployment":
+        """Return prediction and export of classifiers."""
+        from autoshrink.tasks.vision.deployment import ImageDeployment
 
-    def trained_network(self, recipe: ImageTraining, folder: Path) -> ImageNetwork:
-        """Return the model's network: a growing training sets node widths."""
-        from autoshrink.tasks.vision import loading
-
-        return loading.read_description(folder).network
+        return ImageDeployment()
 
     def widths(self, network: ImageNetwork) -> Sequence[float]:
         """Return one factor between any two at which the rounded width of some layer changes."""
@@ -302,6 +299,7 @@ SPEC = ImageClassification(
     unit="image",
     macs="MACs",
     metric=Metric("accuracy", "accuracy_top1", higher_is_better=True),
+    model=ImageModel,
     manifest=ImageManifest,
     operators=get_args(ImageOperator),
     sections=TaskSections(
@@ -318,6 +316,5 @@ SPEC = ImageClassification(
     benchmark="ImageNet",
     caveat="It knows its classes and nothing else: an image of none of them is given one of them all the same. "
     "Images should look like the training images in size, framing and colour.",
-    exportable=True,
     runs_without_edges=True,
 )

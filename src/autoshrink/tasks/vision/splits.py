@@ -17,8 +17,8 @@ from autoshrink.tasks.vision.data import PreparedImages, Split
 from autoshrink.tasks.vision.feeds import ArrayFeed, Feed
 from autoshrink.tasks.vision.files import FileFeed
 from autoshrink.tasks.vision.images import Normalise
-from autoshrink.tasks.vision.loading import ModelDescription
 from autoshrink.tasks.vision.raw import Labels
+from autoshrink.tasks.vision.records import ImageModel
 
 _OF_FILES = ("crop_area", "random_resize_kernel", "color_jitter", "rand_augment")
 
@@ -80,7 +80,7 @@ def training_feeds(
     return feed(~held_out_N), feed(held_out_N) if held_out_N.any() else None
 
 
-def test_feed(data: PreparedImages, description: ModelDescription, workers: int, device: torch.device) -> Feed:
+def test_feed(data: PreparedImages, description: ImageModel, workers: int, device: torch.device) -> Feed:
     """Return the feed of the test split, prepared as the model was trained."""
     normalise = Normalise(description.mean, description.deviation)
     if data.storage == "array":

@@ -14,6 +14,7 @@ from autoshrink.tasks.spec import Tested
 from autoshrink.tasks.vision import loading, network, scoring, splits
 from autoshrink.tasks.vision.data import PreparedImages
 from autoshrink.tasks.vision.inspection import Inspection
+from autoshrink.tasks.vision.records import ImageModel
 
 
 def test(folder: Path, data: PreparedImages, compute: Compute) -> Tested:
@@ -24,11 +25,11 @@ def test(folder: Path, data: PreparedImages, compute: Compute) -> Tested:
     Raises DataError where the model was trained for other classes.
     """
     device = devices.pick(compute)
-    description = loading.read_description(folder)
+    description = ImageModel.of(folder)
     if description.classes != data.classes:
         raise DataError(
             f"{folder}: the model knows {len(description.classes)} classes that are not data set {data.name!r}'s "
-            f"{len(data.classes)}; test it on the data set it was trained on ({description.origin['dataset']!r})"
+            f"{len(data.classes)}; test it on the data set it was trained on ({description.origin.dataset!r})"
         )
     module = loading.load_model(folder).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     feed = splits.test_feed(data, description, compute.threads, device)

@@ -19,13 +19,13 @@ from autoshrink.params.root import Compute
 from autoshrink.params.vision import ImageNetwork, ImageTraining
 from autoshrink.runtime import devices, processes, seeds
 from autoshrink.runtime.processes import Share
-from autoshrink.tasks import code
+from autoshrink.tasks import code, models
 from autoshrink.tasks.vision import growth, network, scoring, splits
 from autoshrink.tasks.vision import recipe as recipes
 from autoshrink.tasks.vision.batch_norm import synchronise
 from autoshrink.tasks.vision.data import PreparedImages
 from autoshrink.tasks.vision.feeds import Batch
-from autoshrink.tasks.vision.loading import ModelDescription, save_model
+from autoshrink.tasks.vision.records import ImageModel, ImageOrigin
 from autoshrink.training import shares
 from autoshrink.training.history import finite
 from autoshrink.training.learner import UNTRACED, Learner, Loss
@@ -119,30 +119,32 @@ class ImageLearner(Learner[Batch]):
         dtype = torch.float16 if recipe.precision == "float16" else torch.bfloat16
         self._autocast = torch.autocast(device.type, dtype, enabled=half)
         self.scaler = torch.amp.GradScaler(device.type, enabled=half and dtype == torch.float16)
-        self._origin: dict[str, Any] = {
-            "dataset": data.name,
-            "dataset_digest": data.digest,
-            "source": data.manifest.source,
-            "storage": data.storage,
-            "seed": seed,
-            "processes": share.world,
-            "recipe": recipe.model_dump(mode="json", exclude={*UNTRACED, "loader_workers"}),
-        }
-        self.identity = {"cell": cell.to_json(), "code": code.digest(Task.CNN, "train"), **self._origin}
+        self._origin = ImageOrigin(
+            dataset=data.name,
+            dataset_digest=data.digest,
+            source=data.manifest.source,
+            storage=data.manifest.storage,
+            seed=seed,
+            processes=share.world,
+            recipe=recipe.model_dump(mode="json", exclude={*UNTRACED, "loader_workers"}),
+        )
+        self.identity = {"cell": cell.to_json(), "code": code.digest(Task.CNN, "train"), **self._origin.to_json()}
 
     @property
-    def description(self) -> ModelDescription:
+    def description(self) -> ImageModel:
         """What model.json says."""
-        data, recipe = self._data, self._recipe
-        return ModelDescription(
-            self._cell,
-            self._network,
-            data.channels,
-            data.classes,
-            *splits.normalisation(data, recipe),
-            self._size,
-            recipe.evaluation_crop,
-            self._origin,
+        mean, deviation = splits.normalisation(self._data, self._recipe)
+        return ImageModel(
+            task=Task.CNN,
+            cell=self._cell,
+            network=self._network,
+            origin=self._origin,
+            channels=self._data.channels,
+            classes=self._data.classes,
+            mean=mean,
+            deviation=deviation,
+            image_size=self._size,
+            evaluation_crop=self._recipe.evaluation_crop,
         )
 
     def _first_network(self) -> ImageNetwork:
@@ -338,4 +340,4 @@ class ImageLearner(Learner[Batch]):
 
     def save(self, folder: Path) -> None:
         """Write model.safetensors and model.json."""
-        save_model(folder, self.evaluated, self.description)
+        models.save(folder, self.evaluated.state_dict(), self.description)

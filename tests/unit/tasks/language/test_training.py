@@ -22,6 +22,7 @@ from autoshrink.runtime import seeds
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks.language import dropout, loading, network, sequences, testing, training, unigram
 from autoshrink.tasks.language.data import PreparedText
+from autoshrink.tasks.language.records import TextModel
 from autoshrink.training import loop as loops
 from autoshrink.training.loop import Loop
 from tests.device import COMPUTE, DEVICE
@@ -249,7 +250,7 @@ def test_a_model_of_other_words_is_not_tested(text: PreparedText, trained: Path,
 
 def test_a_loaded_model_is_the_trained_one(text: PreparedText, trained: Path) -> None:
     """Weights and words come back, tied, in evaluation mode and without gradients."""
-    module, description = loading.load_model(trained), loading.read_description(trained)
+    module, description = loading.load_model(trained), TextModel.of(trained)
     assert description.words == text.vocabulary and description.cell == CELL
     assert module.decoder.weight is module.embedding.weight
     assert not module.training and not any(parameter.requires_grad for parameter in module.parameters())

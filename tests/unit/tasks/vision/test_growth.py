@@ -15,6 +15,7 @@ from autoshrink.params.vision import Growth, ImageNetwork, ImageTraining
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks.vision import growth, loading, network, testing, training
 from autoshrink.tasks.vision.data import PreparedImages
+from autoshrink.tasks.vision.records import ImageModel
 from autoshrink.training.growth import Neuron
 from tests.device import COMPUTE, DEVICE
 
@@ -161,7 +162,7 @@ def test_a_grown_model_is_known_by_its_widths(grown: Path, arrays: PreparedImage
     """History, model file, network and costs agree; quota and budget are kept, and each growth lowers the loss."""
     history = artifacts.read_sealed(grown / "history.json", "history", 1)
     assert [record["epoch"] for record in history["growths"]] == [2, 4]
-    description = loading.read_description(grown)
+    description = ImageModel.of(grown)
     assert description.network.node_widths == history["growths"][-1]["widths"]
     module = loading.load_model(grown)
     assert isinstance(module, network.CellNetwork)

@@ -1,11 +1,8 @@
-"""A trained model's two files: ``model.safetensors`` (weights), and ``model.json``, which says all that is needed to
-use them and vouches for them by digest.
-"""
+"""Write a trained model's weights and description, and read the weights back."""
 
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -14,35 +11,24 @@ from torch import Tensor
 
 from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts, foreign
-
-KIND, VERSION = "model", 1
-DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
+from autoshrink.records.model import DESCRIPTION, WEIGHTS, ModelDescription
 
 
-def save(folder: Path, task: str, weights: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
-    """Write the weights, then the description."""
+def save(folder: Path, weights: Mapping[str, Tensor], description: ModelDescription) -> None:
+    """Write the weights, then the description that vouches for them by digest."""
     kept = {name: tensor.detach().to("cpu").contiguous() for name, tensor in weights.items()}
     artifacts.write_bytes(folder / WEIGHTS, safetensors.torch.save(kept))
     digest = artifacts.digest_of_file(folder / WEIGHTS)
-    content = {"task": str(task), **description, "weights_sha256": digest}
-    artifacts.write_sealed(folder / DESCRIPTION, KIND, VERSION, content)
+    description.model_copy(update={"weights_sha256": digest}).write(folder / DESCRIPTION)
 
 
-def read(folder: Path, task: str) -> dict[str, Any]:
-    """Return what ``model.json`` says. Raises ArtifactError where it is missing, altered or of another task."""
-    content = artifacts.read_sealed(folder / DESCRIPTION, KIND, VERSION)
-    if content.get("task") != task:
-        raise ArtifactError(f"{folder / DESCRIPTION}: is a model for {content.get('task')!r}, not for {str(task)!r}")
-    return content
+def weights(folder: Path, description: ModelDescription) -> dict[str, Tensor]:
+    """Return the weights that ``description`` vouches for. Raises ArtifactError for others.
 
-
-def weights(folder: Path, content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return the weights that ``content``, read from ``model.json``, vouches for. Raises ArtifactError for others.
-
-    A model of ours has finite float32 weights; counts, such as batch norm's, are integers.
+    A model of AutoShrink's has finite float32 weights; counts, such as batch norm's, are integers.
     """
     path = folder / WEIGHTS
-    recorded = content.get("weights_sha256")
+    recorded = description.weights_sha256
     if recorded is None:
         raise ArtifactError(f"{folder / DESCRIPTION}: holds no weights_sha256; train the model again")
     try:

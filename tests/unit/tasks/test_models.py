@@ -10,23 +10,42 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoshrink.cells.cell import Cell
 from autoshrink.errors import ArtifactError
-from autoshrink.files import artifacts, models
+from autoshrink.files import artifacts
+from autoshrink.params.base import Task
+from autoshrink.params.vision import ImageNetwork
+from autoshrink.records.model import DESCRIPTION, WEIGHTS
+from autoshrink.tasks import models
+from autoshrink.tasks.vision.records import ImageModel, ImageOrigin
+
+DESCRIBED = ImageModel(
+    task=Task.CNN,
+    cell=Cell.of(["conv_1x1"], [(0, 1)]),
+    network=ImageNetwork(),
+    origin=ImageOrigin(dataset="a", dataset_digest="b", source="digits", seed=1, recipe={}, storage="array"),
+    channels=1,
+    classes=("0", "1"),
+    mean=(0.5,),
+    deviation=(0.5,),
+    image_size=(8, 8),
+    evaluation_crop=1.0,
+)
 
 
 def written(folder: Path, content: bytes, **description: Any) -> Path:
     """Write these bytes as weights, vouched for by a sealed description."""
     folder.mkdir(exist_ok=True)
-    (folder / models.WEIGHTS).write_bytes(content)
-    values = {"task": "cnn", "weights_sha256": artifacts.digest_of_file(folder / models.WEIGHTS), **description}
+    (folder / WEIGHTS).write_bytes(content)
+    values = {**DESCRIBED.to_json(), "weights_sha256": artifacts.digest_of_file(folder / WEIGHTS), **description}
     kept = {key: value for key, value in values.items() if value is not None}
-    artifacts.write_sealed(folder / models.DESCRIPTION, models.KIND, models.VERSION, kept)
+    artifacts.write_sealed(folder / DESCRIPTION, ImageModel.KIND, ImageModel.VERSION, kept)
     return folder
 
 
 def refusal(folder: Path) -> str:
     with pytest.raises(ArtifactError) as caught:
-        models.weights(folder, models.read(folder, "cnn"))
+        models.weights(folder, ImageModel.of(folder))
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
     return str(caught.value)
@@ -41,7 +60,7 @@ def header(text: bytes) -> bytes:
 
 def test_whole_weights_are_read(tmp_path: Path) -> None:
     folder = written(tmp_path, GOOD)
-    assert models.weights(folder, models.read(folder, "cnn"))["weight"].tolist() == [1, 1, 1]
+    assert models.weights(folder, ImageModel.of(folder))["weight"].tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -76,9 +95,9 @@ def test_a_description_without_what_it_must_hold_is_refused(tmp_path: Path) -> N
 
 def test_missing_and_altered_weights_are_refused(tmp_path: Path) -> None:
     folder = written(tmp_path, GOOD)
-    (folder / models.WEIGHTS).write_bytes(GOOD[:-1] + b"\1")
+    (folder / WEIGHTS).write_bytes(GOOD[:-1] + b"\1")
     assert "altered" in refusal(folder)
-    (folder / models.WEIGHTS).unlink()
+    (folder / WEIGHTS).unlink()
     assert "cannot be read" in refusal(folder)
 
 
@@ -87,6 +106,6 @@ def test_missing_and_altered_weights_are_refused(tmp_path: Path) -> None:
 def test_any_bytes_end_in_weights_or_one_line(tmp_path_factory: Any, content: bytes) -> None:
     folder = written(tmp_path_factory.mktemp("model"), content)
     try:
-        models.weights(folder, models.read(folder, "cnn"))
+        models.weights(folder, ImageModel.of(folder))
     except ArtifactError as error:
         assert "\n" not in str(error)

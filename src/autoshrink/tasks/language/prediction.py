@@ -12,17 +12,19 @@ import torch
 from torch import Tensor
 
 from autoshrink.errors import DataError
-from autoshrink.inference.models import Trained
+from autoshrink.records.record import Json
+from autoshrink.tasks.deployment import Prediction
 from autoshrink.tasks.language import loading, sequences
 from autoshrink.tasks.language.data import Tokens
 from autoshrink.tasks.language.network import LanguageModel
+from autoshrink.tasks.language.records import TextModel, TextOrigin
 from autoshrink.tasks.language.text import END_OF_LINE, UNKNOWN, Line, read_lines, sentences
 from autoshrink.training.history import finite
 
 
 @dataclass(frozen=True)
-class TextPrediction:
-    """What a model makes of a text."""
+class TextPrediction(Prediction):
+    """A model's perplexity on a text, and the next word."""
 
     words: int
     """Words of the text, ``<eos>`` of each line included."""
@@ -35,18 +37,33 @@ class TextPrediction:
     following: tuple[tuple[str, float], ...]
     """The likeliest next words after the text's last, each with its probability, the likeliest first."""
 
+    def to_json(self) -> Json:
+        """Return all fields."""
+        following = [{"word": word, "probability": value} for word, value in self.following]
+        facts = {"words": self.words, "unknown": self.unknown, "loss": self.loss, "perplexity": self.perplexity}
+        return {**facts, "following": following}
 
-def predict(trained: Trained, path: Path, count: int) -> TextPrediction:
+    def text(self) -> str:
+        """Return the perplexity and the likeliest next words, a line each."""
+        perplexity = "not finite" if self.perplexity is None else f"{self.perplexity:.2f}"
+        following = ", ".join(f"{word} {100 * value:.1f} %" for word, value in self.following)
+        return (
+            f"perplexity {perplexity} over {self.words} words, {self.unknown} of them unknown to the model\n"
+            f"likeliest next words: {following}"
+        )
+
+
+def predict(folder: Path, path: Path, count: int) -> TextPrediction:
     """Return the model's perplexity on the text file ``path`` and the ``count`` likeliest words after its end.
 
     The text is read as the data set the model was trained on was. Raises DataError where it is no text, or has words
     that a model of a closed vocabulary does not know.
     """
-    description = loading.read_description(trained.folder)
-    tokens, unknown = encode(read(trained, path), description.words, path)
-    model = loading.load_model(trained.folder)
+    description = TextModel.of(folder)
+    tokens, unknown = encode(read(description.origin, path), description.words, path)
+    model = loading.load_model(folder)
     text_LB = sequences.columns(tokens, 1, torch.device("cpu"), str(path))
-    loss = sequences.mean_loss(model, text_LB, description.origin["recipe"]["bptt"]["length"])
+    loss = sequences.mean_loss(model, text_LB, description.origin.training.bptt.length)
     probabilities_V = _after(model, text_LB[:-1])  # the last line's <eos> is the file's end, not the sentence's
     best = probabilities_V.topk(min(count, len(description.words)))
     return TextPrediction(
@@ -61,11 +78,10 @@ def predict(trained: Trained, path: Path, count: int) -> TextPrediction:
     )
 
 
-def read(trained: Trained, path: Path) -> list[Line]:
+def read(origin: TextOrigin, path: Path) -> list[Line]:
     """Return the text's lines of words, cut into sentences and words, or taken as is, as the training text was."""
-    origin = trained.description["origin"]
-    lines = read_lines(path, lowercase=origin["lowercase"])
-    if origin["source"] != "sotu":
+    lines = read_lines(path, lowercase=origin.lowercase)
+    if origin.source != "sotu":
         return lines
     return [line for words in lines for line in sentences(" ".join(words))]
 

@@ -1,0 +1,97 @@
+"""What ``predict`` and ``export`` ask of a task's trained models."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from autoshrink.records.model import ModelDescription
+from autoshrink.records.record import Json
+
+Inputs = tuple[Tensor, ...]
+Described = TypeVar("Described", bound=ModelDescription)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """An exported model's inputs and outputs by name, and which axes of the inputs may have any size."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    axes: tuple[Mapping[int, str], ...]
+
+
+class Prediction(ABC):
+    """A model's answer to the user's own file or folder."""
+
+    @abstractmethod
+    def to_json(self) -> Json:
+        """Return the answer as JSON values."""
+
+    @abstractmethod
+    def text(self) -> str:
+        """Return the answer for people or spreadsheets, one or more lines."""
+
+    @property
+    def remark(self) -> str | None:
+        """A line about the answer as a whole, for stderr."""
+        return None
+
+
+class Deployment(ABC, Generic[Described]):
+    """A task's trained models outside the pipeline."""
+
+    signature: Signature
+    usage: Mapping[str, str]
+    """Example code by export format, with ``{file}`` and the fields of ``sizes`` to fill in."""
+
+    @abstractmethod
+    def accepts(self, path: Path) -> bool:
+        """Whether ``path`` looks like something that this task's models take."""
+
+    @abstractmethod
+    def predict(self, folder: Path, path: Path, count: int) -> Prediction:
+        """Apply the model in ``folder`` to the file or folder ``path``; name the ``count`` likeliest answers.
+
+        Raises DataError, naming the file, for one that cannot be read.
+        """
+
+    @abstractmethod
+    def inputs(self, folder: Path, data: Path) -> list[Inputs]:
+        """Return inputs of several batch sizes for the model in ``folder`` from its prepared data in ``data``.
+
+        Never of the test split. Raises ArtifactError where the data is damaged.
+        """
+
+    @abstractmethod
+    def labels(self, description: Described) -> tuple[str, Sequence[str]]:
+        """Return what the outputs stand for: ``classes`` or ``words``, and their names."""
+
+    @abstractmethod
+    def sizes(self, description: Described) -> Mapping[str, int]:
+        """Return the sizes of an example input, for ``usage``."""
+
+    def reference(self, model: nn.Module, description: Described) -> nn.Module:
+        """Return the PyTorch module that every exported file must equal."""
+        return model
+
+    def for_onnx(self, model: nn.Module, description: Described) -> nn.Module:
+        """Return the module that is exported to ONNX: the reference, or its equal in what the exporter takes."""
+        return self.reference(model, description)
+
+    @abstractmethod
+    def scripted(self, model: nn.Module, description: Described, example: Inputs) -> Any:
+        """Return the model as a TorchScript module."""
+
+
+AnyDeployment = Deployment[Any]
+
+
+def traced(module: nn.Module, example: Any) -> torch.jit.ScriptModule:
+    """Return a module as TorchScript, traced on an example."""
+    script: torch.jit.ScriptModule = torch.jit.trace(module.eval(), example)  # type: ignore[no-untyped-call]
+    return script

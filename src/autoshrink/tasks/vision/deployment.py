@@ -1,0 +1,120 @@
+"""Trained classifiers outside the pipeline: prediction, and export as modules that take raw pixels.
+
+Shapes: B batch, C channels, H height, W width, K classes, N classifier outputs.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from autoshrink.tasks.deployment import Deployment, Inputs, Signature, traced
+from autoshrink.tasks.vision import data as images
+from autoshrink.tasks.vision import folders, prediction
+from autoshrink.tasks.vision.network import CellNetwork
+from autoshrink.tasks.vision.records import ImageModel
+
+IMAGES = 16
+"""Images of the largest batch that an export is checked on."""
+
+Item = TypeVar("Item")
+
+USAGE = {
+    "onnx": """\
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession("{file}")
+pixels = np.zeros((1, {channels}, {height}, {width}), np.float32)  # images, each value in [0, 1]
+(logits,) = session.run(None, {{"pixels": pixels}})
+print(logits.argmax(1))  # the class of each image; their names are in session.get_modelmeta()""",
+    "torchscript": """\
+import torch
+
+model = torch.jit.load("{file}")
+pixels = torch.zeros(1, {channels}, {height}, {width})  # images, each value in [0, 1]
+print(model(pixels).argmax(1))  # the class of each image""",
+    "state-dict": """\
+import torch
+from autoshrink import load_model
+
+model = load_model(".")  # this folder: model.json says what the weights in {file} are of
+images = torch.zeros(1, {channels}, {height}, {width})  # (pixels - mean) / deviation, both in model.json
+print(model(images).argmax(1))""",
+}
+
+
+class ImageClassifier(nn.Module):
+    """Pixels in [0, 1] (B, C, H, W) to the classes' logits (B, K): normalises by itself, drops the background class."""
+
+    mean_C11: Tensor
+    deviation_C11: Tensor
+
+    def __init__(
+        self, network: CellNetwork, mean: Sequence[float], deviation: Sequence[float], background_class: bool
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.first = int(background_class)
+        self.register_buffer("mean_C11", torch.tensor(mean)[:, None, None])
+        self.register_buffer("deviation_C11", torch.tensor(deviation)[:, None, None])
+
+    def forward(self, pixels_BCHW: Tensor) -> Tensor:
+        """Return the classes' logits."""
+        logits_BN: Tensor = self.network((pixels_BCHW - self.mean_C11) / self.deviation_C11)
+        return logits_BN[:, self.first :]
+
+
+class ImageDeployment(Deployment[ImageModel]):
+    """Classifiers of images."""
+
+    signature = Signature(("pixels",), ("logits",), ({0: "batch"},))
+    usage = USAGE
+
+    def accepts(self, path: Path) -> bool:
+        """Whether it is a folder or has an image's suffix."""
+        return path.is_dir() or path.suffix.lower() in folders.EXTENSIONS
+
+    def predict(self, folder: Path, path: Path, count: int) -> prediction.ImagePredictions:
+        """Classify an image, or all images of a folder."""
+        return prediction.ImagePredictions(tuple(prediction.predict(folder, prediction.find(path), count)))
+
+    def inputs(self, folder: Path, data: Path) -> list[Inputs]:
+        """Return training images, picked from all classes, as pixels in [0, 1]."""
+        prepared = images.load(data)
+        if prepared.storage == "files":
+            root = Path(str(prepared.manifest.settings["folder"]))
+            description = ImageModel.of(folder)
+            chosen = [prediction.read(root / file.path, description) for file in _spread(prepared.listing("train"))]
+            chosen_BHWC = torch.stack(chosen)
+        else:
+            chosen_BHWC = torch.from_numpy(np.stack(_spread(list(prepared.split("train").images_NHWC))))
+        pixels_BCHW = chosen_BHWC.permute(0, 3, 1, 2) / 255.0
+        return [(pixels_BCHW,), (pixels_BCHW[:1],), (pixels_BCHW[: IMAGES // 2],)]
+
+    def labels(self, description: ImageModel) -> tuple[str, Sequence[str]]:
+        """Return the classes."""
+        return "classes", description.classes
+
+    def sizes(self, description: ImageModel) -> Mapping[str, int]:
+        """Return the sizes of one image."""
+        height, width = description.image_size
+        return {"channels": description.channels, "height": height, "width": width}
+
+    def reference(self, model: nn.Module, description: ImageModel) -> nn.Module:
+        """Return the classifier with its normalisation inside, the background class dropped."""
+        background = description.network.background_class
+        return ImageClassifier(cast(CellNetwork, model), description.mean, description.deviation, background).eval()
+
+    def scripted(self, model: nn.Module, description: ImageModel, example: Inputs) -> Any:
+        """Return the reference, traced."""
+        return traced(self.reference(model, description), example)
+
+
+def _spread(items: Sequence[Item]) -> list[Item]:
+    """Return ``IMAGES`` items, evenly spread."""
+    step = max(1, len(items) // IMAGES)
+    return [items[index] for index in range(0, len(items), step)][:IMAGES]
