@@ -70,7 +70,7 @@ from autoshrink.tasks.vision.training import ImageLearner
 from autoshrink.params.vision import ImageTraining
 
 torch.set_num_threads(1)
-recipe, prepared, out, slow = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4])
+recipes, prepared, out, slow = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4])
 rank = int(os.environ.get("RANK", "0"))
 whole_loss, whole_step, times = ImageLearner.loss, ImageLearner.after_step, []
 
@@ -90,10 +90,12 @@ def after_step(self):
 
 ImageLearner.loss, ImageLearner.after_step = loss, after_step
 cell = Cell.of(["conv_3x3", "conv_1x1"], [(0, 1), (0, 2), (1, 2)])
-recipe = ImageTraining.model_validate(recipe)
-training.train(cell, recipe, data.load(prepared), out, 3, Compute(device="cpu"), lambda _: None)
-if rank == 0:
-    (out / "times.json").write_text(json.dumps(times))
+for name, recipe in recipes.items():
+    times.clear()
+    recipe = ImageTraining.model_validate(recipe)
+    training.train(cell, recipe, data.load(prepared), out / name, 3, Compute(device="cpu"), lambda _: None)
+    if rank == 0:
+        (out / name / "times.json").write_text(json.dumps(times))
 """
 RECIPE: dict[str, Any] = {
     "network": {"stem_filters": 4, "base_filters": 4, "stage_scales": [1.0], "stage_cells": [1], "stage_pools": [2]},
@@ -115,28 +117,32 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "data"
 
 
-def train(prepared: Path, folder: Path, recipe: dict[str, Any], processes: int, slow: float = 0.0) -> list[float]:
-    """Train in so many processes and return the seconds of each step but the first."""
-    folder.mkdir()
+def train(
+    prepared: Path, folder: Path, recipes: dict[str, dict[str, Any]], processes: int, slow: float = 0.0
+) -> dict[str, list[float]]:
+    """Train by each recipe, one after another in so many processes, and return the seconds of all steps but the first.
+
+    A recipe's model lies in ``folder`` under its name.
+    """
     script = folder / "script.py"
     script.write_text(SCRIPT)
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command = [sys.executable, *(launcher if processes > 1 else []), str(script)]
-    arguments = [json.dumps(recipe), str(prepared), str(folder / "model"), str(slow)]
+    arguments = [json.dumps(recipes), str(prepared), str(folder), str(slow)]
     subprocess.run([*command, *arguments], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300)
-    times = json.loads((folder / "model" / "times.json").read_text())
-    return [float(step) for step in np.diff(times)]
+    times = {name: json.loads((folder / name / "times.json").read_text()) for name in recipes}
+    return {name: [float(step) for step in np.diff(steps)] for name, steps in times.items()}
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     """Return a trained model's weights and batch statistics."""
-    return safetensors.torch.load_file(folder / "model" / "model.safetensors")
+    return safetensors.torch.load_file(folder / "model.safetensors")
 
 
 def test_unequal_shares_train_as_one_process(prepared: Path, tmp_path: Path) -> None:
     """Two processes with two thirds and one third of each batch end with one process's weights, to rounding."""
-    train(prepared, tmp_path / "one", RECIPE, 1)
-    train(prepared, tmp_path / "two", {**RECIPE, "shares": [0.67, 0.33]}, 2)
+    train(prepared, tmp_path, {"one": RECIPE}, 1)
+    train(prepared, tmp_path, {"two": {**RECIPE, "shares": [0.67, 0.33]}}, 2)
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     assert one.keys() == two.keys()
     print("greatest difference:", max(float((two[name] - value).abs().max()) for name, value in one.items()))
@@ -144,15 +150,14 @@ def test_unequal_shares_train_as_one_process(prepared: Path, tmp_path: Path) -> 
         torch.testing.assert_close(two[name], value, rtol=2e-4, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_planned_shares_beat_equal_ones_where_a_process_is_half_as_fast(prepared: Path, tmp_path: Path) -> None:
     """Measured step time of real processes: balanced shares find two to one and take about two thirds of the time."""
-    slow = 0.2  # seconds for each example, half of it in the faster process: far above what computing takes
-    medians = {}
-    for name, wanted in (("equal", None), ("given", [2 / 3, 1 / 3]), ("balanced", "balanced")):
-        steps = train(
-            prepared, tmp_path / name, {**RECIPE, "epochs": 1, "shares": wanted, "validation_per_class": 0}, 2, slow
-        )
-        medians[name] = float(np.median(steps))
+    slow = 0.15  # seconds for each example, half of it in the faster process: far above what computing takes
+    ways = {"equal": None, "given": [2 / 3, 1 / 3], "balanced": "balanced"}
+    short = {**RECIPE, "epochs": 1, "validation_per_class": 0}
+    steps = train(prepared, tmp_path, {name: {**short, "shares": wanted} for name, wanted in ways.items()}, 2, slow)
+    medians = {name: float(np.median(taken)) for name, taken in steps.items()}
     print(f"seconds a step: {medians}")
     assert medians["given"] < 0.85 * medians["equal"]
     assert medians["balanced"] < 0.85 * medians["equal"]
