@@ -36,7 +36,7 @@ if not (IS_JOB or workflow.dryrun or workflow.touch):
     preflight.or_exit(preflight.mend, RUN)
     # `onstart` of a module is never called
     if len(workflow.modifier_stack) > 1:
-        preflight.or_exit(preflight.begin, PLAN.parameters)
+        preflight.or_exit(preflight.begin, PLAN.parameters, training_resources())
 
 
 localrules:
@@ -58,7 +58,7 @@ rule all:
 
 
 onstart:
-    preflight.or_exit(preflight.begin, PLAN.parameters)
+    preflight.or_exit(preflight.begin, PLAN.parameters, training_resources())
     # Snakemake 9.27 sets itself a limit of 100 job starts a second, and watches it by a timer per finished job, each of
     # which selects jobs anew every second: in a study of a thousand jobs a quarter of two cores. No option takes the limit
     # away, and a longer time span than a second keeps Snakemake alive that long after its last job.

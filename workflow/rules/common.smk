@@ -62,6 +62,12 @@ def resource(kind, verb):
     )
 
 
+def training_resources():
+    """Return the resources of the rule ``train``; none where another workflow has left it out."""
+    name = workflow.modifier.modify_rulename("train")
+    return workflow.get_rule(name).resources if workflow.is_rule(name) else {}
+
+
 def vectors(recipe):
     """Return an input function: the pre-trained vectors, if any, that ``proxy`` or ``training`` names for the task."""
     return lambda wildcards: preflight.or_exit(

@@ -12,22 +12,29 @@ from autoshrink.tasks.spec import spec_of
 
 @click.command(short_help="Check parameters and that the raw data is there.")
 @options.parameters
-def check(files: tuple[Path, ...], settings: tuple[str, ...]) -> None:
-    """Check the parameters, that the raw data of the data sets they name is there, and, once it is prepared, that there
-    is enough of it, that the final training takes its first step, and that the objective's limits can be met. Only
-    measured latencies are written, which the store keeps.
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    help="Of the final training; left out: as many as a plain run on this machine starts.",
+)
+def check(files: tuple[Path, ...], settings: tuple[str, ...], processes: int | None) -> None:
+    """Check the parameters, that the raw data of the data sets they name is there, that the final training's processes
+    can share its batches, and, once data is prepared, that there is enough of it, that the final training takes its
+    first step, and that the objective's limits can be met. Only measured latencies are written, which the store keeps.
 
     \b
     Example:
       autoshrink check --params params.yaml --params workflow/presets/paper.yaml
     """
     from autoshrink.search import rounds
-    from autoshrink.tasks import address, availability, rehearsal, sufficiency
+    from autoshrink.tasks import address, availability, rehearsal, sharing, sufficiency
+    from autoshrink.workflow import resources
 
     parameters = options.load(files, settings)
     for line in availability.check(parameters):
         click.echo(line)
     sufficiency.check(parameters)
+    sharing.check(parameters, processes or resources.processes(parameters, {}) or 1)
     for line in rehearsal.check(parameters):
         click.echo(line)
     for task in parameters.tasks:

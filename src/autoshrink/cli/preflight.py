@@ -12,7 +12,8 @@ from autoshrink.errors import UserError
 from autoshrink.files import places
 from autoshrink.lineage import code, graph, repair, verify
 from autoshrink.params import Parameters, markup
-from autoshrink.tasks import address, availability, sufficiency
+from autoshrink.tasks import address, availability, sharing, sufficiency
+from autoshrink.workflow import resources
 from autoshrink.workflow.layout import Layout
 from autoshrink.workflow.plan import Plan
 
@@ -98,9 +99,10 @@ def mend(layout: Layout) -> None:
         )
 
 
-def begin(chosen: Parameters) -> None:
+def begin(chosen: Parameters, training: Mapping[str, Any]) -> None:
     """Look for the raw data of what is not prepared yet, read the device file, and write the parameters' snapshot.
 
+    ``training`` are the resources of the rule ``train``, by which the final training's processes share its batches.
     Raises UserError.
 
     Mistakes of an earlier run are forgotten: somebody may have mended them.
@@ -111,6 +113,11 @@ def begin(chosen: Parameters) -> None:
         mistake.unlink()
     availability.check(chosen, {name for name in chosen.used_datasets if address.manifest(chosen, name).exists()})
     sufficiency.check(chosen)
+    # as the user gave them; those that follow from the parameters are functions
+    asked = {name: found.raw for name, found in training.items() if getattr(found, "raw", None) is not None}
+    processes = resources.processes(chosen, asked)
+    if processes is not None:
+        sharing.check(chosen, processes)
     if chosen.plan.devices is not None:
         from autoshrink.planner import device_file
 

@@ -170,3 +170,8 @@ class LanguageTraining(TaskTraining):
     """Checkpoints kept besides the best."""
     checkpoint_steps: Annotated[int, Field(ge=0)] = 0
     """Steps between checkpoints inside an epoch; 0: only at each epoch's end."""
+
+    @property
+    def shared_batch(self) -> tuple[int, int]:
+        """A step's sequences, each of which one process takes."""
+        return self.batch_size, 1

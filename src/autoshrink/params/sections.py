@@ -58,6 +58,11 @@ class TaskTraining(Section):
     """Each process's part of a batch where several train one model, such as [0.67, 0.33]; ``balanced`` measures their
     speed first; null: equal parts. Gradients count by examples, and batch statistics are of all processes."""
 
+    @property
+    def shared_batch(self) -> tuple[int, int] | None:
+        """A step's examples, and what each process's part is a multiple of; None where only one process can train."""
+        return None
+
     @field_validator("shares")
     @classmethod
     def _whole(cls, value: object) -> object:

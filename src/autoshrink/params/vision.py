@@ -282,6 +282,11 @@ class ImageTraining(TaskTraining):
         """Return how many of a class's ``images`` training images are held out."""
         return images // 10 if self.validation_per_class is None else self.validation_per_class
 
+    @property
+    def shared_batch(self) -> tuple[int, int]:
+        """A step's images, and what each process's part is a multiple of."""
+        return self.batch_size, self.accumulation_steps
+
     @model_validator(mode="after")
     def _contradictions(self) -> "ImageTraining":
         if self.batch_size % self.accumulation_steps:

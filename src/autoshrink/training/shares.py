@@ -5,18 +5,16 @@ with the whole batch, to rounding, where nothing random is drawn per process (dr
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
 
 import torch
 from torch import distributed
 
 from autoshrink.errors import ParameterError
+from autoshrink.params.sharing import Shares, batch_mistake, count_mistake
 from autoshrink.runtime.processes import Share
 from autoshrink.training.learner import Batch, Learner
-
-Shares = Sequence[float] | Literal["balanced"] | None
 
 TIMED_STEPS = 3
 
@@ -39,23 +37,15 @@ def taken(
     if shares == "balanced":
         even = replace(share, parts=(1.0 / share.world,) * share.world)
         return replace(share, parts=_measured(learner(even), even, batch, unit))
-    if len(shares) != share.world:
-        raise ParameterError(
-            f"{section}.shares = {list(shares)}: {len(shares)} shares for {share.world} processes; "
-            "accepted: one for each"
-        )
+    if mistake := count_mistake(section, shares, share.world):
+        raise ParameterError(mistake)
     return replace(share, parts=tuple(float(part) for part in shares))
 
 
 def weight(section: str, share: Share, batch: int, unit: int = 1) -> float:
     """Return ``Share.weight``. Raises ParameterError where the batch cannot be shared so."""
-    even = unit * share.world
-    if batch % unit or batch < even or (share.parts is None and batch % even):
-        steps = f" x accumulation_steps {unit}" if unit > 1 else ""
-        raise ParameterError(
-            f"{section}.batch_size = {batch}: is not divisible by {share.world} processes{steps}; accepted: a multiple "
-            f"of {even}, or {section}.shares for unequal parts"
-        )
+    if mistake := batch_mistake(section, batch, unit, share.world, equal=share.parts is None):
+        raise ParameterError(mistake)
     return share.weight(batch, unit)
 
 

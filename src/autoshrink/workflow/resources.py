@@ -4,7 +4,10 @@ Generous on purpose: they are limits to schedule by, not predictions. A task's o
 ``compute.device`` is ``cuda`` a GPU is taken to be ``GPU_SPEED`` times as fast.
 """
 
+import re
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from autoshrink.params.base import Task
 from autoshrink.params.root import Parameters
@@ -29,6 +32,20 @@ def of(parameters: Parameters, step: str, task: str | None, attempt: int = 1) ->
         "mem_mb": first["mem_mb"] * attempt,
         "gpu": first["gpu"],
     }
+
+
+def processes(parameters: Parameters, asked: Mapping[str, Any]) -> int | None:
+    """Return how many processes a run's final training has (``bin/launch``): one for each GPU, on all its nodes.
+
+    ``asked`` are the resources that the user gave the rule ``train``. None where they are no plain numbers.
+    """
+    default = of(parameters, "train", parameters.tasks[0])["gpu"]
+    by_node = re.fullmatch(r"[\"']*gpu:(?:[^:]+:)?(\d+)[\"']*", str(asked.get("gres", "")))
+    try:
+        gpu = int(by_node[1]) if by_node else int(asked.get("gpu", default))
+        return int(asked.get("nodes", 1)) * (gpu or max(gpus(), 1))
+    except ValueError:
+        return None  # an expression that Snakemake evaluates for the job
 
 
 def _first(parameters: Parameters, step: str, task: str | None) -> dict[str, int]:

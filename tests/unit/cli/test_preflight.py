@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from snakemake.resources import Resource
 
 from autoshrink import params
 from autoshrink.cli import preflight
@@ -63,5 +64,20 @@ def test_a_device_file_with_a_mistake_stops_the_run_before_any_job(
     asked = parameters(tmp_path)
     asked = asked.model_copy(update={"plan": asked.plan.model_copy(update={"devices": str(devices)})})
     with pytest.raises(UserError, match=r"accelerators.a.bandwidth_gbit_s: this key is required"):
-        preflight.begin(asked)
+        preflight.begin(asked, {})
+    assert not list(tmp_path.rglob("params-*.yaml"))
+
+
+def test_shares_that_are_not_as_many_as_processes_stop_the_run_before_any_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes are the GPUs of the training's job, as the user asked for them, on all its nodes."""
+    for module in ("availability", "sufficiency"):
+        monkeypatch.setattr(f"autoshrink.cli.preflight.{module}.check", lambda *_: None)
+    asked = parameters(tmp_path, **{"results": str(tmp_path / "results")})
+    recipe = asked.training.cnn.model_copy(update={"shares": [0.25, 0.25, 0.5]})
+    asked = asked.model_copy(update={"training": asked.training.model_copy(update={"cnn": recipe})})
+    given = {"gpu": Resource("gpu", 2), "nodes": Resource("nodes", 2), "runtime": Resource("runtime", lambda: 3)}
+    with pytest.raises(UserError, match=r"^training.cnn.shares = \[0.25, 0.25, 0.5\]: 3 shares for 4 processes"):
+        preflight.begin(asked, given)
     assert not list(tmp_path.rglob("params-*.yaml"))

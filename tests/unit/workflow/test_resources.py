@@ -70,3 +70,21 @@ def test_gpus_are_asked_for_where_they_are_used(
     parameters = params.load([ROOT / "params.default.yaml"], [f"compute.device={device}"])
     assert resources.of(parameters, "evaluate", "cnn")["gpu"] == expected
     resources.gpus.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("asked", "processes"),
+    [
+        ({}, 1),
+        ({"gpu": 4}, 4),
+        ({"gpu": 0, "nodes": 2, "gres": "gpu:2"}, 4),
+        ({"gres": "'gpu:h100:8'"}, 8),
+        ({"gpu": "input.size // 2"}, None),
+    ],
+)
+def test_a_training_has_a_process_for_each_gpu_on_all_its_nodes(
+    asked: dict[str, object], processes: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An expression is Snakemake's to evaluate."""
+    monkeypatch.setattr(resources, "gpus", lambda: 0)
+    assert resources.processes(params.load([*PAPER], ["compute.device=cpu"]), asked) == processes
