@@ -8,6 +8,7 @@ from autoshrink.cli import options
 from autoshrink.cli.step import step
 from autoshrink.errors import UserError, meant
 from autoshrink.tasks.spec import spec_of
+from autoshrink.workflow.layout import Layout
 
 
 @click.command(short_help="Check parameters and that the raw data is there.")
@@ -84,7 +85,7 @@ def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: 
     out = out or home
     manifest = out / address.MANIFEST
     with step("prepare", manifest, parameters=parameters, dataset=name, draws=["test-split", f"data/{name}"]) as doing:
-        spec.prepare(name, entry, out, Path(parameters.paths.data) / "downloads", parameters.seed)
+        spec.prepare(name, entry, out, Layout.of(parameters).downloads, parameters.seed)
         doing.outputs += [manifest, *(out / file for file in spec.load(out).manifest.files)]
     if out == home:
         # now that the data is known, and not after a whole search

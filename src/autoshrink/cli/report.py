@@ -8,6 +8,7 @@ from autoshrink.cli import options
 from autoshrink.cli.step import step
 from autoshrink.errors import UserError
 from autoshrink.lineage import records
+from autoshrink.workflow.layout import CHECKPOINTS, Layout
 
 
 @click.command(short_help="Write the tables, figures and page of a run.")
@@ -32,9 +33,9 @@ def report(files: tuple[Path, ...], settings: tuple[str, ...], results: Path, ag
     # the finished searches' files; what stands in the report's own folder is none of them
     folders = [folder / task for folder in (results, against) if folder for task in parameters.tasks]
     found = (path for folder in folders for path in sorted(folder.rglob("*.json")))
-    inputs = [path for path in found if not records.is_beside(path) and path.parent.name != "checkpoints"]
+    inputs = [path for path in found if not records.is_beside(path) and path.parent.name != CHECKPOINTS]
     if parameters.report.known_networks:
-        inputs.append(results / "report" / "known-networks.json")
+        inputs.append(Layout.of(parameters).at(results).known_networks)
     with step("report", out / "report", inputs=inputs, parameters=parameters) as doing:
         doing.outputs += build(results, out, parameters, against)
     for path in doing.outputs:

@@ -14,6 +14,7 @@ from autoshrink.lineage import environment, records
 from autoshrink.params import Parameters, frozen_path
 from autoshrink.params.base import Task
 from autoshrink.workflow.code import code_of
+from autoshrink.workflow.layout import Layout
 from autoshrink.workflow.slices import slice_of
 
 
@@ -77,7 +78,7 @@ def step(
     made = records.digests(doing.outputs or [out])
     timing = {**doing.timing, "ended": _now(), "seconds": round(time.perf_counter() - start, 3)}
     if parameters is not None:
-        snapshot = frozen_path(parameters, Path(parameters.paths.results) / "params")
+        snapshot = frozen_path(parameters, Layout.of(parameters).snapshots)
         timing |= {"snapshot": snapshot.name} if snapshot.exists() else {}
     artifacts.write_timing(out, timing)  # before the record, which says that the step is done
     records.write(out, read, made, facts)

@@ -52,6 +52,7 @@ def study(
     """
     from autoshrink.search import rounds
     from autoshrink.study import comparison, page, replay, traces
+    from autoshrink.workflow.layout import Layout
 
     parameters, of = options.load(files, settings), Task(task)
     chosen = parameters.study
@@ -61,13 +62,14 @@ def study(
     if results is not None:
         names = rounds.study_searches(parameters, of)
         counts = {name.strategy: len(rounds.plan(parameters, of, name.strategy)) for name in names}
+        layout = Layout.of(parameters).at(results)
         inputs = [
-            results / of / str(name) / f"round-{number:02d}" / "round.json"
+            layout.search(of, name).round(number).state
             for name in names
             for number in range(1, counts[name.strategy] + 1)
         ]
         about.update(inputs=inputs, subject={"searches": [str(name) for name in names]})
-        found = [traces.read(results, name, counts[name.strategy]) for name in names]
+        found = [traces.read(layout.search(of, name), name, counts[name.strategy]) for name in names]
         source = "training on the proxy"
     else:
         assert table is not None

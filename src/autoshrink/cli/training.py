@@ -19,6 +19,7 @@ from autoshrink.records.progress import Event, leading
 from autoshrink.runtime import preemption
 from autoshrink.tasks import address, availability
 from autoshrink.tasks.spec import spec_of
+from autoshrink.workflow.layout import ModelFolder
 
 
 @click.command(short_help="Train the best cell's network with the full recipe.")
@@ -71,16 +72,17 @@ def train(
         event: Event = "epoch" if "train_loss" in entry else "working"
         lines.say(event, seconds_left=left, numbers=numbers, **facts)
 
+    model = ModelFolder(out)
     # a released cell's name is no file, and part of the code
     inputs = [Path(cell), data / address.MANIFEST, *availability.side_inputs(parameters, "training", Task(task))]
     about: Any = {"parameters": parameters, "task": Task(task), "subject": {"cell": chosen.key}}
     draws = list(spec.training_draws)
     with (
-        step("train", out / "model.json", inputs=inputs, draws=draws, computes=True, **about) as doing,
+        step("train", model.description, inputs=inputs, draws=draws, computes=True, **about) as doing,
         Curves(folder_of(out)) as curves,
     ):
         spec.train(chosen.canonical(), recipe, spec.load(data), out, parameters.seed, parameters.compute, progress)
-        doing.outputs += [out / "model.json", out / "model.safetensors", out / "history.json"]
+        doing.outputs += [model.description, model.weights, model.history]
     click.echo(f"{task}: trained, in {out}")
 
 
@@ -122,7 +124,8 @@ def test(
     recipe = spec.training(parameters)
     data = data or address.folder(parameters, recipe.dataset)
     name = rounds.SearchName.parse(task, search)
-    inputs = [start, best, data / address.MANIFEST, model / "model.json", model / "model.safetensors"]
+    trained = ModelFolder(model)
+    inputs = [start, best, data / address.MANIFEST, trained.description, trained.weights]
     about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json()}
     with step("test", out, inputs=inputs, computes=True, **about) as doing:
         chosen = rounds.read(Best, best, name)

@@ -19,7 +19,7 @@ from autoshrink.records.timing import SlotTiming, TrialTiming
 from autoshrink.runtime import numerics
 from autoshrink.search import finalists
 from autoshrink.search.rounds import section_of
-from autoshrink.tasks import availability
+from autoshrink.tasks import address, availability
 from autoshrink.tasks.spec import spec_of
 
 
@@ -72,7 +72,7 @@ def evaluate(
         if proposed.round == 1:
             fitting.check()
     fitted: dict[int, Fitted] = {}
-    fingerprint = artifacts.digest_of_file(data / "manifest.json")
+    fingerprint = artifacts.digest_of_file(data / address.MANIFEST)
     for file in availability.side_inputs(parameters, "proxy", task):
         fingerprint = artifacts.digest_of([fingerprint, artifacts.digest_of_file(file)])
     networks = Networks(parameters, task, data)

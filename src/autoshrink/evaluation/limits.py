@@ -10,12 +10,13 @@ from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.objective import LIMITS
+from autoshrink.tasks import address
 from autoshrink.tasks.spec import spec_of
 
 
 def check_prepared(parameters: Parameters, task: Task, data: Path, store: Path) -> None:
     """Do what ``check`` does for the data set prepared in ``data``; measurements are kept in ``store``."""
-    fingerprint = artifacts.digest_of_file(data / "manifest.json")
+    fingerprint = artifacts.digest_of_file(data / address.MANIFEST)
     check(parameters, task, Measurements(parameters, task, Networks(parameters, task, data), fingerprint, store))
 
 

@@ -23,6 +23,7 @@ from autoshrink.records.evaluation import Evaluation, EvaluationIdentity, TrialR
 from autoshrink.records.timing import EvaluationTiming, TrialTiming
 from autoshrink.runtime import seeds
 from autoshrink.tasks import code
+from autoshrink.workflow.layout import stored_evaluation
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Store:
 
     def path(self, key: str) -> Path:
         """Return where the evaluation of this key is kept."""
-        return self.folder / key[:2] / f"{key}.json"
+        return stored_evaluation(self.folder.parent, key)
 
     def get(self, identity: Identity) -> Evaluation | None:
         """Return the evaluation, or None where there is none. A damaged one is set aside and logged.

@@ -13,6 +13,7 @@ from autoshrink.lineage import records
 from autoshrink.records.best import Best
 from autoshrink.records.manifest import Manifest
 from autoshrink.records.metrics import FinalMetrics
+from autoshrink.records.model import DESCRIPTION
 from autoshrink.report.metrics import quantity
 from autoshrink.tasks.spec import spec_of
 
@@ -62,7 +63,7 @@ def _head(trained: Trained, cell: Cell) -> str:
 
 
 def _results(trained: Trained) -> str:
-    path = None if trained.search is None else trained.search / "metrics.json"
+    path = None if trained.search is None else trained.search.metrics
     if path is None or not path.is_file():
         return ""
     content = FinalMetrics.read(path)
@@ -120,7 +121,7 @@ def _training(trained: Trained) -> str:
             f"Its nodes grew while it was trained, by Firefly descent, to these widths (stage.cell.node): {nodes}."
         )
     if trained.search is not None:
-        best = Best.read(trained.search / "best.json")
+        best = Best.read(trained.search.best)
         metrics = ", ".join(f"{key} {value:.4g}" for key, value in best.metrics.items() if isinstance(value, float))
         lines.append(
             f"The cell is that of round {best.round} of the search `{best.task}/{best.search}`: score "
@@ -132,9 +133,9 @@ def _training(trained: Trained) -> str:
 def _lineage(trained: Trained) -> str:
     rows = {
         "weights (`model.safetensors`)": str(trained.description.weights_sha256),
-        "description (`model.json`)": artifacts.digest_of_file(trained.folder / "model.json"),
+        "description (`model.json`)": artifacts.digest_of_file(trained.folder / DESCRIPTION),
     }
-    record = records.path_of(trained.folder / "model.json")
+    record = records.path_of(trained.folder / DESCRIPTION)
     code = ""
     if record.is_file():
         rows["lineage record of the training"] = artifacts.digest_of_file(record)

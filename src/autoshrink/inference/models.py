@@ -13,6 +13,7 @@ from autoshrink.records.model import DESCRIPTION, ModelDescription
 from autoshrink.search.rounds import SearchName
 from autoshrink.tasks import address
 from autoshrink.tasks.spec import spec_of
+from autoshrink.workflow.layout import SearchFolder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,13 +28,13 @@ class Trained:
     folder: Path
     task: Task
     description: ModelDescription
-    search: Path | None
-    """The search's folder (``best.json``, ``metrics.json``); None for a model that lies by itself."""
+    search: SearchFolder | None
+    """The search that found its cell; None for a model that lies by itself."""
 
     @property
     def name(self) -> str:
         """A name for people and files: ``cnn-shrink-0``, or the task and the folder's name."""
-        return f"{self.task}-{self.search.name if self.search else self.folder.name}"
+        return f"{self.task}-{self.search.folder.name if self.search else self.folder.name}"
 
     @property
     def cell(self) -> Cell:
@@ -76,13 +77,15 @@ def find(folder: Path, task: Task | None = None, search: str | None = None) -> T
     """
     if (folder / DESCRIPTION).is_file():
         return _trained(folder, task)
-    if (folder / "model" / DESCRIPTION).is_file():
-        return _trained(folder / "model", task)
+    model = SearchFolder(folder).model
+    if model.description.is_file():
+        return _trained(model.folder, task)
     tasks = [task] if task else list(Task)
     found = [
-        path.parent
+        model.folder
         for item in tasks
-        for path in sorted((folder / item).glob(f"{search or '*'}/model/{DESCRIPTION}"), key=lambda path: _order(path))
+        for place in sorted((folder / item).glob(search or "*"), key=_order)
+        if (model := SearchFolder(place).model).description.is_file()
     ]
     if not found:
         wanted = f"{task or 'TASK'}/{search or 'SEARCH'}/model/{DESCRIPTION}"
@@ -137,13 +140,13 @@ def _trained(folder: Path, task: Task | None) -> Trained:
         raise ArtifactError(f"{path}: names no task that is known here") from None
     if task not in (None, own):
         raise UserError(f"{path}: is a model of the task {own}, not {task}")
-    search = folder.parent
-    return Trained(folder, own, spec_of(own).model.read(path), search if (search / "best.json").is_file() else None)
+    search = SearchFolder(folder.parent)
+    return Trained(folder, own, spec_of(own).model.read(path), search if search.best.is_file() else None)
 
 
 def _order(path: Path) -> tuple[str, int, str]:
     """Sort searches by strategy, then by the seed's number."""
-    name = path.parent.parent.name
+    name = path.name
     try:
         parsed = SearchName.parse(next(iter(Task)), name)
     except UserError:

@@ -23,6 +23,7 @@ from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
 from autoshrink.lineage.verify import LEFTOVER, SET_ASIDE
 from autoshrink.records.timing import StepTiming
+from autoshrink.workflow.steps import STEPS
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -31,21 +32,6 @@ PROFILES = {
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
 }
 _TERMS = {name: f"https://w3id.org/ro/terms/workflow-run#{name}" for name in ("sha256", "resourceUsage")}
-# The pipeline's verbs in order; each is a tool of the workflow and one of its steps.
-_VERBS = {
-    "prepare": "Bring a data set into one checksummed form",
-    "start": "Draw the complete cell's operators",
-    "propose": "Draw a round's candidates",
-    "evaluate": "Train candidates on the proxy",
-    "select": "Score a round's candidates and keep the best",
-    "finalists": "Choose the finalists among the cells of all rounds",
-    "repeat": "Train finalists again under a seed of their own",
-    "best": "Take the best cell of all rounds",
-    "train": "Train the best cell's network with the full recipe",
-    "test": "Measure the final model on the test split",
-    "known-networks": "Count the parameters and MACs of known networks",
-    "report": "Draw tables, figures and the page",
-}
 
 
 @dataclass
@@ -75,8 +61,8 @@ def export(run: Run, workflow: Path, out: Path, license_text: str) -> None:
     crate = ROCrate(version="1.1")
     crate.metadata.extra_terms.update(_TERMS)
     packing = _Packing(crate, run, {})
-    steps = [record for record in run.records.values() if record.verb in _VERBS and _is_of_run(record, run)]
-    steps.sort(key=lambda record: (list(_VERBS).index(record.verb), record.path))
+    steps = [record for record in run.records.values() if record.verb in STEPS and _is_of_run(record, run)]
+    steps.sort(key=lambda record: (list(STEPS).index(record.verb), record.path))
     _add_files(packing, steps)
     main = _add_workflow(packing, workflow)
     actions = _add_actions(packing, steps)
@@ -138,7 +124,7 @@ def _add_actions(packing: _Packing, steps: list[Record]) -> dict[str, list[Entit
             "SoftwareApplication",
             identifier,
             name=f"autoshrink {verb}",
-            description=_VERBS[verb],
+            description=STEPS[verb].purpose,
             softwareVersion=", ".join(versions),
         )
     for number, record in enumerate(steps):
@@ -150,7 +136,7 @@ def _add_actions(packing: _Packing, steps: list[Record]) -> dict[str, list[Entit
             "CreateAction",
             f"#action-{number:04d}",
             name=f"autoshrink {record.verb}: {place.removesuffix(records.SUFFIX)}",
-            description=telling.what(record) or _VERBS[record.verb],
+            description=telling.what(record) or STEPS[record.verb].purpose,
             **_times(record),
         )
         action["instrument"] = packing.crate.dereference(tools[record.verb])

@@ -12,6 +12,7 @@ from autoshrink.errors import ArtifactError, UserError
 from autoshrink.files import artifacts
 from autoshrink.lineage import records, telling
 from autoshrink.lineage.graph import Run
+from autoshrink.workflow.layout import stored_evaluation
 
 # A search of hundreds of rounds packs a few megabytes; more than this is a bomb.
 LARGEST_PACK = 256 * 2**20
@@ -107,6 +108,6 @@ def _evaluations(record: records.Record) -> list[Path]:
     found = []
     for evaluation in telling.content_of(record.artifact).get("evaluations", {}).values():
         key = evaluation["key"]
-        path = record.store / "evaluations" / key[:2] / f"{key}.json"
+        path = stored_evaluation(record.store, key)
         found += [path, records.path_of(path), artifacts.timing_path(path)]
     return found

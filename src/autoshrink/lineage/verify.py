@@ -15,6 +15,7 @@ from autoshrink.lineage.records import Record
 from autoshrink.params import Parameters, markup
 from autoshrink.params.base import Task
 from autoshrink.records.timing import StepTiming
+from autoshrink.workflow.layout import stored_evaluation
 from autoshrink.workflow.slices import slice_of
 
 ALTERED, MISSING, OUTDATED, ORPHANED = "altered", "missing", "out of date", "orphaned"
@@ -185,7 +186,7 @@ def _otherwise_stored(run: Run) -> list[Finding]:
             key = evaluation.get("key") if isinstance(evaluation, dict) else None
             if not isinstance(key, str) or not re.fullmatch("[0-9a-f]{64}", key):
                 continue
-            path = record.store / "evaluations" / key[:2] / f"{key}.json"
+            path = stored_evaluation(record.store, key)
             kept = run.producers.get(path)
             if kept is None or kept.outputs[path] == _sealed_digest(evaluation):
                 continue

@@ -22,14 +22,17 @@ def build(results: Path, out: Path, parameters: Parameters, against: Path | None
     """
     from autoshrink.report import figures, metrics, page, plans, runs
     from autoshrink.search import rounds
+    from autoshrink.workflow.layout import Layout
+
+    layout = Layout.of(parameters).at(results)
 
     searches = [
-        runs.read_search(results / task / str(name), name, len(rounds.plan(parameters, task)))
+        runs.read_search(layout.search(task, name), name, len(rounds.plan(parameters, task)))
         for task in parameters.tasks
         for name in rounds.searches(parameters, task)
     ]
     other = runs.read_all(against) if against else []
-    counted = runs.read_known_networks(results) if parameters.report.known_networks else []
+    counted = runs.read_known_networks(layout.known_networks) if parameters.report.known_networks else []
     table = metrics.rows(searches, counted)
     notes = metrics.notes(parameters, searches, runs.set_aside([results, Path(parameters.paths.store)]))
     names = (page.name_of(results), page.name_of(against)) if against else ("this run", "")

@@ -48,7 +48,7 @@ def read(results: Path, parameters: Parameters) -> list[Panel]:
     """Return the panels of a run; none where it asked for no plan. Raises ArtifactError where one is damaged."""
     if parameters.plan.devices is None:
         return []
-    layout = Layout(results, Path(parameters.paths.data), Path(parameters.paths.store))
+    layout = Layout.of(parameters).at(results)
     return [
         _panel(f"{task}/{name}", Plan.load(layout.search(task, str(name)).plan))
         for task in parameters.tasks

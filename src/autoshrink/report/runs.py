@@ -23,6 +23,7 @@ from autoshrink.records.timing import SlotTiming, StepTiming
 from autoshrink.search import rounds as search_rounds
 from autoshrink.search.rounds import SearchName
 from autoshrink.tasks.spec import spec_of
+from autoshrink.workflow.layout import RoundFolder, SearchFolder
 
 
 @dataclass(frozen=True)
@@ -137,16 +138,14 @@ class Search:
         return 1 + max(max(cell.nodes) for cell in [self.start, *(item.cell for item in self.candidates)])
 
 
-def read_search(folder: Path, name: SearchName, rounds: int | None = None) -> Search:
+def read_search(folder: SearchFolder, name: SearchName, rounds: int | None = None) -> Search:
     """Read one search's folder: rounds 0..``rounds``, or as many as there are. Raises ArtifactError with the file."""
     if rounds is None:
-        rounds = 0
-        while (folder / f"round-{rounds + 1:02d}" / "round.json").exists():
-            rounds += 1
-    read = tuple(_read_round(folder / f"round-{number:02d}", name) for number in range(rounds + 1))
+        rounds = max(0, len(list(folder.finished_rounds())) - 1)
+    read = tuple(_read_round(folder.round(number), name) for number in range(rounds + 1))
     # rounds that only carry a stopped search's state on have nothing to show
     last = max((item.number for item in read if item.candidates), default=0)
-    path = folder / "best.json"
+    path = folder.best
     answer = search_rounds.read(Best, path, name)
     number, slot = answer.round, answer.slot
     there = [item.evaluation.key for item in read[number].candidates] if number <= last else []
@@ -154,10 +153,9 @@ def read_search(folder: Path, name: SearchName, rounds: int | None = None) -> Se
         raise ArtifactError(
             f"{path}: names a candidate that round {number} does not have; remove it to have it made again"
         )
-    tested, trained = folder / "metrics.json", folder / "model" / "history.json"
-    metrics = search_rounds.read(FinalMetrics, tested, name) if tested.exists() else None
-    training = TrainingHistory.read(trained) if trained.exists() else None
-    details = folder / "test-details.json"
+    metrics = search_rounds.read(FinalMetrics, folder.metrics, name) if folder.metrics.exists() else None
+    training = TrainingHistory.read(folder.model.history) if folder.model.history.exists() else None
+    details = folder.test_details
     shown = search_rounds.read(TestDetails, details, name).details if details.exists() else None
     return Search(name, read[: last + 1], number, slot, metrics, training, shown)
 
@@ -168,7 +166,7 @@ def read_all(results: Path) -> list[Search]:
     Raises ArtifactError when there is none.
     """
     found = [
-        read_search(path.parent, SearchName.parse(task.value, path.parent.name))
+        read_search(SearchFolder(path.parent), SearchName.parse(task.value, path.parent.name))
         for task in Task
         for path in sorted((results / task.value).glob("*-*/best.json"))
     ]
@@ -177,9 +175,8 @@ def read_all(results: Path) -> list[Search]:
     return found
 
 
-def read_known_networks(results: Path) -> tuple[KnownNetwork, ...]:
+def read_known_networks(path: Path) -> tuple[KnownNetwork, ...]:
     """Return the rows of the counted networks to compare with. Raises ArtifactError where they were not counted."""
-    path = results / "report" / "known-networks.json"
     if not path.exists():
         raise ArtifactError(
             f"{path}: missing, and report.known_networks asks for it; make it by "
@@ -194,8 +191,8 @@ def set_aside(folders: Sequence[Path]) -> list[str]:
     return sorted({str(path) for folder in folders for pattern in patterns for path in folder.rglob(pattern)})
 
 
-def _read_round(folder: Path, name: SearchName) -> Round:
-    path = folder / "round.json"
+def _read_round(folder: RoundFolder, name: SearchName) -> Round:
+    path = folder.state
     content = search_rounds.read(finished.Round, path, name)
     found, timing = _read_evaluations(folder) if content.candidates else ({}, {})
     metric = spec_of(name.task).metric.name
@@ -231,10 +228,9 @@ def _read_round(folder: Path, name: SearchName) -> Round:
     return Round(content.round, state.cell, state.stopped, tuple(candidates), content.taken, content.fell)
 
 
-def _read_evaluations(folder: Path) -> tuple[dict[int, Evaluation], dict[int, SlotTiming]]:
+def _read_evaluations(folder: RoundFolder) -> tuple[dict[int, Evaluation], dict[int, SlotTiming]]:
     """Return a round's evaluations, and what they took, by slot."""
-    # beside each stand its timing and its lineage record, whose names begin alike
-    paths = [path for path in folder.glob("evaluations-*.json") if path.stem.removeprefix("evaluations-").isdigit()]
+    paths = folder.written_evaluations()
     timing: dict[int, SlotTiming] = {}
     for path in paths:
         timing.update({int(slot): took for slot, took in (StepTiming.beside(path).slots or {}).items()})

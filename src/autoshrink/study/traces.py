@@ -10,6 +10,7 @@ from autoshrink.records.metrics import FinalMetrics
 from autoshrink.records.round import Round
 from autoshrink.search import rounds
 from autoshrink.tasks.spec import spec_of
+from autoshrink.workflow.layout import SearchFolder
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,11 @@ def trace(name: rounds.SearchName, events: Iterable[Event], quality: float | Non
     return Trace(name.strategy, name.seed, tuple(spent), tuple(best), trained, quality)
 
 
-def read(results: Path, name: rounds.SearchName, count: int) -> Trace:
+def read(folder: SearchFolder, name: rounds.SearchName, count: int) -> Trace:
     """Return the trace of a finished search of ``count`` rounds. Raises ArtifactError, naming the file."""
-    folder = results / name.task / str(name)
-    paths = [folder / f"round-{number:02d}" / "round.json" for number in range(1, count + 1)]
+    paths = [folder.round(number).state for number in range(1, count + 1)]
     events = [event for path in paths for event in _events(path, name)]
-    return trace(name, events, _quality(folder / "metrics.json", name))
+    return trace(name, events, _quality(folder.metrics, name))
 
 
 def _events(path: Path, name: rounds.SearchName) -> list[Event]:

@@ -1,13 +1,18 @@
 """Where a run's files lie. A name may also be a wildcard such as ``{task}``, so that rules take their patterns here."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autoshrink.params.root import Parameters
 from autoshrink.tasks import address as addresses
 
 CHECKPOINTS = "checkpoints"
+
+
+def stored_evaluation(store: Path, key: str) -> Path:
+    """Return where the store keeps the evaluation of this key."""
+    return store / "evaluations" / key[:2] / f"{key}.json"
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,10 @@ class Layout:
     def of(cls, parameters: Parameters) -> "Layout":
         """Return the layout that the parameters ask for."""
         return cls(*(Path(getattr(parameters.paths, name)) for name in ("results", "data", "store")))
+
+    def at(self, results: Path) -> "Layout":
+        """Return the same layout with another results folder, for a run that was moved or copied."""
+        return replace(self, results=results)
 
     def search(self, task: str, name: object) -> SearchFolder:
         """Return the folder of a search, such as shrink-0."""

@@ -5,7 +5,7 @@ import os
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from autoshrink import params
@@ -111,7 +111,7 @@ def lines(status: SearchStatus) -> Iterator[str]:
 
 def of(results: Path, parameters: Parameters, task: Task, name: rounds.SearchName) -> SearchStatus:
     """Return the status of one search under these parameters."""
-    layout = replace(Layout.of(parameters), results=results)
+    layout = Layout.of(parameters).at(results)
     folder = layout.search(task, name)
     plan = rounds.plan(parameters, task, name.strategy)
     # only rounds that follow each other: what a longer search before this one has left does not count

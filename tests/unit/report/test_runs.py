@@ -9,6 +9,7 @@ from autoshrink.params.base import Task
 from autoshrink.report import runs
 from autoshrink.report.runs import Search
 from autoshrink.search.rounds import SearchName
+from autoshrink.workflow.layout import SearchFolder
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_cost_counts_each_evaluation_once(small_searches: list[Search]) -> None:
 def test_cost_is_unknown_where_a_timing_is_missing(damaged: Path) -> None:
     """A missing timing makes the search's cost unknown instead of too small."""
     artifacts.timing_path(damaged / "round-01" / "evaluations-0.json").unlink()
-    assert runs.read_search(damaged, NAME).device_hours is None
+    assert runs.read_search(SearchFolder(damaged), NAME).device_hours is None
 
 
 def test_a_truncated_round_is_named(damaged: Path) -> None:
@@ -59,20 +60,20 @@ def test_a_truncated_round_is_named(damaged: Path) -> None:
     path = damaged / "round-01" / "round.json"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ArtifactError, match=r"round-01/round\.json"):
-        runs.read_search(damaged, NAME)
+        runs.read_search(SearchFolder(damaged), NAME)
 
 
 def test_a_round_whose_evaluations_are_gone_is_named(damaged: Path) -> None:
     """Scores without the evaluations they come from are not shown."""
     (damaged / "round-01" / "evaluations-0.json").unlink()
     with pytest.raises(ArtifactError, match="slot 0 was scored by an evaluation"):
-        runs.read_search(damaged, NAME)
+        runs.read_search(SearchFolder(damaged), NAME)
 
 
 def test_another_search_is_refused(damaged: Path) -> None:
     """Files of one search are not shown as another's."""
     with pytest.raises(ArtifactError, match="belongs to the search cnn/shrink-0, not cnn/shrink-7"):
-        runs.read_search(damaged, SearchName(Task.CNN, "shrink", 7))
+        runs.read_search(SearchFolder(damaged), SearchName(Task.CNN, "shrink", 7))
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:

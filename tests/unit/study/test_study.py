@@ -21,6 +21,7 @@ from autoshrink.search.rounds import SearchName
 from autoshrink.study import comparison, page, replay, statistics, tables, traces
 from autoshrink.study.entries import TableEntry
 from autoshrink.study.traces import Event, Trace
+from autoshrink.workflow.layout import SearchFolder
 from tests.unit.search.search_runs import by_key, parameters, run
 from tests.unit.study.test_tables import all_of_201
 
@@ -60,7 +61,9 @@ def test_replaying_a_table_is_the_search_itself(tmp_path: Path) -> None:
 
         run(chosen, name, tmp_path / "cnn" / str(name), by_key)
         count = len(rounds.plan(chosen, Task.CNN, strategy))
-        assert replay.search(chosen, name, Made()) == traces.read(tmp_path, name, count)
+        assert replay.search(chosen, name, Made()) == traces.read(
+            SearchFolder(tmp_path / name.task / str(name)), name, count
+        )
 
 
 def test_workers_change_nothing() -> None:
