@@ -25,7 +25,7 @@ lint: set-up ## style, format and types of Python and Snakemake code
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
 
-unit: set-up ## tests of the rooms, each by itself
+unit: set-up ## unit tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 tests/unit
 
 functional: set-up ## tests of the whole: real runs of the smoke preset, also on two nodes of a SLURM where it can be had

@@ -1,4 +1,4 @@
-"""The errors a user can cause or must hear of: each is one line that says what, where and what to do."""
+"""Errors for users: one line each, with the place, the problem and the remedy."""
 
 import difflib
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""`snakemake --logger autoshrink`: a run told by what matters, live on a terminal and in plain lines elsewhere.
+"""`snakemake --logger autoshrink`: live progress on a terminal, plain lines elsewhere.
 
 Snakemake finds this package by its name. Whether a step runs, ends or fails is Snakemake's to say; how far a search has
 come is read from its artifacts (``autoshrink.workflow.status``).

@@ -1,4 +1,4 @@
-"""What is said of a run, event by event.
+"""Handle Snakemake's log events.
 
 On a terminal a view of all searches is kept up to date (``view``); in a log stand a line per finished round and per
 longer step. A failed step shows its log's last lines. Dry runs, and runs with ``--verbose``, have Snakemake's own

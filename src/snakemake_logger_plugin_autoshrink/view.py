@@ -1,4 +1,4 @@
-"""Where all searches of a run stand: as lines, and as a view that keeps itself up to date on a terminal."""
+"""Show all searches of a run: as lines, or as a live view on a terminal."""
 
 import os
 import threading

@@ -20,8 +20,8 @@ def main(seed: int) -> int:
     start = time.perf_counter()
     tallies: list[Tally] = []
     with tempfile.TemporaryDirectory() as folder:
-        for room in (damage, tampering, mistakes, faults):
-            tallies += room.trials(Path(folder) / room.__name__.rpartition(".")[2], seed)
+        for family in (damage, tampering, mistakes, faults):
+            tallies += family.trials(Path(folder) / family.__name__.rpartition(".")[2], seed)
             for tally in tallies[-3:]:
                 print(f"{tally.kind}: {tally.count}, {len(tally.wrong)} wrong", flush=True)
     PAGE.write_text(page(tallies, seed, time.perf_counter() - start))

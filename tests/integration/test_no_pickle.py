@@ -52,12 +52,12 @@ def test_the_crafted_file_is_dangerous(mark: Path) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("room", ["vision", "language"])
-def test_crafted_weights_are_refused(tmp_path: Path, mark: Path, room: str, form: str) -> None:
+@pytest.mark.parametrize("package", ["vision", "language"])
+def test_crafted_weights_are_refused(tmp_path: Path, mark: Path, package: str, form: str) -> None:
     """Weights that are a pickle in disguise are refused in one line."""
     import importlib
 
-    loading = importlib.import_module(f"autoshrink.tasks.{room}.loading")
+    loading = importlib.import_module(f"autoshrink.tasks.{package}.loading")
     (tmp_path / "model").mkdir()
     weights = tmp_path / "model/model.safetensors"
     weights.write_bytes(FORMS[form](Evil(mark)))

@@ -1,4 +1,4 @@
-"""What a network is built around: a cell, or for comparison a block of a known architecture in the cell's place."""
+"""The body of a network: a cell or, for comparison, a block of a known architecture in its place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

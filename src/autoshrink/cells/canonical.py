@@ -1,4 +1,4 @@
-"""The order of nodes that stands for all cells isomorphic to one: exact, and the same for ever.
+"""Canonical node order of a cell: exact, and stable across versions.
 
 Two orders, by size, because keys name evaluations and must never change. Up to ``LEAST_DESCRIPTION_NODES`` nodes it is
 the topological order with the least description, found by following all ties. That takes exponential time in the number

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 STEP = 46.0
 MARGIN = 22.0
-# Room below the row for the nodes' numbers.
+# Space below the row for the nodes' numbers.
 NUMBER = 16.0
 # An arc's control points stand this much further out than its top, for a cubic curve with both at the same height.
 _CUBIC = 4 / 3

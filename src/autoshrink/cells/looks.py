@@ -1,4 +1,4 @@
-"""How operators look in every drawing: colour, shape and short name.
+"""Colour, shape and short name of each operator in drawings.
 
 Colours are Okabe and Ito's, distinguishable under the common forms of colour blindness; shape and text repeat what
 colour says.

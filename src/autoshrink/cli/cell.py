@@ -1,4 +1,4 @@
-"""The verb that writes a cell for other programs: as a graph or as a drawing."""
+"""The verb ``cell``: write a cell as a graph or a drawing."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The verb that counts a cell's network: parameters and multiply-accumulates, by stage and in all."""
+"""The verb ``cost``: count the parameters and multiply-accumulates of a cell's network, by stage and in total."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The verb that counts what found cells are compared with."""
+"""The verb ``known-networks``: count the networks that found cells are compared with."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The verbs that audit a run: where an artifact comes from, what has changed since, and all of it packed for others."""
+"""The verbs of ``lineage``: trace, compare, verify, repair, sign and pack a run."""
 
 import dataclasses
 import json
@@ -46,16 +46,16 @@ def show(artifact: Path, results: Path | None, as_json: bool) -> None:
     from rich.console import Console
 
     from autoshrink.lineage import graph
-    from autoshrink.lineage import show as room
+    from autoshrink.lineage import show as lineage_show
 
     run = graph.read(results or graph.run_of(artifact))
     record = run.of(artifact)
     if as_json:
-        _print_json(room.as_json(run, record))
+        _print_json(lineage_show.as_json(run, record))
     else:
         # a terminal wraps long lines; what a pipe or a file gets has them whole
         width = None if sys.stdout.isatty() else 10_000
-        Console(highlight=False, width=width).print(room.tree(run, record))
+        Console(highlight=False, width=width).print(lineage_show.tree(run, record))
 
 
 @lineage.command(short_help="Tell where a metric's value comes from.")
@@ -72,9 +72,9 @@ def why(metric: str, run: Path, as_json: bool) -> None:
     Example:
       autoshrink lineage why accuracy_top1 results
     """
-    from autoshrink.lineage import why as room
+    from autoshrink.lineage import why as lineage_why
 
-    stories = room.stories(_read(run), metric)
+    stories = lineage_why.stories(_read(run), metric)
     if as_json:
         _print_json([dataclasses.asdict(story) for story in stories])
         return
@@ -135,11 +135,11 @@ def verify(run: Path, files: tuple[Path, ...], signed: bool, signers: Path | Non
       autoshrink lineage verify results
     """
     from autoshrink.lineage import code, signing
-    from autoshrink.lineage import verify as room
+    from autoshrink.lineage import verify as lineage_verify
     from autoshrink.lineage.records import relative
 
     found = _read(run)
-    verdict = room.verify(found, options.load(files, ()) if files else None)
+    verdict = lineage_verify.verify(found, options.load(files, ()) if files else None)
     signer = signing.check(found, verdict, signers) if signed or signers else None
     others = code.made_by_other(found)
     if as_json:
@@ -215,7 +215,7 @@ def repair(run: Path, files: tuple[Path, ...]) -> None:
     Example:
       autoshrink lineage repair results
     """
-    from autoshrink.lineage import repair as room
+    from autoshrink.lineage import repair as lineage_repair
     from autoshrink.lineage import verify as verification
 
     if not run.is_dir():
@@ -226,7 +226,7 @@ def repair(run: Path, files: tuple[Path, ...]) -> None:
     if files:
         paths = options.load(files, ()).paths
         own += [Path(paths.data), Path(paths.store)]
-    repaired = room.repair(found, verification.verify(found), own)
+    repaired = lineage_repair.repair(found, verification.verify(found), own)
     for line in repaired.moved:
         click.echo(line, err=True)
     for line in repaired.left:
@@ -246,11 +246,11 @@ def clean(run: Path) -> None:
     Example:
       autoshrink lineage clean results
     """
-    from autoshrink.lineage import clean as room
+    from autoshrink.lineage import clean as lineage_clean
 
     found = _read(run)
     own = [folder for folder in found.folders if folder.resolve().is_relative_to(Path.cwd().resolve())]
-    count, left = room.clean(found, own)
+    count, left = lineage_clean.clean(found, own)
     for path in left[:20]:
         click.echo(f"left alone: {path}", err=True)
     if len(left) > 20:
@@ -296,9 +296,9 @@ def pack(best: Path, out: Path) -> None:
       autoshrink lineage pack results/cnn/shrink-0/best.json --out results/packs/cnn-shrink-0.zip
     """
     from autoshrink.lineage import graph
-    from autoshrink.lineage import pack as room
+    from autoshrink.lineage import pack as lineage_pack
 
-    count = room.pack(graph.read(graph.run_of(best)), best, out)
+    count = lineage_pack.pack(graph.read(graph.run_of(best)), best, out)
     click.echo(f"{best}: packed with the {count} files it depends on in {out}")
 
 
@@ -311,10 +311,10 @@ def unpack(packs: tuple[Path, ...]) -> None:
     Example:
       autoshrink lineage unpack results/packs/cnn-shrink-0.zip
     """
-    from autoshrink.lineage import pack as room
+    from autoshrink.lineage import pack as lineage_pack
 
     for path in packs:
-        click.echo(f"{path}: {room.unpack(path)} files restored")
+        click.echo(f"{path}: {lineage_pack.unpack(path)} files restored")
 
 
 def _read(results: Path) -> "Run":

@@ -1,4 +1,4 @@
-"""The verb that plans a network's training on an array of accelerators."""
+"""The verb ``plan``: plan a network's training on an array of accelerators."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""What happens before a run's first job: parameters are read, damage is set aside, raw data is looked for."""
+"""Checks before a run's first job: read the parameters, set damaged files aside, locate the raw data."""
 
 import json
 import os

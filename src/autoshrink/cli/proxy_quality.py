@@ -1,4 +1,4 @@
-"""The verb ``proxy-quality``: how well the proxy ranks cells, on one's own data."""
+"""The verb ``proxy-quality``: measure how well the proxy ranks cells on the user's data."""
 
 from pathlib import Path
 

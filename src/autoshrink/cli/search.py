@@ -1,4 +1,4 @@
-"""The verbs of the search that need no torch: start, propose, select, finalists, best."""
+"""The search verbs that need no torch: start, propose, select, finalists, best."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The verb that tells where a run stands."""
+"""The verb ``status``: show the progress of a run."""
 
 import json
 from pathlib import Path
@@ -21,12 +21,12 @@ def status(results: Path, as_json: bool) -> None:
     Example:
       autoshrink status results
     """
-    from autoshrink.workflow import status as room
+    from autoshrink.workflow import status as run_status
 
-    found = room.read(results)
+    found = run_status.read(results)
     if as_json:
         click.echo(json.dumps([search.to_json() for search in found], indent=1))
         return
     for search in found:
-        for line in room.lines(search):
+        for line in run_status.lines(search):
             click.echo(line)

@@ -1,4 +1,4 @@
-"""The verbs that make and measure the final models: train and test."""
+"""The verbs ``train`` and ``test``: train the final model and measure it."""
 
 from collections.abc import Mapping
 from pathlib import Path

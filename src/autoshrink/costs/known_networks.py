@@ -1,4 +1,4 @@
-"""Well-known mobile architectures that torchvision ships, counted by our counter instead of quoted."""
+"""Count torchvision's mobile architectures with the counter used for found cells."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,6 +1,4 @@
-"""Activation memory of a forward pass, traced as PyTorch holds it and counted as a microcontroller's runtime holds it,
-and the flash memory of a network's weights.
-"""
+"""Activation memory of a forward pass, in PyTorch and on a microcontroller, and flash memory of the weights."""
 
 import copy
 import weakref

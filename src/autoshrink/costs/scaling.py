@@ -1,4 +1,4 @@
-"""Scale a network in width until it costs what it should.
+"""Scale a network's width to a target cost.
 
 A family of networks is a function from a width to costs: an image network by its channel scale, a language model by its
 hidden size. Each cost grows with the width, in steps where widths are rounded to whole channels, so the width is found

@@ -1,1 +1,1 @@
-"""Judging candidates on the proxy: the content-addressed store of evaluations, and the engine that fills it."""
+"""Evaluation of candidates on the proxy: the content-addressed store, and the engine that fills it."""

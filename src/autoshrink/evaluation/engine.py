@@ -1,4 +1,4 @@
-"""Evaluating a proposal's slots: what the store has is taken from it, the rest is trained and kept at once."""
+"""Evaluate a proposal's slots: reuse what the store has, train and store the rest."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

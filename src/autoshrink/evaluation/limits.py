@@ -1,4 +1,4 @@
-"""Hard limits that nothing can meet, found out before anything is trained."""
+"""Detect hard limits that no cell can meet, before any training."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
-"""Costs that an objective may ask for beside parameters and MACs: latency on this device, activation memory, and the
-memory and flash that a small device needs.
+"""Measure the optional costs of an objective: latency on this device, activation memory, and a small device's memory
+and flash.
 
 They are no part of an evaluation, which is the same on every machine. Each is kept in the store under what it depends
 on: the cell, the network around it, and for a latency the device; so it is measured once, and a search that is run

@@ -1,4 +1,4 @@
-"""Evaluations as values, kept under the digest of exactly what they depend on.
+"""Content-addressed store of evaluations: each under the digest of everything it depends on.
 
 An evaluation is a pure function of its identity: the cell up to isomorphism, the task, the proxy's recipe, the data's
 fingerprint, the seed and the digest of the code that computes it. The score is no part of it, so changing k, the

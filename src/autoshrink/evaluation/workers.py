@@ -1,4 +1,4 @@
-"""Candidates side by side on a CPU, in processes of one thread each: two such outrun one process of two threads."""
+"""Train candidates in parallel single-threaded processes: on a CPU, two outrun one process of two threads."""
 
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait

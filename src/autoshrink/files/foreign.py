@@ -1,4 +1,4 @@
-"""Reading files that somebody else made, whole and in bounds."""
+"""Bounded reading of users' files."""
 
 import errno
 import os

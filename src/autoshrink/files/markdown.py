@@ -1,4 +1,4 @@
-"""Markdown tables and code spans whose text is shown as it is, whatever it holds."""
+"""Markdown tables and code spans with escaped content."""
 
 import html
 import re

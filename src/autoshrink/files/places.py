@@ -1,4 +1,4 @@
-"""Folders that are to be written: whether they can be, told before anything is computed for them."""
+"""Check that output folders are writable before any computation."""
 
 import os
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""Using a trained model: find and load it, classify images, score and continue text."""
+"""Locate and load trained models."""

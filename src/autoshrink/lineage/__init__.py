@@ -1,4 +1,4 @@
-"""Who made which artifact from what: records beside artifacts, questions to them, their verification and their export.
+"""Provenance: a record beside each artifact, and the tools to query, verify, repair and export a run.
 
 Knows nothing of how anything is computed; imports no torch.
 """

@@ -1,4 +1,4 @@
-"""Removing a run: what its records say it wrote, and is still as written. The user's files beside it stay."""
+"""Remove a run: the files its records list, if unchanged. Other files stay."""
 
 from collections.abc import Iterable
 from pathlib import Path

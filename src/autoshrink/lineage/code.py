@@ -1,4 +1,4 @@
-"""Which steps of a run were made by other code than this."""
+"""Find the steps of a run that were made by other code than the present."""
 
 from collections import Counter
 from collections.abc import Iterable

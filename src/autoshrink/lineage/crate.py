@@ -1,4 +1,4 @@
-"""A run packed for others as an RO-Crate: a folder or a zip of plain files, described by ro-crate-metadata.json.
+"""Pack a run as an RO-Crate: a folder or zip of plain files, described by ro-crate-metadata.json.
 
 Follows the Provenance Run Crate profile (w3id.org/ro/wfrun): the workflow, one tool per verb, and one action per step
 that was run, with what it read, what it wrote and when. Opening it needs nothing of ours.

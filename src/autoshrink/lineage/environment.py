@@ -1,4 +1,4 @@
-"""What a step runs with: the code's version, the libraries', the device. What is not known is left out, not guessed."""
+"""The environment of a step: versions of code and libraries, device. Unknown facts are left out."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""A run's records read back as a graph: which artifact was made from which, back to the raw data."""
+"""The provenance graph of a run, from its records: which artifact was made from which, back to the raw data."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping

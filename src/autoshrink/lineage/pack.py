@@ -1,4 +1,4 @@
-"""A finished search as one file, and back: for tools that version files by name, since rounds differ in number.
+"""Pack a finished search into one file and back, for tools such as DVC that version files by name.
 
 The pack holds exactly what the search's answer depends on, with its records and timings, and the store's evaluations
 that it used; rounds left by an earlier, longer search are not in it. Names in it are relative to the working folder.
@@ -67,7 +67,7 @@ def unpack(source: Path) -> int:
 def _contents(source: Path) -> dict[str, bytes]:
     """Return a pack's files by name, each a sealed file of ours. Raises ArtifactError as ``unpack`` says."""
     contents: dict[str, bytes] = {}
-    room = LARGEST_PACK
+    left = LARGEST_PACK
     try:
         with zipfile.ZipFile(source) as archive:
             for entry in archive.infolist():
@@ -79,9 +79,9 @@ def _contents(source: Path) -> dict[str, bytes]:
                     )
                 # as much as is allowed and one byte more: what an entry says of its own size need not be true
                 with archive.open(entry) as file:
-                    contents[name] = file.read(min(room, artifacts.LARGEST_JSON) + 1)
-                room -= len(contents[name])
-                if room < 0 or len(contents[name]) > artifacts.LARGEST_JSON:
+                    contents[name] = file.read(min(left, artifacts.LARGEST_JSON) + 1)
+                left -= len(contents[name])
+                if left < 0 or len(contents[name]) > artifacts.LARGEST_JSON:
                     raise ArtifactError(f"{source}: unpacks to more than any search holds; it was not made by 'pack'")
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         if isinstance(error, ArtifactError):

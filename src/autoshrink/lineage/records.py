@@ -1,4 +1,4 @@
-"""The record beside every artifact: what made it, from what, with which parameters, seeds, code and libraries.
+"""The lineage record beside each artifact: step, inputs, parameters, seeds, code and libraries.
 
 ``round.json`` has ``round.lineage.json``, sealed. Its paths are relative to its own folder, so that a run can be
 moved or copied whole; it holds nothing that differs between two runs from scratch: that is the timing's.

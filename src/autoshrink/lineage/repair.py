@@ -1,4 +1,4 @@
-"""Putting what is wrong with a run out of the way, under a name that tells, so that the workflow makes it again.
+"""Set damaged and outdated files of a run aside, so that the workflow makes them again.
 
 The user's files are the user's: a file is moved only when a record of the run's says that a step wrote it, or it is a
 sealed file that such a record names, and only inside the run's own folders, symbolic links resolved. What nobody knows

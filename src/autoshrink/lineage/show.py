@@ -1,4 +1,4 @@
-"""Where an artifact comes from, as a tree from it back to the raw data, or as JSON."""
+"""Show an artifact's origin as a tree back to the raw data, or as JSON."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Signing a run by an SSH key, as git signs commits, so that records sealed anew by somebody else are found out.
+"""Sign a run with an SSH key, as git signs commits, so that forged records are detected.
 
 What is signed is the run's digest, which covers all records but the report's, and the report's record. The signature
 lies beside them as ``run.sig``; ``ssh-keygen`` makes and checks it.

@@ -1,4 +1,4 @@
-"""What an artifact is, in a few words for a person, read from the artifact itself."""
+"""Describe an artifact in a phrase, from its content."""
 
 import json
 from collections.abc import Mapping

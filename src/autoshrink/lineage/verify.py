@@ -1,4 +1,4 @@
-"""Whether a run is still what it was when it was made: every digest recomputed, and what is not right named."""
+"""Verify a run: recompute every digest and report what has changed."""
 
 import hashlib
 import re

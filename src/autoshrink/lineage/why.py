@@ -1,4 +1,4 @@
-"""Why a metric has the value it has: the story from the raw data through every round to the number."""
+"""Explain a metric's value: from the raw data through every round to the number."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Every knob of the pipeline, typed, bounded and validated once, before any job starts.
+"""All parameters of the pipeline, typed, bounded and validated once, before any job starts.
 
 One section per file; ``Parameters`` joins them, and takes the sections of each task from the task's description. The
 JSON schema and the reference page are generated from these types. Knows nothing of torch, so that every verb can load

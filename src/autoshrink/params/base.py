@@ -1,4 +1,4 @@
-"""What all sections share: immutability, and no unknown keys; and the tasks there are."""
+"""The base of all sections, and the list of tasks."""
 
 from enum import StrEnum
 from typing import Self
@@ -13,7 +13,7 @@ class Section(BaseModel):
 
 
 class Task(StrEnum):
-    """The tasks one can search for."""
+    """The tasks that cells can be searched for."""
 
     module: str
 

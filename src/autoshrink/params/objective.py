@@ -45,31 +45,30 @@ class Budget(Section):
 
 
 class Costs(Section):
-    """What both objectives make of the proxy network's costs. Parameters, MACs and a small device's memory and flash
+    """Weights of, and hard limits on, the proxy network's costs. Parameters, MACs and a small device's memory and flash
     are counted, activation memory is traced, latency is measured on the device that evaluates."""
 
     budget: Budget | None = None
     """What the final network may cost: each candidate is judged by its quality at the width that meets it, and no cost
     is weighed. null: candidates have the widths of ``proxy`` and ``training``, and costs are weighed as follows."""
     parameters_weight: Weight = 0.0
-    """Score given up for ten times the parameters."""
+    """Score penalty per tenfold increase in parameters."""
     latency_weight: Weight = 0.0
-    """Score given up for ten times the latency of one example."""
+    """Score penalty per tenfold increase in latency per example."""
     memory_weight: Weight = 0.0
-    """Score given up for ten times the peak activation memory of one example."""
+    """Score penalty per tenfold increase in peak activation memory per example."""
     max_macs: Annotated[int, Field(ge=1)] | None = None
-    """No cell is selected whose proxy network takes more multiply-accumulates for one example; null: no limit."""
+    """Hard limit on the proxy network's multiply-accumulates per example; null: no limit."""
     max_params: Annotated[int, Field(ge=1)] | None = None
-    """No cell is selected whose proxy network has more parameters; null: no limit."""
+    """Hard limit on the proxy network's parameters; null: no limit."""
     max_latency_ms: Annotated[float, Field(gt=0)] | None = None
-    """No cell is selected whose proxy network takes longer for one example, milliseconds (median, warmed up); null: no
-    limit."""
+    """Hard limit on the proxy network's latency per example, milliseconds (median after warm-up); null: no limit."""
     max_memory_bytes: Annotated[int, Field(ge=1)] | None = None
-    """No cell is selected whose proxy network has an operator with more bytes of input and output together, at
-    ``device_bits`` and for one example; null: no limit."""
+    """Hard limit on the input plus output bytes of the proxy network's largest operator, for one example at
+    ``device_bits``; null: no limit."""
     max_flash_bytes: Annotated[int, Field(ge=1)] | None = None
-    """No cell is selected whose proxy network has more bytes of weights (``device_bits`` each) and biases (32 bits
-    each), batch norm folded; null: no limit."""
+    """Hard limit on the bytes of the proxy network's weights (``device_bits`` each) and biases (32 bits each), batch
+    norm folded; null: no limit."""
     device_bits: Literal[8, 16, 32] = 8
     """Bits per activation and weight on the device, for ``max_memory_bytes`` and ``max_flash_bytes``."""
 
@@ -134,11 +133,11 @@ class LanguageObjective(Costs):
     perplexity_weight: Annotated[float, Field(gt=0)] = 0.25
     """Score per unit of perplexity."""
     perplexity_reference: Annotated[float, Field(gt=0)] = 200.0
-    """The perplexity that scores nothing."""
+    """Perplexity that scores zero, before costs."""
     flops_weight: Weight | None = None
-    """Score given up for ten times the edges. null: 1.0, or nothing within a budget."""
+    """Score penalty per tenfold increase in edges. null: 1.0, or nothing within a budget."""
     macs_weight: Weight = 0.0
-    """Score given up for ten times the multiply-accumulates per token."""
+    """Score penalty per tenfold increase in multiply-accumulates per token."""
 
     @property
     def weight_of_flops(self) -> float:

@@ -15,6 +15,7 @@ class TrainingPlan(Section):
     batch: Annotated[int, Field(ge=1)] = 512
     """Images, or sequences of text, of one training step on the array."""
     method: Literal["data", "owt", "hypar", "accpar"] = "accpar"
-    """Whose plan is kept: data parallelism, one weird trick, HyPar or AccPar. The report compares all four."""
+    """The method whose plan is kept: data parallelism, one weird trick, HyPar or AccPar. The report compares all
+    four."""
     shares: Literal["equal", "balanced"] = "balanced"
     """Whether each accelerator gets the same, or what makes the slowest one fastest."""

@@ -1,4 +1,4 @@
-"""params.yaml as a whole, and what one section demands of another."""
+"""All parameters of a run, and the constraints between sections."""
 
 import re
 from functools import reduce
@@ -44,7 +44,7 @@ Folder = Annotated[str, AfterValidator(_folder)]
 
 
 class Paths(Section):
-    """Where things are kept: folders of their own, absolute or relative to the folder the command runs in."""
+    """Output folders, absolute or relative to the working directory."""
 
     data: Folder = "data"
     """Prepared data sets and downloads."""
@@ -64,28 +64,28 @@ class Paths(Section):
 
 
 class Compute(Section):
-    """What a job runs on."""
+    """Device, threads and numerics of a job."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """``auto`` takes a CUDA device where there is one."""
+    """``auto`` uses a CUDA device if there is one."""
     threads: Annotated[int, Field(ge=1)] = 1
-    """CPU threads of one job. A search's candidates train side by side on one each, and never depend on how many;
-    a final training uses them all, and is bit-identical between runs with the same number."""
+    """CPU threads per job. Candidates train in parallel, one thread each, so their results do not depend on the number;
+    a final training uses all threads, and is bit-identical between runs with the same number."""
     numerics: Literal["portable", "native"] = "portable"
-    """``portable`` computes the same bits on every x86-64 CPU with AVX2, by pinning libraries to common kernels;
-    ``native`` takes each CPU's own, and the answer may depend on the kind of CPU."""
+    """``portable`` pins libraries to kernels that give identical bits on every x86-64 CPU with AVX2; ``native`` uses
+    each CPU's own kernels, so results may differ between CPU models."""
     deterministic: bool = True
     """Use deterministic kernels on a CUDA device (a CPU always does)."""
     cuda_graphs: bool = True
-    """Replay the steps of a search's trainings as CUDA graphs; off: launch them one kernel at a time, equally."""
+    """Replay the search's training steps as CUDA graphs; off: launch kernel by kernel, with the same results."""
     channels_last: bool = True
     """Lay images out channels-last on a CUDA device, as a CPU always does; off: channels first, where depthwise
     convolutions are torch's own kernels instead of cuDNN's."""
     max_memory_gib: Annotated[float, Field(gt=0)] | None = None
-    """GPU memory that a job's candidates may take together, GiB; what does not fit waits. null: what is free."""
+    """GPU memory for all candidates of a job, GiB; those that do not fit wait. null: all free memory."""
 
 
-@per_task("proxy", lambda sections: f"How the candidates of the search for {sections.in_words} are judged.")
+@per_task("proxy", lambda sections: f"How candidates of the search for {sections.in_words} are evaluated.")
 class Proxy(PerTask):
     """The proxies of the searches."""
 
@@ -96,15 +96,15 @@ class Training(PerTask):
 
 
 class Report(Section):
-    """What the report shows beside the run's own results."""
+    """Additions to the report."""
 
     known_networks: bool = True
-    """Count the released cells and torchvision's mobile architectures with our own counter, for the table of metrics;
-    takes some ten seconds once."""
+    """Add the released cells and torchvision's mobile architectures, counted by the same counter, to the table of
+    metrics (takes about ten seconds, once)."""
 
 
 class PaperDefects(Section):
-    """Defects of the released code, off unless one wants its numbers with them."""
+    """Defects of the released code, to reproduce its numbers; off by default."""
 
     validation_from_test_split: bool = False
     """Draw the CNN proxy's validation images from the test split."""
@@ -120,17 +120,17 @@ class Parameters(Section):
     tasks: Annotated[list[Task], Field(min_length=1)] = [Task.CNN, Task.RNN]
     """Which searches to run."""
     paths: Paths = Paths()
-    """Where things are kept."""
+    """Output folders."""
     compute: Compute = Compute()
-    """What jobs run on."""
+    """Compute resources."""
     datasets: dict[str, AnyDataset] = dict(BUILT_IN)
-    """The data sets one can name in ``proxy`` and ``training``. The built-in ones need no entry, and an entry without
-    ``source`` changes the built-in one of its name. A name has up to 64 letters (a to z, A to Z), digits,
-    ``.``, ``_`` and ``-``, and begins with a letter or digit."""
+    """Data sets by name, for ``proxy`` and ``training``. Built-in ones need no entry; an entry without ``source``
+    modifies the built-in one of that name. A name has up to 64 letters (a to z, A to Z), digits, ``.``, ``_`` and
+    ``-``, and starts with a letter or digit."""
     search: Search = Search()
     """The topology searches."""
     proxy: Proxy = Proxy()
-    """How candidates are judged."""
+    """How candidates are evaluated."""
     training: Training = Training()
     """How the final models are trained."""
     study: Study = Study()
@@ -140,7 +140,7 @@ class Parameters(Section):
     report: Report = Report()
     """The report of the run."""
     paper_defects: PaperDefects = PaperDefects()
-    """Defects one can switch on."""
+    """Defects to reproduce."""
 
     @model_validator(mode="after")
     def _different_tasks(self) -> "Parameters":

@@ -42,8 +42,7 @@ class TaskSearch(Section):
     nodes: Annotated[int, Field(ge=2, le=12)]
     """Nodes of the complete cell, its input included; it has nodes * (nodes - 1) / 2 edges."""
     operator_sampling: Literal["balanced", "uniform"]
-    """How nodes get their operators, once, at the start: each operator equally often and the order shuffled, or each
-    node independently."""
+    """How operators are assigned at the start: each equally often in random order, or independently per node."""
     k: Annotated[int, Field(ge=1)]
     """Candidates evaluated per round, drawn from the shrink space without replacement."""
     keep_fraction: Annotated[float, Field(ge=0, lt=1)]
@@ -84,7 +83,7 @@ class ImageSearch(TaskSearch):
     k: Annotated[int, Field(ge=1)] = 4
     keep_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
     objective: ImageObjective = ImageObjective()
-    """What makes a candidate better."""
+    """How candidates are scored."""
 
 
 class LanguageSearch(TaskSearch):
@@ -97,4 +96,4 @@ class LanguageSearch(TaskSearch):
     k: Annotated[int, Field(ge=1)] = 4
     keep_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.25
     objective: LanguageObjective = LanguageObjective()
-    """What makes a candidate better."""
+    """How candidates are scored."""

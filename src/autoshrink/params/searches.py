@@ -15,13 +15,13 @@ class Search(PerTask):
     """The searches, and how a round is spread over jobs."""
 
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=200)] = [0]
-    """Names of the searches run side by side; each draws its own operators and candidates under the root seed, and
-    all share the evaluations' store."""
+    """Replicate labels, not RNG seeds: one search per label, each with draws of its own under the root seed. All share
+    the store."""
     slots_per_job: Annotated[int, Field(ge=1)] = 2
     """Candidates that one job trains: 1 spreads a round over a cluster, k trains a round together on one device."""
     strategies: dict[str, AnyStrategy] = dict(BUILT_IN)
-    """The strategies one can name in ``cnn.strategy``, ``rnn.strategy`` and ``study.strategies``. The built-in ones can
-    be named without being listed here; names are of lower-case letters, ``-`` and ``_``."""
+    """Strategies by name, for ``cnn.strategy``, ``rnn.strategy`` and ``study.strategies``. Built-in ones need no entry;
+    names consist of lower-case letters, ``-`` and ``_``."""
 
     @model_validator(mode="after")
     def _distinct_seeds(self) -> "Search":

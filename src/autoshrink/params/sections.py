@@ -55,8 +55,8 @@ class TaskTraining(Section):
         network: Section
         epochs: int
     shares: Annotated[list[Part], Field(min_length=2)] | Literal["balanced"] | None = None
-    """Each process's part of a batch where several train one model, such as [0.67, 0.33]; ``balanced`` measures their
-    speed first; null: equal parts. Gradients count by examples, and batch statistics are of all processes."""
+    """Share of each batch per process in multi-process training, such as [0.67, 0.33]; ``balanced`` measures the
+    processes' speed first; null: equal shares. Gradients are weighted by examples, batch statistics synchronised."""
 
     @property
     def shared_batch(self) -> tuple[int, int] | None:

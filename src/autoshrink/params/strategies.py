@@ -1,4 +1,4 @@
-"""Search strategies with their own knobs; ``search.strategies`` names them, ``search.cnn.strategy`` picks one."""
+"""Search strategies and their parameters; ``search.strategies`` names them, ``search.cnn.strategy`` picks one."""
 
 from typing import Annotated, Any, Literal
 
@@ -11,15 +11,15 @@ ZeroCost = Literal["naswot", "synflow", "gradient_norm"]
 
 
 class ShrinkStrategy(Section):
-    """Removes the edge that is missed least, for good, round by round (the paper's)."""
+    """Remove the least useful edge, round by round (the paper's strategy)."""
 
     kind: Literal["shrink"] = "shrink"
     edges_per_round: Annotated[int, Field(ge=1)] = 1
-    """Edges that a candidate lacks more than the current cell; the paper removes one."""
+    """Edges removed per round; the paper removes one."""
     exhaustive: bool = False
-    """Whether every candidate of the shrink space is evaluated, instead of k (one edge a round only)."""
+    """Evaluate the whole shrink space instead of k candidates (with ``edges_per_round: 1`` only)."""
     k_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """k is multiplied by this after every round, and is at least 1."""
+    """Factor applied to k after every round; k stays at least 1."""
 
     @model_validator(mode="after")
     def _exhaustive_is_of_single_edges(self) -> "ShrinkStrategy":
@@ -31,14 +31,14 @@ class ShrinkStrategy(Section):
 
 
 class HalvingStrategy(Section):
-    """Shrinks, training a round's candidates for more and more epochs and fewer and fewer of them (Jamieson and
+    """Shrink with successive halving: each stage trains fewer candidates for more epochs (Jamieson and
     Talwalkar 2016, Successive Halving)."""
 
     kind: Literal["halving"] = "halving"
     epochs: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [1]
     """Epochs of each stage before the last; the last trains for the proxy's epochs."""
     keep: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Share of the candidates that the next stage trains, rounded up."""
+    """Share of the candidates kept for the next stage, rounded up."""
 
     @model_validator(mode="after")
     def _ascending(self) -> "HalvingStrategy":
@@ -48,18 +48,18 @@ class HalvingStrategy(Section):
 
 
 class PrerankStrategy(Section):
-    """Shrinks, training only those candidates that an untrained network ranks first (Abdelfattah et al. 2021)."""
+    """Shrink, training only the candidates that a zero-cost measure ranks first (Abdelfattah et al. 2021)."""
 
     kind: Literal["prerank"] = "prerank"
     zero_cost: ZeroCost = "naswot"
-    """What ranks: Jacobian-based NASWOT (Mellor et al. 2021), SynFlow (Tanaka et al. 2020), or the gradient's norm. An
+    """The measure: Jacobian-based NASWOT (Mellor et al. 2021), SynFlow (Tanaka et al. 2020), or the gradient's norm. An
     RNN cell takes gradient_norm only."""
     keep: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Candidates trained a round, as a share of k, rounded down; all of the shrink space is ranked."""
+    """Candidates trained per round as a share of k, rounded down; the whole shrink space is ranked."""
 
 
 class RandomStrategy(Section):
-    """Draws cells at random, no two alike: what every other strategy has to beat (Li and Talwalkar 2019)."""
+    """Sample distinct random cells: the baseline (Li and Talwalkar 2019)."""
 
     kind: Literal["random"] = "random"
     rounds: Rounds | None = None
@@ -67,13 +67,13 @@ class RandomStrategy(Section):
 
 
 class EvolutionStrategy(Section):
-    """Regularised evolution: the best of a few is changed by one edge, the oldest dies (Real et al. 2019)."""
+    """Regularised evolution: mutate a tournament's winner by one edge, retire the oldest cell (Real et al. 2019)."""
 
     kind: Literal["evolution"] = "evolution"
     population: Annotated[int, Field(ge=2)] = 8
-    """Cells alive; as many are drawn at random first."""
+    """Size of the population; its first cells are random."""
     tournament: Annotated[int, Field(ge=1)] = 4
-    """Cells drawn from the population, of which the best becomes a parent."""
+    """Size of a tournament, whose best cell becomes the parent."""
     rounds: Rounds | None = None
     """Rounds of k candidates; null: as many rounds and candidates as shrinking has."""
 
@@ -85,7 +85,7 @@ class EvolutionStrategy(Section):
 
 
 class LocalStrategy(Section):
-    """Local search: moves to a better cell one edge away, and starts anew where there is none (White et al. 2021)."""
+    """Local search: move to a better cell one edge away, restart at a local optimum (White et al. 2021)."""
 
     kind: Literal["local"] = "local"
     rounds: Rounds | None = None
@@ -93,19 +93,19 @@ class LocalStrategy(Section):
 
 
 class GrowStrategy(Section):
-    """Shrinking's mirror: starts from a chain and adds the edge that helps most, round by round."""
+    """Grow instead of shrink: start from a chain and add the most useful edge, round by round."""
 
     kind: Literal["grow"] = "grow"
 
 
 class OutsideStrategy(Section):
-    """A strategy of another installed package, announced under the entry point group ``autoshrink.strategies``."""
+    """A strategy from another installed package, registered under the entry point group ``autoshrink.strategies``."""
 
     kind: Literal["outside"] = "outside"
     entry_point: str
     """Name of the entry point."""
     options: dict[str, Any] = {}
-    """What the strategy wants to be told; it checks this itself."""
+    """Passed to the strategy, which validates them."""
 
 
 AnyStrategy = Annotated[

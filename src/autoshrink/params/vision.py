@@ -24,15 +24,15 @@ class ImageNetwork(Section):
     stem_stride: Annotated[int, Field(ge=1, le=4)] = 1
     """Stride of the stem convolution."""
     base_filters: Annotated[int, Field(ge=1)] = 8
-    """Filters that the stage scales multiply."""
+    """Filters of a stage of scale 1."""
     stage_scales: Annotated[list[Positive], Field(min_length=1)] = [1.0, 2.0, 4.0]
     """Width of each stage as a multiple of ``base_filters``."""
     stage_cells: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [1, 1, 1]
-    """Cells of each stage."""
+    """Number of cells per stage."""
     stage_pools: Annotated[list[Annotated[int, Field(ge=1, le=8)]], Field(min_length=1)] = [1, 2, 2]
     """Max-pool (kernel = stride) at the entry of each stage's first cell; 1 is none."""
     channel_scale: Positive = 1.0
-    """Multiplies every width; a width is then rounded to a multiple of ``channel_divisor``."""
+    """Multiplier of every width; widths are then rounded to a multiple of ``channel_divisor``."""
     channel_divisor: Annotated[int, Field(ge=1)] = 4
     """make_divisible(x, d) = max(round(x / d), 1) * d."""
     residual: bool = True
@@ -42,18 +42,18 @@ class ImageNetwork(Section):
     head_filters: Annotated[int, Field(ge=0)] = 0
     """Filters of a 1 x 1 convolution before the average pool; 0 is none."""
     node_widths: dict[str, Annotated[int, Field(ge=1)]] = {}
-    """Filters of single nodes where they differ from their stage's, as ``stage0.0.1: 12`` for stage 0, cell 0, node 1;
-    what a growing training finds."""
+    """Filters of individual nodes that differ from their stage's, such as ``stage0.0.1: 12`` for stage 0, cell 0, node
+    1; set by a growing training."""
     background_class: bool = False
-    """Whether the classifier has one more output, for a background class that no image has (ImageNet's 1,001)."""
+    """Add an output for a background class without images (ImageNet's 1,001 classes)."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout before the classifier."""
     batch_norm_momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    """Share of the running statistics that a step keeps (TensorFlow's sense; PyTorch's is one minus it)."""
+    """Momentum of the running statistics in TensorFlow's sense (PyTorch's is one minus it)."""
     batch_norm_epsilon: Positive = 1.0e-5
     """Added to the variance."""
     initialisation: Literal["he_fan_in", "truncated_he_fan_out", "glorot_normal"] = "he_fan_in"
-    """How weights start. ``he_fan_in``: normal with variance 2 / fan-in, the classifier Glorot-uniform;
+    """Weight initialisation. ``he_fan_in``: normal with variance 2 / fan-in, the classifier Glorot-uniform;
     ``truncated_he_fan_out`` (released, ImageNet): truncated normal with variance 2 / fan-out, the classifier normal
     with deviation 0.01; ``glorot_normal`` (released, search): everywhere."""
     stem_padding: Literal["symmetric", "same"] = "symmetric"
@@ -89,7 +89,7 @@ class ImageNetwork(Section):
 
 
 class ImageEarlyStop(Section):
-    """When training a candidate further is a waste."""
+    """Early stopping of a candidate's training."""
 
     patience: Annotated[int, Field(ge=1)] = 5
     """Stop after this many epochs without a new best validation accuracy."""
@@ -106,7 +106,7 @@ class ImageEarlyStop(Section):
 
 
 class ImageProxyTraining(TaskProxyTraining):
-    """How a candidate is trained from scratch, briefly."""
+    """Training recipe of a candidate."""
 
     epochs: Annotated[int, Field(ge=1)] = 4
     """Passes over the proxy's training images, at most."""
@@ -126,24 +126,24 @@ class ImageProxyTraining(TaskProxyTraining):
 
 
 class ImageProxy(TaskProxy):
-    """The proxy that candidates are judged by."""
+    """The proxy that candidates are evaluated on."""
 
     dataset: str = "mnist5k"
-    """Which of ``datasets`` the images come from."""
+    """Data set, a name from ``datasets``."""
     train_per_class: Annotated[int, Field(ge=1)] = 120
     """Training images per class, drawn without replacement from the training split."""
     validation_per_class: Annotated[int, Field(ge=1)] = 100
     """Validation images per class, held out of the training split."""
     network: ImageNetwork = ImageNetwork(stem_stride=2)
-    """The small network candidates are built into."""
+    """The small network around a candidate."""
     training: ImageProxyTraining = ImageProxyTraining()
-    """How they are trained."""
+    """Training recipe."""
     early_stop: ImageEarlyStop = ImageEarlyStop()
-    """When they are given up."""
+    """Early stopping."""
 
 
 class Augmentation(Section):
-    """What happens to a training image. All off but normalisation by default."""
+    """Augmentation of training images; off by default."""
 
     pad_crop: Annotated[int, Field(ge=0)] = 0
     """Pad by this many pixels and crop back at random (CIFAR's standard is 4)."""
@@ -160,7 +160,7 @@ class Augmentation(Section):
     crop_aspect: Annotated[list[Positive], Field(min_length=2, max_length=2)] = [0.75, 4 / 3]
     """Random resized crop: least and greatest width / height."""
     random_resize_kernel: bool = False
-    """Whether each crop draws its own resize kernel (else bicubic)."""
+    """Draw a resize kernel for each crop (off: bicubic)."""
     color_jitter: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Strength of brightness, saturation, contrast and (a quarter of it) hue changes, in random order."""
     color_brightness: Literal["multiplied", "added"] = "multiplied"
@@ -189,33 +189,33 @@ class Augmentation(Section):
 
 
 class Growth(Section):
-    """Growing nodes while training, from thin ones, as Firefly descent does (Wu et al. 2020)."""
+    """Growth of node widths during training, by Firefly descent (Wu et al. 2020)."""
 
     rounds: Annotated[int, Field(ge=1)] = 3
-    """Growths; each adds neurons."""
+    """Number of growth steps."""
     epochs: Annotated[int, Field(ge=1)] = 3
     """Epochs of training before each growth."""
     start: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Width of a node at the start, as a share of its stage's."""
+    """Initial width of a node, as a share of its stage's."""
     ratio: Annotated[float, Field(gt=0, le=1)] = 0.35
-    """Most neurons that a growth adds, as a share of those in nodes that can grow."""
+    """Maximum number of neurons added per growth, as a share of those in nodes that can grow."""
     candidates: Annotated[int, Field(ge=0)] = 8
-    """New neurons tried per node, besides a split of each neuron it has."""
+    """New neurons tried per node, besides splitting each existing one."""
     cost: Literal["macs", "parameters"] = "macs"
-    """What a neuron's gain is weighed against, and the budget counts; without batch norm."""
+    """Cost that gains are weighed against and the budget limits; without batch norm."""
     budget: Annotated[int, Field(ge=1)] | None = None
-    """Most of ``cost`` that the grown network may have; null: what the network has at its uniform widths."""
+    """Maximum ``cost`` of the grown network; null: that of the network with uniform widths."""
     tuning_steps: Annotated[int, Field(ge=1)] = 30
-    """Batches of training images that the candidates are tuned on before they are scored."""
+    """Training batches to tune the candidates on before scoring them."""
 
 
 class ImageTraining(TaskTraining):
-    """The full recipe of the final model."""
+    """Training recipe of the final model."""
 
     dataset: str = "mnist5k"
-    """Which of ``datasets`` the final model is trained and tested on."""
+    """Data set to train and test on, a name from ``datasets``."""
     network: ImageNetwork = ImageNetwork(stem_stride=2, base_filters=16)
-    """The network built from the best cell."""
+    """The network around the best cell."""
     image_size: Annotated[int, Field(ge=8, le=1024)] | None = None
     """Side of the training and evaluation crop for ``storage: files``, pixels; null: the data's own size."""
     evaluation_crop: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -250,27 +250,26 @@ class ImageTraining(TaskTraining):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay per step of the weights' exponential moving average that evaluation uses; 0 is none."""
     ema_statistics: bool = True
-    """Whether batch norm's running statistics are averaged too; else the averaged weights take the present ones."""
+    """Average batch norm's running statistics too; otherwise the averaged weights use the current ones."""
     clip_gradient_norm: Annotated[float, Field(ge=0)] = 0.0
-    """Greatest gradient norm; 0 is no clipping."""
+    """Maximum gradient norm; 0 is no clipping."""
     sync_batch_norm: bool = False
-    """Whether batch norm's statistics are those of all processes' images together (SyncBatchNorm), as one process has
-    them; costs an exchange per layer."""
+    """Synchronise batch norm statistics across processes (SyncBatchNorm); costs an exchange per layer."""
     augmentation: Augmentation = Augmentation(rotation=12.0, translation=0.08, zoom=0.1)
-    """What happens to training images."""
+    """Augmentation of training images."""
     growth: Growth | None = None
-    """How nodes grow while training; null: they are as wide as their stage from the start."""
+    """Growth of node widths during training; null: fixed widths."""
     precision: Literal["float32", "tf32", "bfloat16", "float16"] = "bfloat16"
     """Arithmetic of forward and backward on a CUDA device: ``tf32`` rounds the factors of products to 10 bits of
     mantissa, ``bfloat16`` and ``float16`` are autocast; a CPU always computes in float32."""
     validation_per_class: Annotated[int, Field(ge=0)] | None = None
-    """Images per class of the training split held out, to draw validation curves and choose the best epoch; null: a
-    tenth of each class. 0: none, and the last epoch is the model."""
+    """Training images per class held out for validation curves and to choose the best epoch; null: a tenth of each
+    class; 0: none, and the last epoch is kept."""
     patience: Annotated[int, Field(ge=1)] | None = None
     """Stop early after this many epochs without a new best validation accuracy; null: never."""
     class_weights: Literal["none", "balanced"] = "none"
-    """``balanced`` weighs the loss of each class by images / (classes x images of the class), so that rare ones count
-    as much as common ones."""
+    """``balanced`` weights the loss of each class by images / (classes x images of the class), so that rare and common
+    classes count equally."""
     loader_workers: Annotated[int, Field(ge=0)] = 0
     """Decoding processes (``storage: files`` only)."""
     keep_checkpoints: Annotated[int, Field(ge=1)] = 2

@@ -1,4 +1,4 @@
-"""An evaluation: what a candidate came to on the proxy, under the key of everything it depends on."""
+"""Evaluations: a candidate's result on the proxy, under the key of everything it depends on."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -39,7 +39,7 @@ SlotNumber = Annotated[str, Field(pattern="^[0-9]+$")]
 
 
 class TrialResult(Record):
-    """What training, or looking at, one candidate came to."""
+    """The result of training, or ranking, one candidate."""
 
     metrics: Metrics
     """The candidate's quality: ``accuracy`` in [0, 1] or ``perplexity``, ``loss``, and which epoch they are of."""

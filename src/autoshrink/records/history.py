@@ -1,4 +1,4 @@
-"""The final training, epoch by epoch."""
+"""History of a final training, by epoch."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar

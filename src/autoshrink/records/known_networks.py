@@ -1,4 +1,4 @@
-"""Known networks, counted by our counter, to set found cells beside."""
+"""Known networks, counted like found cells for comparison."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""How far a step is: a file of JSON lines that the step appends to while it works. No result depends on it."""
+"""Progress of a step: JSON lines that the running step appends. No result depends on them."""
 
 import contextlib
 import math

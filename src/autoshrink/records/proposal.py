@@ -1,4 +1,4 @@
-"""A proposal: the candidates of a round, before anybody has trained one."""
+"""A proposal: the candidates of a round, not yet evaluated."""
 
 from typing import Annotated, ClassVar, Self
 
@@ -31,7 +31,7 @@ class ProposedSlot(Record):
     """The representative of all isomorphic cells, which is what is trained."""
     key: str
     origin: str
-    """How the candidate came about, in a phrase."""
+    """How the candidate was made, in a phrase."""
     removed: Many[EdgeField]
     fidelity: Fidelity | None
     """None: the proxy's whole recipe."""

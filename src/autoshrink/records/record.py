@@ -1,4 +1,4 @@
-"""What all records share: frozen, closed to unknown fields, validated when made and when read, one JSON form."""
+"""Base types of all records: frozen, closed to unknown fields, validated when made and when read, one JSON form."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A finished round: every candidate with its score, which one the search went on from, and where it stands."""
+"""A finished round: every candidate with its score, the selected one, and the state of the search."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Self

@@ -1,4 +1,4 @@
-"""Timings: when, where and how long. They differ from run to run, no digest covers them and no result depends on
+"""Timings of steps and evaluations. They differ from run to run; no digest covers them and no result depends on
 them."""
 
 from collections.abc import Mapping

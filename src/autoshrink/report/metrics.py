@@ -1,4 +1,4 @@
-"""The metrics table: what this run measured beside what others published, every row saying which and from where."""
+"""The metrics table: results of this run beside published ones, each row with its origin and source."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields

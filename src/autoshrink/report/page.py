@@ -1,4 +1,4 @@
-"""The explorer: one HTML file that holds a run's searches, the code that shows them and everything that code needs."""
+"""The explorer: one self-contained HTML file that shows a run's searches."""
 
 import json
 import math

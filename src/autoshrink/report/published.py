@@ -1,4 +1,4 @@
-"""Published results, each with its source; shown beside measured results and never mixed with them."""
+"""Published results with their sources, listed separately from measured ones."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A finished run read back from its artifacts alone, as values that tables, figures and the page are made of."""
+"""Read a finished run from its artifacts, for tables, figures and the page."""
 
 import itertools
 from collections.abc import Mapping, Sequence

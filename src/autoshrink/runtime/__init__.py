@@ -1,1 +1,1 @@
-"""What code runs on and under: devices, processes, named seeds, preemption."""
+"""Devices, processes, numerics, named seeds and preemption."""

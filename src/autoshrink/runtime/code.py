@@ -1,4 +1,4 @@
-"""Which code a result was computed by: a digest of the definitions that a function reaches, and of no others.
+"""Digest of the code behind a result: of the definitions that a function reaches, and no others.
 
 From each root the names that a definition uses are followed, module by module, without importing anything; the types of
 its objects are known from their annotations. Comments, docstrings, formatting, annotations and the wording of errors
@@ -15,10 +15,10 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-# rooms whose code changes no number: values of parameters are digested as such, files are checked by their digests
+# packages whose code changes no number: values of parameters are digested as such, files are checked by their digests
 LEFT_OUT = tuple(
-    f"autoshrink.{room}"
-    for room in ("params", "errors", "files", "lineage", "cli", "workflow", "runtime.code", "tasks.code")
+    f"autoshrink.{package}"
+    for package in ("params", "errors", "files", "lineage", "cli", "workflow", "runtime.code", "tasks.code")
 )
 DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 

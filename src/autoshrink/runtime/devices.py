@@ -1,4 +1,4 @@
-"""The one place that decides what a job computes on: device, CPU threads, deterministic kernels."""
+"""Choose a job's device, CPU threads and deterministic kernels."""
 
 import contextlib
 import ctypes

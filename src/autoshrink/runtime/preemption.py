@@ -1,4 +1,4 @@
-"""Being told to stop: SLURM and its like send SIGTERM (or SIGUSR1) before they take a job's node away.
+"""Preemption: stop at a checkpoint on SIGTERM or SIGUSR1, which schedulers such as SLURM send before they take a node.
 
 A training asks between two steps whether it was told; if so it writes a checkpoint and raises ``Preempted``, which the
 command line turns into status 75 (try again): the same command goes on from there.

@@ -1,4 +1,4 @@
-"""Several processes training one model under ``torchrun``: joining, sharing, waiting. For one, all is a no-op."""
+"""Multi-process training under ``torchrun``: joining, sharing, waiting. A no-op for a single process."""
 
 import contextlib
 import math

@@ -1,4 +1,4 @@
-"""Every random draw, derived from the one root seed by its name and never from stream order.
+"""Random draws by name: each derives from the root seed and its name, never from stream order.
 
 A name is a path such as ``cnn/shrink-0/operators``. Two draws with different names are independent; adding, removing or
 re-ordering draws elsewhere changes none of them.

@@ -1,4 +1,4 @@
-"""Random draws of one search, named under a common prefix."""
+"""Named random draws of one search, under a common prefix."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Regularised evolution: the best of a few becomes a parent, its child differs in one edge, and the oldest dies.
+"""Regularised evolution: a tournament's winner is mutated by one edge, and the oldest cell retires.
 
 E. Real, A. Aggarwal, Y. Huang and Q. V. Le, "Regularized evolution for image classifier architecture search", AAAI
 2019, algorithm 1. Here operators stay as drawn, so a mutation adds or removes one edge; in a table's own space it

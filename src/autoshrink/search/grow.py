@@ -1,4 +1,4 @@
-"""Growing, shrinking's mirror: start from a chain and add the edge that helps most, round by round.
+"""Growing: start from a chain and add the most useful edge, round by round.
 
 Greedy forward selection beside shrinking's backward elimination (I. Guyon and A. Elisseeff, "An introduction to
 variable and feature selection", JMLR 2003, section 4.2), on the edges of a cell.

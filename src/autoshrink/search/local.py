@@ -1,4 +1,4 @@
-"""Local search: move to a better cell one edge away; where all neighbours are known and none is better, start anew.
+"""Local search: move to a better cell one edge away; restart at a local optimum.
 
 C. White, S. Nolen and Y. Savani, "Exploring the loss landscape in neural architecture search", UAI 2021. Here a round
 evaluates as many unknown neighbours as it has slots and moves to the best of them, if it is better.

@@ -1,4 +1,4 @@
-"""What makes one candidate better than another (paper, section 3: the search metric), and how ties are broken."""
+"""Scoring and ranking of candidates (paper, section 3: the search metric), with tie-breaking."""
 
 import math
 from typing import Any

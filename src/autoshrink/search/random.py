@@ -1,4 +1,4 @@
-"""Random search: cells drawn at random, no two alike, as many as shrinking evaluates.
+"""Random search: distinct random cells, as many as shrinking evaluates.
 
 L. Li and A. Talwalkar, "Random search and reproducibility for neural architecture search", UAI 2019: the baseline that
 a search result means little without.

@@ -1,4 +1,4 @@
-"""Strategies by kind, and those that other packages announce.
+"""Strategies by kind, and those registered by other packages.
 
 A package adds one with an entry point of the group ``autoshrink.strategies`` that names a callable
 ``(search, operators, options) -> Strategy``, where ``options`` is the mapping given in the parameters.

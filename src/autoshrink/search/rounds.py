@@ -1,4 +1,4 @@
-"""A search's rounds as files: the start, a proposal, a finished round, the best cell and the non-dominated ones.
+"""The steps of a search on its files: start, propose, select, best, Pareto front.
 
 Sealed JSON, one kind each.
 """

@@ -1,4 +1,4 @@
-"""The paper's strategy: of the cells that lack one edge of the current one, keep the best, for good (section 3).
+"""The paper's strategy (section 3): of the cells with one edge fewer, keep the best.
 
 Variants, by its parameters: several edges at once, every candidate instead of k, fewer candidates round by round.
 """

@@ -1,4 +1,4 @@
-"""Successive halving within a round: candidates are judged cheaply first, and the best are trained in full.
+"""Successive halving within a round: evaluate candidates cheaply first, then train the best in full.
 
 Successive halving over epochs: K. Jamieson and A. Talwalkar, "Non-stochastic best arm identification and hyperparameter
 optimization", AISTATS 2016. Ranking by an untrained network: M. Abdelfattah et al., "Zero-cost proxies for lightweight

@@ -1,4 +1,4 @@
-"""The interface of a search strategy: how many candidates it may propose, propose, select. State is a value."""
+"""The interface of a search strategy: slots per round, propose, select. State is a value."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a table knows of one cell."""
+"""A table's entry for one cell."""
 
 from dataclasses import dataclass
 

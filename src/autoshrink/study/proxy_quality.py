@@ -1,4 +1,4 @@
-"""How good is the proxy? Random cells of the search space, judged by the proxy and by the full training.
+"""Proxy quality: random cells of the search space, evaluated on the proxy and by full training.
 
 The final quality is that of held-out training data, so that no test split is opened. Proxy evaluations and final
 trainings are kept in the store: the same call goes on from where it was interrupted.

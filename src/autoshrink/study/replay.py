@@ -1,5 +1,4 @@
-"""Searches on a table: the strategies, scores and limits of a real search, with evaluations looked up, all in
-memory."""
+"""Replay searches on a table, in memory: real strategies, scores and limits, with evaluations looked up."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor

@@ -1,4 +1,4 @@
-"""Evaluations that are looked up instead of made: a made-up table, a CSV file, or NAS-Bench-101's official file."""
+"""Tables of evaluations to look up: a made-up table, a CSV file, or NAS-Bench-101's official file."""
 
 import csv
 import hashlib

@@ -1,4 +1,4 @@
-"""What a search had found by the time it had spent so much: the raw material of a comparison."""
+"""Anytime traces: the best score of a search against its cost."""
 
 from bisect import bisect_right
 from collections.abc import Iterable

@@ -1,1 +1,1 @@
-"""What can be searched for: image classifiers and language models, each in a package of its own."""
+"""Tasks: image classification and language modelling, each in a package of its own."""

@@ -1,4 +1,4 @@
-"""Where a data set is prepared: a folder named after what it is made from, so no run overwrites another's data."""
+"""Addresses of prepared data: a folder per source, settings, seed and code, so no run overwrites another's data."""
 
 import hashlib
 import json

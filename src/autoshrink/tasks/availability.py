@@ -1,4 +1,4 @@
-"""Whether raw data, and the files that recipes read beside it, are there: checked before anything runs."""
+"""Check that raw data and the files that recipes read exist, before anything runs."""
 
 from collections.abc import Collection, Iterator
 from itertools import product

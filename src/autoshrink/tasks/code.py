@@ -1,4 +1,4 @@
-"""Which code a task's work is done by: a digest of what the methods of its ``TaskSpec`` reach."""
+"""Digest of a task's code: of the definitions that methods of its ``TaskSpec`` reach."""
 
 from autoshrink.params.base import Task
 from autoshrink.runtime import code

@@ -1,4 +1,4 @@
-"""Where raw data is, told in words and without reading it: the checks that tasks share."""
+"""Describe where raw data is, without reading it: checks shared by the tasks."""
 
 import importlib.util
 from pathlib import Path

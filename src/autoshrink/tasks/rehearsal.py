@@ -1,4 +1,4 @@
-"""The final training's first step, taken on a few examples before the search: what it cannot do is told beforehand."""
+"""Rehearse the first step of the final training before the search, to report its errors early."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""Whether the processes of a run's final trainings can share their batches, told before anything is trained."""
+"""Check that the processes of the final trainings can share their batches, before any training."""
 
 from autoshrink.errors import ParameterError
 from autoshrink.params import Parameters

@@ -1,4 +1,4 @@
-"""What a task is: one description each, made once and asked everywhere. No task is named outside its own package.
+"""The description of a task. The rest of the project asks it and names no task.
 
 A task's module holds its ``TaskSpec`` as ``SPEC`` and stands on one line of ``params.base.Task``. The description is
 light: whatever needs torch is imported inside the method that needs it, so that the light verbs stay light.

@@ -1,4 +1,4 @@
-"""Whether prepared data is large enough for the recipes that name it, told before anything is trained on it."""
+"""Check that prepared data is large enough for the recipes that use it, before any training."""
 
 from autoshrink.errors import ArtifactError, DataError
 from autoshrink.params import Parameters

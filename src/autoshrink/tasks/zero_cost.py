@@ -1,4 +1,4 @@
-"""Ranking networks before any training, from one batch and one backward pass at most.
+"""Zero-cost measures of untrained networks, from at most one batch and one backward pass.
 
 naswot: J. Mellor, J. Turner, A. Storkey and E. J. Crowley, "Neural architecture search without training", ICML 2021.
 The log-determinant of how alike images look to the network's ReLUs; more different is better.

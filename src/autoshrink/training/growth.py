@@ -1,4 +1,5 @@
-"""Which candidates a growth keeps: the best predicted gain per added cost, within a quota and a budget. Torch-free."""
+"""Select the neurons that a growth adds: best predicted gain per added cost, within a quota and a budget.
+Torch-free."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a training's per-epoch records say: finite or diverged, and which epoch was best. Torch-free."""
+"""Queries on a training's per-epoch records: divergence and best epoch. Torch-free."""
 
 import math
 from collections.abc import Mapping, Sequence

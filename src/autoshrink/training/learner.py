@@ -1,4 +1,4 @@
-"""What a task gives the training loop: a network, its optimizer, a step's loss and a validation."""
+"""The interface between a task and the training loop: network, optimizer, loss, validation."""
 
 import contextlib
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""The training loop: checkpointed, resumed exactly where it stopped, on one or many devices.
+"""The training loop: checkpointed, exactly resumable, on one or many devices.
 
 A learner's random draws are fixed by seed, epoch and step, so a checkpoint holds no generator's state: a training
 resumed from any checkpoint ends in the same bytes as one that never stopped (on a CPU, or with deterministic kernels).

@@ -1,4 +1,4 @@
-"""One step of a training that is not carried out: whether network, loss and optimizer fit the data."""
+"""Take one training step, to check that network, loss and optimizer fit the data."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Unequal shares of a batch, for processes of unequal speed.
+"""Shares of a batch for processes of unequal speed.
 
 Every process takes its part of each batch, and its gradients count by its examples: the step is that of one process
 with the whole batch, to rounding, where nothing random is drawn per process (dropout inside a network, mixing).

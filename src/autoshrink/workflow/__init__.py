@@ -1,4 +1,4 @@
-"""What a run consists of: where its files lie, which steps make them, in which jobs, with which resources.
+"""The plan of a run: layout of its files, steps, jobs and resources.
 
 Pure functions of the parameters. The rules of the Snakemake workflow import this; it knows neither Snakemake nor torch.
 """

@@ -1,4 +1,4 @@
-"""Which code each step runs: part of what makes a finished step out of date."""
+"""Digest of each step's code; a step whose code changed is out of date."""
 
 from autoshrink.params.base import Task
 from autoshrink.runtime import code

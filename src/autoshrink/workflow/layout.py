@@ -1,4 +1,5 @@
-"""Where a run's files lie. A name may also be a wildcard such as ``{task}``, so that rules take their patterns here."""
+"""The layout of a run's files. A name may also be a wildcard such as ``{task}``, so that rules take their patterns
+here."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

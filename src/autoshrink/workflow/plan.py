@@ -1,4 +1,4 @@
-"""Which files the parameters ask for: the searches, their rounds, the jobs of each round, and what each step reads.
+"""The static plan of a run: searches, rounds, jobs, and what each step reads.
 
 All of it follows from the parameters alone: a search has at most so many rounds and a round so many candidates, so the
 workflow's graph is static.

@@ -1,4 +1,4 @@
-"""What a step may need of a cluster: minutes, memory and GPUs, estimated from the parameters without running anything.
+"""Resources of each step: minutes, memory and GPUs, estimated from the parameters.
 
 Generous on purpose: they are limits to schedule by, not predictions. A task's own estimates are for one CPU core; where
 ``compute.device`` is ``cuda`` a GPU is taken to be ``GPU_SPEED`` times as fast.

@@ -1,4 +1,4 @@
-"""Which parameters matter to which step: what Snakemake compares to see what is stale, and what lineage records."""
+"""The parameters that each step depends on, for Snakemake's staleness checks and for lineage."""
 
 from typing import Any
 

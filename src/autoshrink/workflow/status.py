@@ -1,4 +1,4 @@
-"""Where a run stands, told from its files alone: safe while jobs run, on any machine that sees the results folder."""
+"""Status of a run from its files alone: safe while jobs run, on any machine that sees the results."""
 
 import itertools
 import os

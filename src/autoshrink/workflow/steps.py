@@ -1,4 +1,4 @@
-"""The steps of the pipeline, each stated once: verb, rule, purpose, artifact, and the parameters it depends on."""
+"""The table of the pipeline's steps: verb, rule, purpose, artifact, and the parameters each depends on."""
 
 from dataclasses import dataclass
 

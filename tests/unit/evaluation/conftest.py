@@ -36,10 +36,10 @@ class Small:
         self.values = merge(merge(BASE, smoke), own)
         self.data: dict[str, Path] = {}
         parameters = Parameters.model_validate(self.values)
-        for task, room in (("cnn", "vision"), ("rnn", "language")):
+        for task, package in (("cnn", "vision"), ("rnn", "language")):
             name = getattr(parameters.proxy, task).dataset
             self.data[task] = folder / name
-            prepare = importlib.import_module(f"autoshrink.tasks.{room}.data").prepare
+            prepare = importlib.import_module(f"autoshrink.tasks.{package}.data").prepare
             prepare(name, parameters.datasets[name], self.data[task], folder, parameters.seed)
 
     def search(self, task: str, search: str, folder: Path, overlay: Any = None) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Small candidates of both rooms, on made-up data."""
+"""Small candidates of both tasks, on made-up data."""
 
 from collections.abc import Callable
 from functools import partial

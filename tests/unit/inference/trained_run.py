@@ -64,14 +64,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Compute(device="cpu"),
         lambda record: None,
     )
-    for task, cell, data, room in (
+    for task, cell, data, testing in (
         ("cnn", IMAGE_CELL, image_data.load(digits), image_testing),
         ("rnn", TEXT_CELL, text_data.load(root / "data" / "tale"), text_testing),
     ):
         folder = root / "results" / task / "shrink-0"
         model = folder / "model" / "model.json"
         records.write(model, records.digests([data.folder / "manifest.json"]), records.digests([model]), FACTS)
-        finish(folder, task, cell, data.name, dict(room.test(folder / "model", data, Compute(device="cpu")).metrics))
+        finish(folder, task, cell, data.name, dict(testing.test(folder / "model", data, Compute(device="cpu")).metrics))
     return root
 
 

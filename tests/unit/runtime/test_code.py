@@ -155,8 +155,8 @@ def test_an_evaluation_knows_its_task_alone(task: Task) -> None:
     assert f"{mine}.proxy" in reached and f"{mine}.network" in reached
     assert f"{mine}.training" not in reached
     assert not [name for name in reached if name.startswith(("autoshrink.search", "autoshrink.report"))]
-    rooms = {name.rpartition(".")[0] for name in reached if name.startswith("autoshrink.tasks.")}
-    assert rooms <= {mine, "autoshrink.tasks"}
+    packages = {name.rpartition(".")[0] for name in reached if name.startswith("autoshrink.tasks.")}
+    assert packages <= {mine, "autoshrink.tasks"}
     assert evaluator(task, trained=True) != evaluator(task, trained=False)
 
 

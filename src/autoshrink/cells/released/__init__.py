@@ -1,6 +1,4 @@
-"""Cells that were released, by the paper's authors and by SwiftNet's, each with the network around it and its published
-numbers.
-"""
+"""Cells released by the authors of AutoShrink and SwiftNet, with their networks and published numbers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

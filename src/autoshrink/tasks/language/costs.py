@@ -1,4 +1,4 @@
-"""What a language model costs per word.
+"""Costs of a language model per word.
 
 Shapes: B batch, S width of the state.
 """

@@ -1,4 +1,4 @@
-"""Text data sets: prepared once into token arrays with a sealed manifest, then only ever loaded and checked.
+"""Prepare text data sets as token arrays with a sealed manifest, and load them.
 
 ``data/<name>/`` holds ``train.npy``, ``validation.npy``, ``test.npy`` (one int32 token per word, ``<eos>`` after each
 line), ``vocabulary.txt`` (word i on line i) and ``manifest.json``, which is written last and holds the digests of the

@@ -1,4 +1,4 @@
-"""The decoder and its cross-entropy in one: no more than a slice of the logits exists at a time.
+"""Decoder and cross-entropy fused, one slice of the logits at a time.
 
 A batch's logits over a large vocabulary are a language model's largest tensor, and kept they exist three times: as
 logits, as log-probabilities and as their gradient. Here each slice of rows gives its loss and, at once, its share of

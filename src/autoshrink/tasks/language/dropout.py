@@ -1,4 +1,4 @@
-"""Variational dropout (Gal and Ghahramani 2016): masks drawn by name, one per sequence, shared by its time steps.
+"""Variational dropout (Gal and Ghahramani 2016): named masks, one per sequence, shared by its time steps.
 
 Shapes: B batch, E embedding width, N hidden width, V vocabulary.
 """

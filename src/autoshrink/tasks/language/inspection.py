@@ -1,4 +1,4 @@
-"""What a language model expects in the test split, for people: places of the text, and the likeliest next words.
+"""Sample predictions of a language model on the test split: contexts and the likeliest next words.
 
 Shapes: L length of a column, B batch, V vocabulary.
 """

@@ -1,4 +1,4 @@
-"""What makes a language candidate better than another (paper, section 3)."""
+"""Score of a language candidate (paper, section 3)."""
 
 import math
 

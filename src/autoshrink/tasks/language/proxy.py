@@ -1,4 +1,4 @@
-"""Judging a candidate: a small network around it, trained from scratch briefly on a few lines (paper, section 5.1).
+"""The proxy of language modelling: a small network around a candidate, trained on a few lines (paper, section 5.1).
 
 A candidate's training depends on its cell, the proxy, the text and its own seed, and on nothing else that runs.
 """

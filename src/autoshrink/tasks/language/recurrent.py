@@ -1,4 +1,4 @@
-"""The recurrent layer's arithmetic: many time steps of one cell, forward and backward, with few and large operations.
+"""Forward and backward passes of a recurrent cell over many time steps, in few large operations.
 
 Everything is feature-major, so that each source node needs one matrix product for all its outgoing edges, and each
 edge's gate and candidate are contiguous rows of it. The backward pass is written out: derivatives of all time steps

@@ -1,4 +1,4 @@
-"""How the learning rate falls and when averaging starts: pure functions, torch-free."""
+"""Learning-rate decay and the switch to averaged SGD. Torch-free."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Running text as side-by-side columns, cut into sequences, and what a model loses on them.
+"""Batch running text as columns, cut it into sequences, and compute a model's loss on them.
 
 Shapes: L length of a column, T time steps of a sequence, S = T + 1, M = T B, B batch, N hidden width, V vocabulary.
 """

@@ -1,4 +1,4 @@
-"""Where text comes from: one function per source, each returning the lines of the three splits."""
+"""Text sources: one function each, returning the lines of the three splits."""
 
 import importlib
 import importlib.metadata

@@ -1,4 +1,4 @@
-"""From files and running text to lines of words, with one-line errors for what is no text."""
+"""Read text files and split running text into lines of words."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""The model that any language model must beat: each word by its frequency alone."""
+"""The unigram baseline: word frequencies alone."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Ranking untrained language models, from one batch.
+"""Zero-cost measures of language models.
 
 Shapes: B batch, L length of a sequence, V vocabulary.
 """

@@ -1,4 +1,4 @@
-"""Image classification: from a cell to a network, its data, the proxy that judges it and its full training."""
+"""Image classification: data, networks, proxy, full training and test."""
 
 from typing import TYPE_CHECKING, Any
 

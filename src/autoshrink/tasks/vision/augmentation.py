@@ -1,4 +1,4 @@
-"""Random changes to whole batches of in-memory images; every draw of an epoch is fixed by seed, epoch and position.
+"""Augment batches of in-memory images; draws are fixed by seed, epoch and position.
 
 Shapes: B batch, N images of an epoch, H height, W width, C channels, D draws per image.
 """

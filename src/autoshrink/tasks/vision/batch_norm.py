@@ -1,4 +1,4 @@
-"""Batch norm over all processes' images: torch's SyncBatchNorm on CUDA, and its equal for CPUs, which torch lacks.
+"""Batch norm synchronised across processes: torch's SyncBatchNorm on CUDA, and an equivalent for CPUs.
 
 Shapes: B batch, C channels, H height, W width.
 """

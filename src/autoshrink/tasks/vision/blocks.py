@@ -1,4 +1,4 @@
-"""Blocks of known architectures, torchvision's own, in the place of a cell: what a found cell is compared with.
+"""Blocks of torchvision's architectures in the place of a cell, for comparison.
 
 Shapes: B batch, C channels, H height, W width.
 """

@@ -1,4 +1,4 @@
-"""CIFAR-10 in its official python or binary version, each file checked against the md5 that its authors published.
+"""Read CIFAR-10's official python or binary version, each file checked against its published md5.
 
 Shapes: N images, H height, W width, C channels.
 """

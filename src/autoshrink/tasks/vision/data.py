@@ -1,4 +1,4 @@
-"""Image data sets in prepared form: a folder of plain arrays under a sealed manifest that says what they are.
+"""Prepare image data sets as arrays with a sealed manifest, and load them.
 
 Shapes: N images, H height, W width, C channels, K classes.
 """

@@ -1,4 +1,4 @@
-"""From an image file's bytes to grey or RGB pixels, upright: the one decoder of training, prediction and export.
+"""Decode image files to upright grey or RGB pixels, for training, prediction and export alike.
 
 docs/how-to/own-data.md has the table of what each of Pillow's modes becomes.
 """

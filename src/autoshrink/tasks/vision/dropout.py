@@ -1,4 +1,4 @@
-"""Dropout whose masks are drawn by name, so that no draw depends on what else a process has drawn.
+"""Dropout with named masks, independent of other draws in the process.
 
 torch's own dropout draws from a generator that all of a process's candidates, and all their CUDA graphs, would share.
 

@@ -1,4 +1,4 @@
-"""When to stop training a candidate (paper, section 5.1): pure functions of its history, torch-free."""
+"""Early stopping of a candidate (paper, section 5.1), a pure function of its history. Torch-free."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What feeds a network: batches for one process's share of the work, the same whenever a training is resumed.
+"""Batches for one process's share of the work, identical after a resume.
 
 Shapes: B batch, N images, H height, W width, C channels.
 """

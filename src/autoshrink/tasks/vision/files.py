@@ -1,4 +1,4 @@
-"""Images decoded from their files anew in every epoch, as for ImageNet; every draw is the image's own, by name.
+"""Batches of images decoded from their files in every epoch, as for ImageNet, with draws named by image.
 
 Shapes: B batch, N images, H height, W width, C channels.
 """

@@ -1,4 +1,4 @@
-"""A user's own photographs, one folder per class: listing, splitting, and telling which do not decode or stand twice.
+"""List and split a user's images, one folder per class, and find damaged or duplicate ones.
 
 Shapes: N images, H height, W width, C channels.
 """

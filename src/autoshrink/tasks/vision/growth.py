@@ -1,4 +1,4 @@
-"""Growing the nodes of an image network by Firefly descent (Wu et al. 2020): split neurons, and new ones.
+"""Grow node widths of an image network by Firefly descent (Wu et al. 2020): split neurons and add new ones.
 
 All candidates are attached at once with a gate each, so that gates of zero leave the network's function as it is. A
 split turns a neuron's incoming weights w into w + g d and w - g d, each with half of the outgoing weights; a new neuron

@@ -1,4 +1,4 @@
-"""Fashion-MNIST out of its idx files (LeCun's format), gzipped or not, from a folder or by torchvision's download.
+"""Read Fashion-MNIST from idx files (LeCun's format), gzipped or not, in a folder or downloaded by torchvision.
 
 Shapes: N images, H height, W width, C channels.
 """

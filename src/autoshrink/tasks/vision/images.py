@@ -1,4 +1,4 @@
-"""From stored bytes to what a network takes.
+"""Normalise stored images for a network.
 
 Shapes: B batch, N images, C channels, H height, W width.
 """

@@ -1,4 +1,4 @@
-"""What a classifier does on the test split, for people: accuracy by class, confusions, and sample predictions.
+"""Accuracy by class, confusions and sample predictions of a classifier on the test split.
 
 Shapes: B batch, C channels, H height, W width, N classifier outputs, K classes.
 """

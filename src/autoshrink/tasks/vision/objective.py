@@ -1,4 +1,4 @@
-"""What makes an image candidate better than another (paper, section 3)."""
+"""Score of an image candidate (paper, section 3)."""
 
 import math
 

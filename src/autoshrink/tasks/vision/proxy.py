@@ -1,4 +1,4 @@
-"""The proxy that judges a CNN candidate: little data, little training, from scratch (paper, section 5.1).
+"""The proxy of image classification: a small network around a candidate, trained on a few images (paper, section 5.1).
 
 Shapes: B batch, N images, H height, W width, C channels.
 """

@@ -1,4 +1,4 @@
-"""What a source of images gives, before anything of ours is done to it.
+"""Raw images, as a source gives them.
 
 Shapes: N images, H height, W width, C channels.
 """

@@ -1,4 +1,4 @@
-"""A training recipe's parts, from well-kept libraries: optimizer, learning rate, loss, mixing, averaged weights.
+"""Build a recipe's parts with timm and torchvision: optimizer, learning rate, loss, mixing, averaged weights.
 
 Shapes: B batch, C channels, H height, W width, N classifier outputs.
 """

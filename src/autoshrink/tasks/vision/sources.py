@@ -1,4 +1,4 @@
-"""Where images come from: each source as whole arrays, before anything of ours is done to them.
+"""Image sources: one function each, returning whole arrays.
 
 Shapes: N images, H height, W width, C channels. Libraries that bring data are imported only when their source is used.
 """

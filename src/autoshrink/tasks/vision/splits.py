@@ -1,4 +1,4 @@
-"""Which feeds a training or a test needs of a data set, and how its pixels are scaled.
+"""Feeds of a training or a test from a data set, and pixel scaling.
 
 Shapes: N images, H height, W width, C channels.
 """

@@ -1,4 +1,4 @@
-"""Ranking untrained image networks, from one batch.
+"""Zero-cost measures of image networks.
 
 Shapes: N images, B batch, C channels, H height, W width.
 """

@@ -1,4 +1,4 @@
-"""Small texts for the tests of the room ``language``."""
+"""Small texts for the tests of the package ``language``."""
 
 from pathlib import Path
 from typing import Any
