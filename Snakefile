@@ -22,6 +22,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/metrics.smk"
+include: "workflow/rules/evidence.smk"
 include: "workflow/rules/plan.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/study.smk"
@@ -46,6 +47,7 @@ localrules:
     select,
     finalists,
     best,
+    choose_rate,
     study,
 
 
@@ -72,3 +74,5 @@ onsuccess:
         f"\nDone. Look at {RUN.report}/, first at {RUN.report / REPORT_FILES[0]}",
         extra={"farewell": True},
     )
+    for line in preflight.or_exit(preflight.verdicts, PLAN.verdicts()):
+        logger.info(line, extra={"farewell": True})

@@ -27,6 +27,7 @@ FLOORS = (
     {"lineage"},
     {"evaluation", "planner"},
     {"inference", "study"},
+    {"evidence"},
     {"report"},
     {"export"},
     {"cli"},

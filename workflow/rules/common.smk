@@ -32,6 +32,8 @@ wildcard_constraints:
     search=SEARCH_NAME,
     round=r"\d\d+",
     job=r"\d+",
+    network=r"[A-Za-z0-9_.-]+",
+    training=r"(seed|rate)-\d+",
     dataset=DATASET_NAME,
     address=f"[0-9a-f]{{{address.LENGTH}}}",
 

@@ -27,6 +27,7 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...], processes: int | N
     Example:
       autoshrink check --params params.yaml --params workflow/presets/paper.yaml
     """
+    from autoshrink.evidence import sufficiency as evidence
     from autoshrink.search import rounds
     from autoshrink.tasks import address, availability, rehearsal, sharing, sufficiency
     from autoshrink.workflow import resources
@@ -35,8 +36,9 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...], processes: int | N
     for line in availability.check(parameters):
         click.echo(line)
     sufficiency.check(parameters)
+    evidence.check(parameters)
     sharing.check(parameters, processes or resources.processes(parameters, {}) or 1)
-    for line in rehearsal.check(parameters):
+    for line in (*rehearsal.check(parameters), *evidence.rehearse(parameters)):
         click.echo(line)
     for task in parameters.tasks:
         plan = rounds.plan(parameters, task)
@@ -78,6 +80,7 @@ def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: 
             f"{name!r} is not an entry of datasets; accepted: {', '.join(sorted(parameters.datasets))}"
             f"{meant(name, parameters.datasets)}"
         )
+    from autoshrink.evidence import sufficiency as evidence
     from autoshrink.tasks import address, rehearsal, sufficiency
 
     spec = spec_of(entry.task)
@@ -90,5 +93,7 @@ def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: 
     if out == home:
         # now that the data is known, and not after a whole search
         sufficiency.check(parameters)
+        evidence.check(parameters, {name})
         rehearsal.check(parameters, {name})
+        evidence.rehearse(parameters, {name})
     click.echo(f"{name}: prepared in {out}")

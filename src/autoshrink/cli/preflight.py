@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from autoshrink import params
 from autoshrink.errors import UserError
+from autoshrink.evidence import sufficiency as evidence
 from autoshrink.files import places
 from autoshrink.lineage import code, graph, repair, verify
 from autoshrink.params import Parameters, markup
@@ -118,11 +119,20 @@ def begin(chosen: Parameters, training: Mapping[str, Any]) -> None:
     processes = resources.processes(chosen, asked)
     if processes is not None:
         sharing.check(chosen, processes)
+    evidence.check(chosen)
     if chosen.plan.devices is not None:
         from autoshrink.planner import device_file
 
         device_file.read(chosen.plan.devices)
     params.freeze(chosen, layout.snapshots)
+
+
+def verdicts(paths: Sequence[Path]) -> list[str]:
+    """Return what a finished run says of its found networks: a sentence per reference. Raises ArtifactError."""
+    from autoshrink.evidence import wording
+    from autoshrink.records.verdict import Verdict
+
+    return [sentence for path in paths for sentence in wording.sentences(Verdict.read(path))]
 
 
 def check_writable(chosen: Parameters) -> None:

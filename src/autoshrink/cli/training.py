@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import click
@@ -18,8 +19,45 @@ from autoshrink.records.metrics import FinalMetrics, KeptBudget, ProxyFacts, Tes
 from autoshrink.records.progress import Event, leading
 from autoshrink.runtime import preemption
 from autoshrink.tasks import address, availability
-from autoshrink.tasks.spec import spec_of
+from autoshrink.tasks.spec import Metric, spec_of
 from autoshrink.workflow.layout import ModelFolder
+
+
+class Told:
+    """Tells a training's progress: lines for people, records for ``status``, curves for TensorBoard."""
+
+    def __init__(self, model: Path, epochs: int, metric: Metric, lines: Lines) -> None:
+        self._curves = Curves(folder_of(model))
+        self._epochs, self._metric, self._lines = epochs, metric, lines
+
+    def __enter__(self) -> "Told":
+        self._curves.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._curves.__exit__(kind, error, at)
+
+    def __call__(self, entry: Mapping[str, Any]) -> None:
+        """Tell what the training loop reports."""
+        lines = self._lines
+        self._curves.add(entry)
+        if "growth" in entry:
+            grown = entry["growth"]
+            what = f"grew by {grown['new']} new and {grown['split']} split neurons"
+            lines.say(
+                "grown", message=what, numbers=leading({key: grown[key] for key in ("predicted_gain", "gain")}, "gain")
+            )
+            return
+        facts: dict[str, Any] = {"epoch": entry["epoch"] + 1, "epochs": self._epochs}
+        if "resumed" in entry:
+            lines.resume(entry["epoch"] / self._epochs)
+            lines.say("resumed", message=entry["resumed"], **facts)
+            return
+        numbers = leading(entry, self._metric.name)
+        left = lines.remaining(numbers.pop("progress"))
+        # only an epoch that has ended has a loss
+        event: Event = "epoch" if "train_loss" in entry else "working"
+        lines.say(event, seconds_left=left, numbers=numbers, **facts)
 
 
 @click.command(short_help="Train the best cell's network with the full recipe.")
@@ -52,26 +90,6 @@ def train(
         recipe = spec.fitted(recipe, fitted.network)
     data = data or address.folder(parameters, recipe.dataset)
 
-    def progress(entry: Mapping[str, Any]) -> None:
-        curves.add(entry)
-        if "growth" in entry:
-            grown = entry["growth"]
-            what = f"grew by {grown['new']} new and {grown['split']} split neurons"
-            lines.say(
-                "grown", message=what, numbers=leading({key: grown[key] for key in ("predicted_gain", "gain")}, "gain")
-            )
-            return
-        facts: dict[str, Any] = {"epoch": entry["epoch"] + 1, "epochs": recipe.epochs}
-        if "resumed" in entry:
-            lines.resume(entry["epoch"] / recipe.epochs)
-            lines.say("resumed", message=entry["resumed"], **facts)
-            return
-        numbers = leading(entry, spec.metric.name)
-        left = lines.remaining(numbers.pop("progress"))
-        # only an epoch that has ended has a loss
-        event: Event = "epoch" if "train_loss" in entry else "working"
-        lines.say(event, seconds_left=left, numbers=numbers, **facts)
-
     model = ModelFolder(out)
     # a released cell's name is no file, and part of the code
     inputs = [Path(cell), data / address.MANIFEST, *availability.side_inputs(parameters, "training", Task(task))]
@@ -79,9 +97,9 @@ def train(
     draws = list(spec.training_draws)
     with (
         step("train", model.description, inputs=inputs, draws=draws, computes=True, **about) as doing,
-        Curves(folder_of(out)) as curves,
+        Told(out, recipe.epochs, spec.metric, lines) as told,
     ):
-        spec.train(chosen.canonical(), recipe, spec.load(data), out, parameters.seed, parameters.compute, progress)
+        spec.train(chosen.canonical(), recipe, spec.load(data), out, parameters.seed, parameters.compute, told)
         doing.outputs += [model.description, model.weights, model.history]
     click.echo(f"{task}: trained, in {out}")
 

@@ -23,10 +23,6 @@ _AROUND = 3
 identity, a wider network can be a little cheaper."""
 
 
-class UnreachableCostError(UserError):
-    """No width of a family has the wanted cost."""
-
-
 @dataclass(frozen=True)
 class Scaled:
     """The width that was found, and what the network costs there."""
@@ -43,6 +39,14 @@ class Scaled:
     def margin(self) -> float:
         """How far the binding cost stays below its target, as a share of it; negative where it is above."""
         return 1.0 - self.ratio
+
+
+class UnreachableCostError(UserError):
+    """No width of a family has the wanted cost; ``nearest`` is the one that comes closest."""
+
+    def __init__(self, message: str, nearest: Scaled) -> None:
+        super().__init__(message)
+        self.nearest = nearest
 
 
 def scale(
@@ -86,7 +90,7 @@ def scale(
     # min and max take the first, which is the narrowest
     best = min(fitting or near, key=lambda one: abs(one.ratio - 1.0))
     if not fitting or abs(best.ratio - 1.0) > tolerance:
-        raise UnreachableCostError(_unreachable(best, targets, tolerance, fit))
+        raise UnreachableCostError(_unreachable(best, targets, tolerance, fit), best)
     return best
 
 

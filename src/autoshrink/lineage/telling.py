@@ -131,6 +131,26 @@ def _test(content: Content) -> str:
     return numbers(content["metrics"])
 
 
+def _train_reference(content: Content) -> str:
+    body = content["cell"]
+    what = body["block"] if "block" in body else f"a cell of {len(body['edges'])} edges"
+    return f"{what}, trained under seed {content['origin']['seed']}"
+
+
+def _choose_rate(content: Content) -> str:
+    return f"{content['name']}: {content['learning_rate']:g} times the recipe's learning rate"
+
+
+def _test_reference(content: Content) -> str:
+    metric = spec_of(Task(content["task"])).metric.test
+    told = ", ".join(f"{result['quality']:.4g}" for result in content["results"])
+    return f"{content['name']}: {metric.replace('_', ' ')} {told}"
+
+
+def _verdict(content: Content) -> str:
+    return "; ".join(f"{item['outcome']} {item['reference']}" for item in content["comparisons"])
+
+
 _TOLD = {
     "prepare": _prepare,
     "start": _start,
@@ -141,4 +161,8 @@ _TOLD = {
     "select": _select,
     "best": _best,
     "test": _test,
+    "train-reference": _train_reference,
+    "choose-rate": _choose_rate,
+    "test-reference": _test_reference,
+    "verdict": _verdict,
 }

@@ -58,6 +58,7 @@ STARTER: dict[str, Any] = {
     },
     "proxy": {"cnn": {"dataset": None}, "rnn": {"dataset": None}},
     "training": {"cnn": {"dataset": None, "epochs": None}, "rnn": {"dataset": None, "epochs": None}},
+    "evidence": {"seeds": None},
     "study": {"strategies": None, "seeds": None},
     "plan": {"devices": None},
     "report": {"known_networks": None},

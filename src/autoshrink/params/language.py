@@ -1,11 +1,11 @@
 """Networks, proxy and full training of word-level language models (paper, sections 3 and 4)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from autoshrink.params.base import Section
-from autoshrink.params.sections import TaskProxy, TaskProxyTraining, TaskTraining
+from autoshrink.params.sections import TaskProxy, TaskProxyTraining, TaskReferences, TaskTraining
 
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -118,8 +118,9 @@ class LanguageProxy(TaskProxy):
     """Lines from the start of the training split."""
     validation_lines: Annotated[int, Field(ge=1)] = 150
     """Lines from the start of the validation split."""
-    test_lines: Annotated[int, Field(ge=1)] = 150
-    """Lines of the test split that add their words to the vocabulary, as in the paper; never trained or scored on."""
+    test_lines: Annotated[int, Field(ge=0)] = 0
+    """Lines of the test split that add their words to the vocabulary, as in the paper; never trained or scored on. 0:
+    the search opens no test split."""
     network: LanguageNetwork = LanguageNetwork()
     """The small network around a candidate."""
     training: LanguageProxyTraining = LanguageProxyTraining()
@@ -175,3 +176,16 @@ class LanguageTraining(TaskTraining):
     def shared_batch(self) -> tuple[int, int]:
         """A step's sequences, each of which one process takes."""
         return self.batch_size, 1
+
+
+class LanguageReferences(TaskReferences):
+    """Which networks a found language model is compared with, and at what equal cost."""
+
+    networks: list[str] = ["lstm", "gru", "random-0"]
+    """Their names: ``lstm`` and ``gru``, torch's own; ``rhn``, a recurrent highway cell (tanh, as deep as the search's
+    cells); ``shrinkrnn``, the released cell; ``complete`` and ``chain``, cells of the search's operators with all edges
+    and with a single path; random-0, random-1, ..., cells of the same space; and a recurrent layer of your own as
+    ``module:function``, called as ``function(width, inputs=...)`` and used as ``torch.nn.LSTM`` is. [] compares with
+    none."""
+    cost: Literal["macs", "parameters"] = "parameters"
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.02

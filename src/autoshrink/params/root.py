@@ -11,8 +11,9 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from autoshrink.params.base import Section, Task
 from autoshrink.params.data import BUILT_IN
 from autoshrink.params.plan import TrainingPlan
+from autoshrink.params.references import Evidence, References, check_names
 from autoshrink.params.searches import Search
-from autoshrink.params.sections import Dataset, PerTask, dataset_types, per_task
+from autoshrink.params.sections import Dataset, PerTask, dataset_types, per_task, sections_of
 from autoshrink.params.study import Study
 
 if TYPE_CHECKING:
@@ -133,6 +134,10 @@ class Parameters(Section):
     """How candidates are evaluated."""
     training: Training = Training()
     """How the final models are trained."""
+    references: References = References()
+    """What the found networks are compared with."""
+    evidence: Evidence = Evidence()
+    """How sure the verdict is to be."""
     study: Study = Study()
     """The comparison of strategies."""
     plan: TrainingPlan = TrainingPlan()
@@ -222,6 +227,13 @@ class Parameters(Section):
                     f"training.{task}.growth.budget = {growth.budget} is more than search.{task}.objective.budget."
                     f"{growth.cost} = {limit}; accepted: at most that, or null"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _known_references(self) -> "Parameters":
+        for task in self.tasks:
+            names = getattr(self.references, task).networks
+            check_names(names, sections_of(task).known_references, f"references.{task}.networks")
         return self
 
     @property

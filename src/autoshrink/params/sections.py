@@ -71,14 +71,41 @@ class TaskTraining(Section):
         return value
 
 
+class TaskReferences(Section):
+    """Which networks a task's found one is compared with, and at what equal cost."""
+
+    networks: list[str] = []
+    """Their names; [] compares with none."""
+    cost: Literal["macs", "parameters"] = "macs"
+    """The cost of the found network that each is scaled to, in width."""
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.03
+    """How far from it a reference's cost may be, as a share of it."""
+    learning_rates: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1, max_length=20)] = [1.0]
+    """Multiples of the recipe's learning rate. With several, each network, the found one included, is trained with
+    each under the first seed, and keeps the one that is best on validation data."""
+
+    @field_validator("networks", "learning_rates")
+    @classmethod
+    def _different(cls, value: list[Any]) -> list[Any]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"entries must differ from each other, found {value}")
+        return value
+
+
 @dataclass(frozen=True)
 class TaskSections:
-    """The types of a task's sections; all but the data sets have defaults for every key."""
+    """The types of a task's sections; all but the data sets have defaults for every key.
+
+    ``references`` and the names in ``known_references`` are for tasks whose networks can be scaled in width.
+    """
 
     search: "type[TaskSearch]"
     proxy: type[TaskProxy]
     training: type[TaskTraining]
     datasets: tuple[type[Dataset], ...]
+    references: type[TaskReferences] = TaskReferences
+    known_references: tuple[str, ...] = ()
+    """The networks that a found one can be compared with, besides random cells and a user's own."""
     zero_cost: tuple[str, ...] = ()
     """The measures of untrained networks that are defined for its networks."""
     paper_defects: bool = False

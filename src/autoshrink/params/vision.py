@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from autoshrink.params.base import Section
-from autoshrink.params.sections import TaskProxy, TaskProxyTraining, TaskTraining
+from autoshrink.params.sections import TaskProxy, TaskProxyTraining, TaskReferences, TaskTraining
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -311,3 +311,14 @@ class ImageTraining(TaskTraining):
         if self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs {self.warmup_epochs} must be less than epochs {self.epochs}")
         return self
+
+
+class ImageReferences(TaskReferences):
+    """Which networks a found image classifier is compared with, and at what equal cost."""
+
+    networks: list[str] = ["complete", "mobilenet_v2", "random-0"]
+    """Their names: ``complete`` and ``chain``, cells of the search's operators with all edges and with a single path;
+    random-0, random-1, ..., cells of the same space; ``shrinkcnn-a`` and ``shrinkcnn-b``, released cells;
+    ``mobilenet_v1``, ``mobilenet_v2`` (expansion 6), ``mobilenet_v2_x4`` (expansion 4), ``resnet`` and
+    ``shufflenet_v2``, torchvision's blocks in the same stages; and a network of your own as ``module:function``, called
+    as ``function(width, channels=..., classes=...)``. [] compares with none."""

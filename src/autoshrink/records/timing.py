@@ -58,6 +58,9 @@ class StepTiming(_Timing):
     seconds: Number | None = None
     snapshot: str | None = None
     """Name of the parameters' snapshot that the step read."""
+    latency_ms: Mapping[str, Number] | None = None
+    """Of a verdict: what one example takes each network, on one thread of ``latency_device``."""
+    latency_device: str | None = None
     slots: Mapping[str, SlotTiming] | None = None
     """Of an evaluation job: what each slot took."""
 

@@ -20,7 +20,7 @@ def build(results: Path, out: Path, parameters: Parameters, against: Path | None
     ``against`` is the results folder of a second finished run, which the page then sets beside this one.
     Raises ArtifactError when an artifact of a run is missing, damaged or contradicts another.
     """
-    from autoshrink.report import figures, metrics, page, plans, runs
+    from autoshrink.report import figures, metrics, page, plans, runs, verdicts
     from autoshrink.search import rounds
     from autoshrink.workflow.layout import Layout
 
@@ -37,7 +37,9 @@ def build(results: Path, out: Path, parameters: Parameters, against: Path | None
     notes = metrics.notes(parameters, searches, runs.set_aside([results, Path(parameters.paths.store)]))
     names = (page.name_of(results), page.name_of(against)) if against else ("this run", "")
     texts = {
-        "index.html": page.render(searches, table, notes, other, names, plans.read(results, parameters)),
+        "index.html": page.render(
+            searches, table, notes, other, names, plans.read(results, parameters), verdicts.read(results, parameters)
+        ),
         "metrics.csv": metrics.to_csv(table),
         "metrics.md": metrics.to_markdown(table, notes),
     }

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from autoshrink.evidence import wording
 from autoshrink.params.base import Task
+from autoshrink.records.verdict import FOUND, Verdict
 from autoshrink.report import palette
 from autoshrink.report.runs import Search
 from autoshrink.search import front
@@ -51,6 +53,48 @@ def points(search: Search) -> list[dict[str, Any]]:
         }
         for item in search.candidates
     ]
+
+
+def verdict(judged: Verdict) -> dict[str, Any]:
+    """Return a figure of each network's test quality, with its interval, against its cost; the found one is a star."""
+    import altair as alt
+
+    spec = spec_of(judged.task)
+    scale = 1.0 if spec.metric.is_perplexity else 100.0
+    rows = [
+        {
+            "network": wording.label(network),
+            "found": network.name == FOUND,
+            "cost": network.costs["macs"],
+            "quality": scale * network.quality.mean,
+            "low": scale * network.quality.low,
+            "high": scale * network.quality.high,
+        }
+        for network in judged.networks
+    ]
+    unit = "" if spec.metric.is_perplexity else ", %"
+    better = "" if spec.metric.higher_is_better else " (reversed: better is up)"
+    y_scale = alt.Scale(zero=False, reverse=not spec.metric.higher_is_better)
+    x = alt.X("cost:Q", title=spec.macs, scale=alt.Scale(zero=False, padding=40), axis=alt.Axis(format="~s"))
+    y = alt.Y("quality:Q", title=f"{spec.metric.test_title}{unit}{better}", scale=y_scale)
+    colour = alt.Color(
+        "network:N",
+        title=None,
+        sort=[wording.label(network) for network in judged.networks],
+        scale=alt.Scale(scheme="tableau10"),
+        legend=alt.Legend(orient="right"),
+    )
+    base = alt.Chart(alt.NamedData("points"))
+    bars = base.mark_rule(strokeWidth=2).encode(x, alt.Y("low:Q", title=None, scale=y_scale), alt.Y2("high:Q"), colour)
+    dots = base.mark_point(size=90, filled=True, opacity=1).encode(x, y, colour)
+    star = base.transform_filter("datum.found").mark_point(
+        shape=_STAR, size=330, filled=True, opacity=1, stroke="white", strokeWidth=0.8
+    )
+    described = (
+        f"{spec.metric.test_title.capitalize()} against {spec.macs} with {100 * judged.confidence:g} % intervals"
+    )
+    layers = alt.layer(bars, dots, star.encode(x, y, colour))
+    return _alone(layers.properties(width=560, height=300, title=described), rows)
 
 
 def pareto_front(search: Search) -> list[Any]:
@@ -319,8 +363,13 @@ def _finish(
 
 def _figure(chart: "Layered | alt.HConcatChart", searches: Sequence[Search]) -> dict[str, Any]:
     """Return a figure that stands alone: with its data, on white."""
+    return _alone(chart, [row for search in searches for row in points(search)])
+
+
+def _alone(chart: "Layered | alt.HConcatChart", rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a figure that stands alone on white, with these rows as its data."""
     found = _with_parameters(_specification(chart), _PARAMETERS)
-    found["datasets"] = {"points": [row for search in searches for row in points(search)]}
+    found["datasets"] = {"points": rows}
     found["config"] = {
         "background": "white",
         "font": "sans-serif",

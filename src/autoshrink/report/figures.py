@@ -30,7 +30,7 @@ def write(searches: Sequence[Search], out: Path) -> list[Path]:
 
 def trajectory(searches: Sequence[Search]) -> str:
     """Return score, metric and cost over the searches: every candidate a dot, each search's kept cells a line."""
-    return _rendered(charts.trajectory(searches))
+    return rendered(charts.trajectory(searches))
 
 
 def cells(searches: Sequence[Search]) -> str:
@@ -47,7 +47,7 @@ def cells(searches: Sequence[Search]) -> str:
 
 def scatter(searches: Sequence[Search]) -> str:
     """Return the metric against the cost of every candidate, with the Pareto front."""
-    return _rendered(charts.scatter(searches))
+    return rendered(charts.scatter(searches))
 
 
 FIGURES: dict[str, Callable[[Sequence[Search]], str]] = {
@@ -57,7 +57,8 @@ FIGURES: dict[str, Callable[[Sequence[Search]], str]] = {
 }
 
 
-def _rendered(specification: dict[str, object]) -> str:
+def rendered(specification: dict[str, object]) -> str:
+    """Return a chart as SVG, the same bytes for the same specification."""
     import vl_convert
 
     drawn = str(vl_convert.vegalite_to_svg(specification))

@@ -13,6 +13,7 @@ from autoshrink.cells.cell import Cell
 from autoshrink.params.base import Task
 from autoshrink.planner.published import PUBLISHED, REPRODUCED
 from autoshrink.report import charts, metrics
+from autoshrink.report import verdicts as verdict_panels
 from autoshrink.report.charts import COST, METRIC
 from autoshrink.report.metrics import MEASURED, Row
 from autoshrink.report.plans import Panel
@@ -35,6 +36,7 @@ def render(
     other: Sequence[Search] = (),
     names: tuple[str, str] = ("this run", "other run"),
     plans: Sequence[Panel] = (),
+    verdicts: Sequence[verdict_panels.Panel] = (),
 ) -> str:
     """Return the page of a run; with ``other``, the searches of a second run, it also compares the two (``names``)."""
     import jinja2
@@ -43,7 +45,9 @@ def render(
         loader=jinja2.PackageLoader("autoshrink.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     return environment.get_template("explorer.html.j2").render(
-        style=_text("explorer.css") + (_text("plans.css") if plans else ""),
+        style=_text("explorer.css")
+        + (_text("plans.css") if plans else "")
+        + (_text("verdicts.css") if verdicts else ""),
         library=_library(),
         scripts=[_text(name) for name in SCRIPTS],
         data=_embedded(data(searches, other, names)),
@@ -51,6 +55,7 @@ def render(
         notes=notes,
         searches=searches,
         plans=plans,
+        verdicts=verdicts,
         published=PUBLISHED,
         reproduced=REPRODUCED,
     )

@@ -3,7 +3,6 @@
 import contextlib
 import importlib
 import importlib.util
-import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +12,6 @@ from autoshrink.errors import ParameterError
 
 if TYPE_CHECKING:
     from torch import nn
-
-PATTERN = r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*"
 
 
 def source(name: str) -> Path:
@@ -64,11 +61,6 @@ def module(name: str, width: float, **sizes: int) -> "nn.Module":
     if not isinstance(made, nn.Module):
         raise ParameterError(f"{name}: returns a {type(made).__name__}; expected a torch.nn.Module")
     return made
-
-
-def is_entry_point(name: str) -> bool:
-    """Whether ``name`` is written as one."""
-    return re.fullmatch(PATTERN, name) is not None
 
 
 @contextlib.contextmanager

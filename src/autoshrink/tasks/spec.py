@@ -12,17 +12,19 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from autoshrink.cells.body import Body
+from autoshrink.cells.body import Body, KnownBlock
 from autoshrink.cells.cell import Cell
 from autoshrink.params.base import Section, Task
 from autoshrink.params.objective import Costs
 from autoshrink.params.search import TaskSearch
-from autoshrink.params.sections import Dataset, TaskProxy, TaskSections, TaskTraining
+from autoshrink.params.sections import Dataset, TaskProxy, TaskReferences, TaskSections, TaskTraining
 from autoshrink.records.manifest import Manifest
 from autoshrink.records.model import ModelDescription
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from autoshrink.params import Parameters
@@ -72,6 +74,9 @@ class Metric:
     test: str
     """Its key among the final model's test metrics."""
     higher_is_better: bool
+    is_perplexity: bool = False
+    """Whether it is e to the mean of what each example costs in nats; else it is the share of examples that are right,
+    or wrong."""
 
     @property
     def proxy_title(self) -> str:
@@ -143,6 +148,8 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     """The data set that published results, and that cell's, are on."""
     caveat: str = ""
     """What the user of a trained model must mind, for its model card."""
+    observation: int = 1
+    """Neighbouring test examples that paired tests take as one: words of a text depend on each other."""
     runs_without_edges: bool = False
     """Whether a network can be built from a cell without any edge."""
 
@@ -160,6 +167,12 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     def training(self, parameters: "Parameters") -> Training:
         """Return the task's section of ``training``."""
         section: Training = getattr(parameters.training, self.task)
+        return section
+
+    def references(self, parameters: "Parameters") -> TaskReferences:
+        """Return the task's section of ``references``."""
+        section = getattr(parameters.references, self.task)
+        assert isinstance(section, self.sections.references)
         return section
 
     # data
@@ -288,6 +301,35 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     @abstractmethod
     def load_model(self, folder: Path) -> "nn.Module":
         """Return a trained model in evaluation mode, on the CPU. Raises ArtifactError where a file is damaged."""
+
+    # references; only tasks with ``sections.known_references`` define these
+
+    def known_body(self, name: str, nodes: int) -> Body:
+        """Return the body of a reference that is neither a cell of the search's space nor a released one.
+
+        ``nodes`` is how many the search's complete cell has, its input included.
+        """
+        return KnownBlock(name)
+
+    def proportions(self, network: Network) -> Iterator[Network]:
+        """Yield the section that a reference's widths are scaled from, then others of nearly its proportions: whole
+        channels leave gaps between the costs that one alone can reach."""
+        yield network
+
+    def reference_recipe(self, recipe: Training, network: Network, learning_rate: float) -> Training:
+        """Return the recipe that trains a reference of this network, ``learning_rate`` times as fast."""
+        raise NotImplementedError(f"{self.task} defines no references")
+
+    def outcomes(self, folder: Path, data: Prepared, compute: "Compute") -> "NDArray[np.float32]":
+        """Return how good the model in ``folder`` is at each test example: 1 or 0, or the logarithm of a probability.
+
+        Reads the test split, as ``test`` does, and nothing else of the task does.
+        """
+        raise NotImplementedError(f"{self.task} defines no references")
+
+    def test_examples(self, manifest: Manifest) -> int:
+        """Return how many examples the test split of a prepared data set has."""
+        raise NotImplementedError(f"{self.task} defines no references")
 
     # costs
 

@@ -16,6 +16,11 @@ def stored_evaluation(store: Path, key: str) -> Path:
     return store / "evaluations" / key[:2] / f"{key}.json"
 
 
+def evidence_folder(reference: str) -> str:
+    """Return the name of a reference's folder: a user's own ``module:function`` without the colon."""
+    return reference.replace(":", ".")
+
+
 @dataclass(frozen=True)
 class RoundFolder:
     """One round of a search; round 0 is the complete cell and has a state alone."""
@@ -70,6 +75,49 @@ class ModelFolder:
 
 
 @dataclass(frozen=True)
+class TrainingFolder:
+    """One training of a network for the verdict: under one seed, or with one learning rate."""
+
+    folder: Path
+
+    @property
+    def network(self) -> Path:
+        """The network, scaled to the found one's cost."""
+        return self.folder / "network.json"
+
+    @property
+    def model(self) -> ModelFolder:
+        """The trained model."""
+        return ModelFolder(self.folder / "model")
+
+
+@dataclass(frozen=True)
+class EvidenceFolder:
+    """One network of the verdict: a reference, or the found one."""
+
+    folder: Path
+
+    def training(self, name: str) -> TrainingFolder:
+        """Return the folder of a training, such as ``seed-0``, or ``rate-0`` where learning rates are tried."""
+        return TrainingFolder(self.folder / name)
+
+    @property
+    def rate(self) -> Path:
+        """The learning rate that was best on validation data, where several are tried."""
+        return self.folder / "rate.json"
+
+    @property
+    def test(self) -> Path:
+        """What its trainings are worth on the test split ..."""
+        return self.folder / "test.json"
+
+    @property
+    def outcomes(self) -> Path:
+        """... example by example."""
+        return self.folder / "outcomes.npy"
+
+
+@dataclass(frozen=True)
 class SearchFolder:
     """One search: its rounds, its answer, the final model and what that is worth."""
 
@@ -119,6 +167,15 @@ class SearchFolder:
     def plan(self) -> Path:
         """The plan of the answer's training on other accelerators."""
         return self.folder / "plan.json"
+
+    def evidence(self, network: str) -> EvidenceFolder:
+        """Return the folder of a reference, or of ``found``."""
+        return EvidenceFolder(self.folder / "evidence" / network)
+
+    @property
+    def verdict(self) -> Path:
+        """Whether the found network beats the references."""
+        return self.folder / "evidence" / "verdict.json"
 
     @property
     def model(self) -> ModelFolder:

@@ -10,12 +10,13 @@ from typing import Any
 
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.records.verdict import FOUND
 from autoshrink.search import finalists, rounds
 from autoshrink.search.rounds import SearchName
-from autoshrink.tasks import address
+from autoshrink.tasks import address, entry_points
 from autoshrink.workflow import resources
 from autoshrink.workflow.code import code_of
-from autoshrink.workflow.layout import Layout, SearchFolder
+from autoshrink.workflow.layout import Layout, ModelFolder, SearchFolder, evidence_folder
 from autoshrink.workflow.slices import slice_of
 
 
@@ -100,6 +101,7 @@ class Plan:
             "histories": [folder.model.history for folder in folders],
             "metrics": [folder.metrics for folder in folders],
             "plans": self.training_plans(),
+            "verdicts": self.verdicts(),
             "known_networks": [self.layout.known_networks] if self.parameters.report.known_networks else [],
         }
 
@@ -108,6 +110,68 @@ class Plan:
         if self.parameters.plan.devices is None:
             return []
         return [self.layout.search(task, search).plan for task, search in self.searches]
+
+    def networks(self, task: str) -> list[str]:
+        """Return the folders' names of a task's verdict: the found network, then the references; empty without any."""
+        references = getattr(self.parameters.references, task).networks
+        return [FOUND, *map(evidence_folder, references)] if references else []
+
+    def reference(self, task: str, network: str, **_: str) -> str:
+        """Return the reference, or ``found``, that a folder's name stands for."""
+        references = getattr(self.parameters.references, task).networks
+        names: dict[str, str] = {evidence_folder(name): name for name in (FOUND, *references)}
+        return names.get(network, network)
+
+    def verdicts(self) -> list[Path]:
+        """Return the verdicts on the run's searches."""
+        return [self._folder(task, search).verdict for task, search in self.searches if self.networks(task)]
+
+    def sources(self, task: str, network: str, **_: str) -> list[Path]:
+        """Return the file that a user's own reference stands in; empty for others. Raises ParameterError."""
+        name = self.reference(task, network)
+        return [entry_points.source(name)] if ":" in name else []
+
+    def tried_rates(self, task: str, search: str, network: str) -> list[Path]:
+        """Return the histories of a network's trainings with each learning rate; empty where there is one rate."""
+        rates = getattr(self.parameters.references, task).learning_rates
+        folder = self._folder(task, search).evidence(network)
+        return [folder.training(f"rate-{index}").model.history for index in range(len(rates))] if len(rates) > 1 else []
+
+    def rate(self, task: str, search: str, network: str, training: str) -> list[Path]:
+        """Return the learning rate that a training takes; empty where it is given."""
+        tuned = training.startswith("seed-") and self.tried_rates(task, search, network)
+        return [self._folder(task, search).evidence(network).rate] if tuned else []
+
+    def trained(self, task: str, search: str, network: str) -> list[ModelFolder]:
+        """Return a network's models, seed by seed. The found one's first is the search's own unless rates are tried."""
+        folder = self._folder(task, search).evidence(network)
+        models = [folder.training(f"seed-{number}").model for number in range(self.parameters.evidence.seeds)]
+        if network == FOUND and not self.tried_rates(task, search, network):
+            models[0] = self._folder(task, search).model
+        return models
+
+    def model_files(self, task: str, search: str, network: str) -> list[Path]:
+        """Return the files of these models."""
+        return [file for model in self.trained(task, search, network) for file in (model.description, model.weights)]
+
+    def chosen_rate(self, task: str, search: str, network: str) -> list[Path]:
+        """Return the learning rate that was chosen for a network; empty where it is given."""
+        return self.rate(task, search, network, "seed-0")
+
+    def trained_folders(self, task: str, search: str, network: str) -> list[Path]:
+        """Return the folders of a network's models, seed by seed."""
+        return [model.folder for model in self.trained(task, search, network)]
+
+    def test_options(self, task: str, search: str, network: str) -> list[str]:
+        """Return what ``autoshrink test-reference`` is told of a network beside its models."""
+        scaled = self._folder(task, search).evidence(network).training("seed-0").network
+        options = [] if network == FOUND else [f"--network={scaled}"]
+        return [*options, *(f"--rate={file}" for file in self.chosen_rate(task, search, network))]
+
+    def tests(self, task: str, search: str) -> list[Path]:
+        """Return what a verdict is made from: each network's test, then each network's outcomes."""
+        folders = [self._folder(task, search).evidence(network) for network in self.networks(task)]
+        return [folder.test for folder in folders] + [folder.outcomes for folder in folders]
 
     def device_file(self) -> list[Path]:
         """Return the file that describes those accelerators; empty where an array that comes along is named."""

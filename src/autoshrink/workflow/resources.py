@@ -55,7 +55,7 @@ def _first(parameters: Parameters, step: str, task: str | None) -> dict[str, int
     gpu = int(device == "cuda" or (device == "auto" and gpus() > 0))
     if step == "prepare":
         return {"runtime": 120, "mem_mb": 8000, "gpu": 0}
-    if step not in ("evaluate", "repeat", "train", "test"):
+    if step not in ("evaluate", "repeat", "train", "train-reference", "test", "test-reference"):
         return dict(LIGHT)
     assert task is not None
     work = spec_of(Task(task)).workload(parameters)
@@ -63,7 +63,7 @@ def _first(parameters: Parameters, step: str, task: str | None) -> dict[str, int
         minutes = parameters.search.slots_per_job * work.proxy_minutes / speed
         return {"runtime": _minutes(minutes), "mem_mb": work.proxy_megabytes, "gpu": gpu}
     minutes = work.training_minutes / speed
-    runtime = _minutes(minutes) if step == "train" else _minutes(minutes / 10)
+    runtime = _minutes(minutes) if step.startswith("train") else _minutes(minutes / 10)
     return {"runtime": runtime, "mem_mb": 2 * work.proxy_megabytes, "gpu": gpu}
 
 

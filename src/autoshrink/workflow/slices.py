@@ -49,6 +49,9 @@ def slice_of(parameters: Parameters, verb: str, task: Task | None = None, datase
         of_task = found["search"][task.value]
         kept = {"finalists"} if verb == "finalists" else {"finalists", "objective"}
         found["search"][task.value] = {key: value for key, value in of_task.items() if key in kept}
+    elif verb in ("train-reference", "choose-rate"):
+        # another reference beside it changes nothing for this one, nor does an earlier choice of rates for its seeds
+        del found["references"][task.value]["networks"]
     elif "search" in found:
         found["search"]["strategies"] = values["search"]["strategies"]
         # what comes after the last round

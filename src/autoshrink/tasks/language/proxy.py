@@ -41,11 +41,11 @@ class ProxyData:
 
 
 def draw(data: PreparedText, proxy: LanguageProxy, seed: int) -> ProxyData:
-    """Return the first lines of the training and validation splits, over the words of these and the first test lines.
+    """Return the first lines of the training and validation splits, over their words.
 
-    That is the paper's proxy; which words the test lines have is all that is read of them. Nothing is drawn at
-    random: where a source has no order of its own, its preparation already shuffled it. Raises DataError where a
-    split has too few lines.
+    As the paper's proxy has it, ``test_lines`` lets the first test lines' words join them; 0 opens no test split.
+    Nothing is drawn at random: where a source has no order of its own, its preparation already shuffled it. Raises
+    DataError where a split has too few lines.
     """
     del seed
     counts: dict[SplitName, int] = {
@@ -53,7 +53,7 @@ def draw(data: PreparedText, proxy: LanguageProxy, seed: int) -> ProxyData:
         "validation": proxy.validation_lines,
         "test": proxy.test_lines,
     }
-    lines = {split: first_lines(data, split, count) for split, count in counts.items()}
+    lines = {split: first_lines(data, split, count) for split, count in counts.items() if count}
     used = np.unique(np.concatenate(list(lines.values())))
     number = np.full(len(data.vocabulary), -1, dtype=np.int32)
     number[used] = np.arange(len(used), dtype=np.int32)

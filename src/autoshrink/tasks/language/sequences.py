@@ -118,6 +118,19 @@ def mean_loss(model: LanguageModel, text_LB: Tensor, length: int) -> float:
     return float(total) / words
 
 
+@torch.no_grad()
+def log_probabilities(model: LanguageModel, text_LB: Tensor, length: int) -> Tensor:
+    """Return (L - 1, B): the logarithm of each word's probability, the state carried through the text; no dropout."""
+    state_BN = model.initial_state(text_LB.shape[1])
+    found: list[Tensor] = []
+    for start in range(0, len(text_LB) - 1, length):
+        words_SB = text_LB[start : start + length + 1]
+        logits_TBV, state_BN = model(words_SB[:-1], state_BN)
+        targets_TB1 = words_SB[1:, :, None]
+        found.append(logits_TBV.log_softmax(2).gather(2, targets_TB1)[..., 0])
+    return torch.cat(found)
+
+
 def perplexity(loss: float) -> float | None:
     """Return exp(loss), or None where it is no finite number."""
     return finite(math.exp(loss)) if loss < 700.0 else None

@@ -11,7 +11,13 @@ from autoshrink.cells.body import Body, KnownBlock
 from autoshrink.cells.cell import Cell
 from autoshrink.params import data as datasets
 from autoshrink.params.base import Task
-from autoshrink.params.language import LanguageNetwork, LanguageProxy, LanguageTraining
+from autoshrink.params.language import (
+    REFERENCE_LAYERS,
+    LanguageNetwork,
+    LanguageProxy,
+    LanguageReferences,
+    LanguageTraining,
+)
 from autoshrink.params.objective import Costs, LanguageObjective
 from autoshrink.params.search import Activation, LanguageSearch
 from autoshrink.params.sections import Dataset, TaskSections
@@ -22,7 +28,9 @@ from autoshrink.tasks.language.records import TextManifest, TextModel
 from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Tested, Workload
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from autoshrink.params import Parameters
@@ -203,6 +211,30 @@ class LanguageModelling(
 
         return loading.load_model(folder)
 
+    def known_body(self, name: str, nodes: int) -> Body:
+        """Return torch's layer of that name; or a recurrent highway cell (Zilly et al. 2017), a path of tanh nodes."""
+        if name == "rhn":
+            return Cell.of(["tanh"] * (nodes - 1), [(node, node + 1) for node in range(nodes - 1)])
+        return KnownBlock(name)
+
+    def reference_recipe(
+        self, recipe: LanguageTraining, network: LanguageNetwork, learning_rate: float
+    ) -> LanguageTraining:
+        """Return the recipe with this network and rate."""
+        changes = {"network": network, "learning_rate": recipe.learning_rate * learning_rate}
+        return recipe.model_copy(update=changes)
+
+    def outcomes(self, folder: Path, data: "PreparedText", compute: "Compute") -> "NDArray[np.float32]":
+        """Return the logarithm of each test word's probability."""
+        from autoshrink.tasks.language import testing
+
+        return testing.outcomes(folder, data, compute)
+
+    def test_examples(self, manifest: Manifest) -> int:
+        """Return the test split's words."""
+        assert isinstance(manifest, TextManifest)
+        return manifest.counts["test"].tokens
+
     def example(self, data: "PreparedText", recipe: LanguageTraining) -> Counts:
         """Return the vocabulary's size."""
         return {"vocabulary": data.manifest.vocabulary}
@@ -236,7 +268,7 @@ SPEC = LanguageModelling(
     title="Language modelling (RNN)",
     unit="word",
     macs="MACs per token",
-    metric=Metric("perplexity", "perplexity", higher_is_better=False),
+    metric=Metric("perplexity", "perplexity", higher_is_better=False, is_perplexity=True),
     model=TextModel,
     manifest=TextManifest,
     operators=get_args(Activation),
@@ -245,6 +277,8 @@ SPEC = LanguageModelling(
         proxy=LanguageProxy,
         training=LanguageTraining,
         datasets=datasets.TEXTS,
+        references=LanguageReferences,
+        known_references=("complete", "chain", "rhn", "shrinkrnn", *REFERENCE_LAYERS),
         zero_cost=("gradient_norm",),
         in_words="an RNN cell",
     ),
@@ -253,4 +287,5 @@ SPEC = LanguageModelling(
     benchmark="Penn Treebank",
     caveat="It continues text as its training text goes, with that text's words, opinions and errors; what it "
     "writes is not knowledge.",
+    observation=100,
 )

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from autoshrink.cells.cell import Cell
@@ -12,6 +15,7 @@ from autoshrink.runtime import devices
 from autoshrink.tasks.language import costs as language_costs
 from autoshrink.tasks.language import inspection, loading, sequences, unigram
 from autoshrink.tasks.language.data import PreparedText
+from autoshrink.tasks.language.network import LanguageModel
 from autoshrink.tasks.language.records import SplitName, TextModel
 from autoshrink.tasks.spec import Tested
 from autoshrink.training.history import finite
@@ -25,14 +29,7 @@ def test(folder: Path, data: PreparedText, compute: Compute) -> Tested:
     frequencies. Raises DataError where the model was trained on other words.
     """
     device = devices.pick(compute)
-    description = TextModel.of(folder)
-    if description.words != data.vocabulary:
-        raise DataError(
-            f"{folder}: the model knows {len(description.words)} words that are not data set {data.name!r}'s "
-            f"{len(data.vocabulary)}; test it on the data set it was trained on ({description.origin.dataset!r})"
-        )
-    module = loading.load_model(folder).to(device)
-    module.tie()
+    description, module = _opened(folder, data, device)
     recipe = description.origin.training
     length = recipe.bptt.length
 
@@ -48,6 +45,32 @@ def test(folder: Path, data: PreparedText, compute: Compute) -> Tested:
         "unigram_perplexity": unigram.perplexity(data.split("train"), data.split("test"), len(data.vocabulary)),
     }
     return Tested(metrics, inspection.details(module, test_LB, description.words))
+
+
+def outcomes(folder: Path, data: PreparedText, compute: Compute) -> NDArray[np.float32]:
+    """Return the logarithm of the probability that the model in ``folder`` gives each word of the test split.
+
+    In the text's order, column by column where ``test_batch_size`` makes several. Raises DataError where the model was
+    trained on other words.
+    """
+    device = devices.pick(compute)
+    description, module = _opened(folder, data, device)
+    recipe = description.origin.training
+    test_LB = sequences.columns(data.split("test"), recipe.test_batch_size, device, "training.rnn.test_batch_size")
+    return sequences.log_probabilities(module, test_LB, recipe.bptt.length).t().flatten().cpu().numpy()
+
+
+def _opened(folder: Path, data: PreparedText, device: torch.device) -> tuple[TextModel, LanguageModel]:
+    """Return the model. Raises DataError where it was trained on other words."""
+    description = TextModel.of(folder)
+    if description.words != data.vocabulary:
+        raise DataError(
+            f"{folder}: the model knows {len(description.words)} words that are not data set {data.name!r}'s "
+            f"{len(data.vocabulary)}; test it on the data set it was trained on ({description.origin.dataset!r})"
+        )
+    module = loading.load_model(folder).to(device)
+    module.tie()
+    return description, module
 
 
 def costs(cell: Cell, recipe: LanguageTraining, data: PreparedText) -> dict[str, int]:

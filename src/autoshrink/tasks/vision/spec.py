@@ -14,7 +14,14 @@ from autoshrink.params.base import Task
 from autoshrink.params.objective import Costs, ImageObjective
 from autoshrink.params.search import ImageOperator, ImageSearch
 from autoshrink.params.sections import Dataset, TaskSections
-from autoshrink.params.vision import Augmentation, ImageNetwork, ImageProxy, ImageTraining
+from autoshrink.params.vision import (
+    REFERENCE_BLOCKS,
+    Augmentation,
+    ImageNetwork,
+    ImageProxy,
+    ImageReferences,
+    ImageTraining,
+)
 from autoshrink.records.manifest import Manifest
 from autoshrink.tasks import raw_data
 from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Tested, Workload
@@ -22,7 +29,9 @@ from autoshrink.tasks.vision.objective import image_score
 from autoshrink.tasks.vision.records import ImageManifest, ImageModel
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from autoshrink.params import Parameters
@@ -254,6 +263,35 @@ class ImageClassification(
 
         return loading.load_model(folder)
 
+    def proportions(self, network: ImageNetwork) -> Iterator[ImageNetwork]:
+        """Yield the network in single channels, then with a stem, first or last stage up to a fifth wider or narrower.
+
+        That its widths need not be multiples of ``channel_divisor`` favours the reference, if anyone.
+        """
+        network = network.model_copy(update={"channel_divisor": 1, "node_widths": {}})
+        yield network
+        scales = network.stage_scales
+        for factor in (1.06, 0.94, 1.12, 0.88, 1.2, 0.8):
+            yield network.model_copy(update={"stage_scales": [*scales[:-1], scales[-1] * factor]})
+            yield network.model_copy(update={"stage_scales": [scales[0] * factor, *scales[1:]]})
+            yield network.model_copy(update={"stem_filters": max(1, round(network.stem_filters * factor))})
+
+    def reference_recipe(self, recipe: ImageTraining, network: ImageNetwork, learning_rate: float) -> ImageTraining:
+        """Return the recipe, without growth: a reference has its full width from the start."""
+        changes = {"network": network, "learning_rate": recipe.learning_rate * learning_rate, "growth": None}
+        return recipe.model_copy(update=changes)
+
+    def outcomes(self, folder: Path, data: "PreparedImages", compute: "Compute") -> "NDArray[np.float32]":
+        """Return 1 for each test image that is classified right, 0 for each other."""
+        from autoshrink.tasks.vision import testing
+
+        return testing.outcomes(folder, data, compute)
+
+    def test_examples(self, manifest: Manifest) -> int:
+        """Return the test split's images."""
+        assert isinstance(manifest, ImageManifest)
+        return manifest.counts["test"]
+
     def example(self, data: "PreparedImages", recipe: ImageTraining) -> Counts:
         """Return channels, height, width and classes."""
         from autoshrink.tasks.vision import splits
@@ -307,6 +345,8 @@ SPEC = ImageClassification(
         proxy=ImageProxy,
         training=ImageTraining,
         datasets=datasets.IMAGES,
+        references=ImageReferences,
+        known_references=("complete", "chain", "shrinkcnn-a", "shrinkcnn-b", *REFERENCE_BLOCKS),
         zero_cost=("naswot", "synflow", "gradient_norm"),
         paper_defects=True,
         in_words="a CNN cell",

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from autoshrink.cells.cell import Cell
 from autoshrink.costs import counting
@@ -13,6 +16,7 @@ from autoshrink.runtime import devices
 from autoshrink.tasks.spec import Tested
 from autoshrink.tasks.vision import loading, network, scoring, splits
 from autoshrink.tasks.vision.data import PreparedImages
+from autoshrink.tasks.vision.feeds import Feed
 from autoshrink.tasks.vision.inspection import Inspection
 from autoshrink.tasks.vision.records import ImageModel
 
@@ -25,6 +29,35 @@ def test(folder: Path, data: PreparedImages, compute: Compute) -> Tested:
     Raises DataError where the model was trained for other classes.
     """
     device = devices.pick(compute)
+    description, module, feed = _opened(folder, data, compute, device)
+    autocast = torch.autocast(device.type, enabled=False)
+    inspection = Inspection(description, feed.count)
+    offset = int(description.network.background_class)
+    metrics = scoring.score(module, feed.evaluation_batches(), offset, autocast, inspection)
+    return Tested(metrics, inspection.details())
+
+
+def outcomes(folder: Path, data: PreparedImages, compute: Compute) -> NDArray[np.float32]:
+    """Return 1 for each test image that the model in ``folder`` classifies right, 0 for each other, in their order.
+
+    Raises DataError where the model was trained for other classes.
+    """
+    device = devices.pick(compute)
+    description, module, feed = _opened(folder, data, compute, device)
+    first = int(description.network.background_class)
+    right: list[NDArray[np.float32]] = []
+
+    def watch(_: Tensor, labels_B: Tensor, logits_BN: Tensor) -> None:
+        right.append((logits_BN.argmax(1) == labels_B + first).float().cpu().numpy())
+
+    scoring.score(module, feed.evaluation_batches(), first, torch.autocast(device.type, enabled=False), watch)
+    return np.concatenate(right)
+
+
+def _opened(
+    folder: Path, data: PreparedImages, compute: Compute, device: torch.device
+) -> tuple[ImageModel, nn.Module, Feed]:
+    """Return the model and the test split as it takes it. Raises DataError where it knows other classes."""
     description = ImageModel.of(folder)
     if description.classes != data.classes:
         raise DataError(
@@ -32,12 +65,7 @@ def test(folder: Path, data: PreparedImages, compute: Compute) -> Tested:
             f"{len(data.classes)}; test it on the data set it was trained on ({description.origin.dataset!r})"
         )
     module = loading.load_model(folder).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    feed = splits.test_feed(data, description, compute.threads, device)
-    autocast = torch.autocast(device.type, enabled=False)
-    inspection = Inspection(description, feed.count)
-    offset = int(description.network.background_class)
-    metrics = scoring.score(module, feed.evaluation_batches(), offset, autocast, inspection)
-    return Tested(metrics, inspection.details())
+    return description, module, splits.test_feed(data, description, compute.threads, device)
 
 
 def costs(cell: Cell, recipe: ImageTraining, data: PreparedImages) -> dict[str, int]:
