@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from autoshrink.errors import UserError
+from autoshrink.params import load
 from autoshrink.params.document import defaults
 from autoshrink.params.root import Parameters
 from autoshrink.workflow.plan import Plan
@@ -74,3 +75,20 @@ def test_an_unknown_strategy_is_a_users_mistake() -> None:
     """A target of a strategy that there is none of ends in one line."""
     with pytest.raises(UserError, match=r"'shirnk': is not an entry of search\.strategies"):
         planned().rounds("cnn", "shirnk-0")
+
+
+def test_a_verdict_is_planned_from_the_parameters() -> None:
+    """The found network's own model is its first training; with several rates each network chooses one first."""
+    plan = Plan(load([], ["evidence.seeds=2", 'references.cnn.networks=["complete", "my.own:net"]']))
+    assert plan.networks("cnn") == ["found", "complete", "my.own.net"]
+    assert plan.reference("cnn", "my.own.net") == "my.own:net"
+    folder = plan.layout.search("cnn", "shrink-0")
+    models = plan.trained("cnn", "shrink-0", "found")
+    assert models == [folder.model, folder.evidence("found").training("seed-1").model]
+    assert plan.rate("cnn", "shrink-0", "complete", "seed-0") == []
+    tuned = Plan(load([], ["references.cnn.learning_rates=[0.5, 1.0]"]))
+    assert len(tuned.tried_rates("cnn", "shrink-0", "found")) == 2
+    assert tuned.rate("cnn", "shrink-0", "found", "seed-0") == [folder.evidence("found").rate]
+    assert tuned.rate("cnn", "shrink-0", "found", "rate-0") == []
+    none = Plan(load([], ["references.cnn.networks=[]", "references.rnn.networks=[]"]))
+    assert none.verdicts() == []
