@@ -16,9 +16,9 @@ class Finalists(Section):
     """After the last round: the best cells of all rounds are evaluated again under seeds of their own, which redraw the
     proxy's data, the weights and the order of examples, and the answer is chosen by their mean scores."""
 
-    count: Annotated[int, Field(ge=1)] = 4
+    count: Annotated[int, Field(ge=1)] = 3
     """How many of the best distinct cells of all rounds; all of them where there are fewer."""
-    repeats: Annotated[int, Field(ge=1)] = 3
+    repeats: Annotated[int, Field(ge=1)] = 2
     """Evaluations of each finalist. The one that made it a finalist does not count: it was chosen for being high."""
     epochs: Annotated[int, Field(ge=1)] | None = None
     """Epochs of each of these evaluations; null: as many as in the rounds."""
@@ -47,7 +47,7 @@ class TaskSearch(Section):
     """Candidates evaluated per round, drawn from the shrink space without replacement."""
     keep_fraction: Annotated[float, Field(ge=0, lt=1)]
     """The search stops at round(keep_fraction * initial edges) edges."""
-    finalists: Finalists | None = None
+    finalists: Finalists | None = Finalists()
     """What checks the answer against noise; null: the answer is the cell with the best single score."""
     if TYPE_CHECKING:
         operators: Sequence[str]

@@ -25,6 +25,7 @@ METRIC = {task: spec_of(task).metric.proxy_title for task in Task}
 COST = {task: ("macs", spec_of(task).macs) for task in Task}
 HEIGHT, SCATTER_HEIGHT = 230, 360
 PANELS = ("score", "metric", "cost")
+_SPREAD = "; whiskers: one standard deviation of a cell over seeds, where finalists measured it"
 # what the page sets; a figure shows no round and no candidate in particular
 _PARAMETERS = {"current": -1, "chosen": ""}
 _STAR = (
@@ -34,7 +35,16 @@ _STAR = (
 
 
 def points(search: Search) -> list[dict[str, Any]]:
-    """Return a row per candidate. One judged by less than a full training has no score and no metric to compare."""
+    """Return a row per candidate. One judged by less than a full training has no score and no metric to compare.
+
+    Where finalists have measured the noise, score and metric have whiskers of one standard deviation.
+    """
+    noise = dict(zip(("score", "metric"), search.deviation, strict=True))
+
+    def whiskers(field: str, value: float | None) -> dict[str, float]:
+        size = noise[field]
+        return {} if size is None or value is None else {f"{field}_low": value - size, f"{field}_high": value + size}
+
     on_front = {(item.round, item.slot) for item in pareto_front(search)}
     cost = COST[search.task][0]
     return [
@@ -50,6 +60,7 @@ def points(search: Search) -> list[dict[str, Any]]:
             "front": (item.round, item.slot) in on_front,
             "kept": search.rounds[item.round].taken == item.slot,
             "best": (item.round, item.slot) == (search.best_round, search.best_slot),
+            **(whiskers("score", item.score) | whiskers("metric", item.metric) if item.fidelity is None else {}),
         }
         for item in search.candidates
     ]
@@ -255,8 +266,12 @@ def _over_search(field: str, task: Task, shrinks: bool) -> "tuple[Layered, str]"
     shown = kept.transform_filter("datum.round == current").mark_rule(
         color=palette.CANDIDATE, strokeWidth=1.2, strokeDash=[4, 3]
     )
-    layers = alt.layer(shown.encode(x), tried, line, dots, *_marks(base, x, y, tooltip))
-    described = f"{title} of every candidate, and of the cell that each round kept, against {across[1]}."
+    layers = alt.layer(
+        shown.encode(x), *_whiskers(base, field, x, None), tried, line, dots, *_marks(base, x, y, tooltip)
+    )
+    described = f"{title} of every candidate, and of the cell that each round kept, against {across[1]}{_SPREAD}."
+    if field == "cost":
+        described = described.replace(_SPREAD, "")
     return layers, described[0].upper() + described[1:]
 
 
@@ -293,6 +308,7 @@ def _scatter(task: Task) -> "tuple[Layered, str]":
     )
     kept = base.transform_filter("datum.kept").mark_point(size=110, strokeWidth=1.6, filled=False, cursor="pointer")
     layers = alt.layer(
+        *_whiskers(base, "metric", x, y),
         dots,
         on_front.encode(x, y, _meaning("Pareto front", tuple(palette.MEANINGS)[1:]), tooltip=tooltip),
         kept.encode(x, y, _meaning("kept by its round"), tooltip=tooltip),
@@ -300,6 +316,24 @@ def _scatter(task: Task) -> "tuple[Layered, str]":
     )
     described = f"{METRIC[task].capitalize()} against {cost} of every candidate, with the Pareto front over all costs."
     return layers, described
+
+
+def _whiskers(base: "alt.Chart", field: str, x: "alt.X", y: "alt.Y | None") -> "list[alt.Chart]":
+    """Return the noise of every candidate, where it is known: one standard deviation of a cell over seeds each way.
+
+    ``y`` is the axis that the whiskers share; None: one without a title.
+    """
+    import altair as alt
+
+    if field == "cost":
+        return []
+    low = alt.Y(f"{field}_low:Q", title=None, scale=alt.Scale(zero=False))
+    if y is not None:
+        low = y.copy()
+        low["shorthand"] = f"{field}_low:Q"
+    known = base.transform_filter(f"isValid(datum.{field}_low)")
+    rule = known.mark_rule(color=palette.CANDIDATE, strokeWidth=1, opacity=0.35)
+    return [rule.encode(x, low, alt.Y2(f"{field}_high:Q"))]
 
 
 def _marks(base: "alt.Chart", x: "alt.X", y: "alt.Y", tooltip: "list[alt.Tooltip]") -> "list[alt.Chart]":

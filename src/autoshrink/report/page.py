@@ -99,6 +99,7 @@ def _search(search: Search) -> dict[str, Any]:
         "charts": f"{search.task}-{search.shrinks}",
         "points": charts.points(search),
         "hours": search.device_hours,
+        "finals": _finals(search),
         "metrics": None,
         "training": None,
         "tested": _tested(search.details or {}),
@@ -108,6 +109,38 @@ def _search(search: Search) -> dict[str, Any]:
     if search.training is not None:
         found["training"] = _training(search)
     return found
+
+
+def _finals(search: Search) -> dict[str, Any] | None:
+    """Return the finalists, the best mean first, and the noise that they measured."""
+    finals = search.finals
+    if finals is None:
+        return None
+    rows = [
+        {
+            "id": f"{item.round}.{item.slot}",
+            "round": item.round,
+            "key": item.key,
+            "first": item.first_score,
+            "scores": list(item.scores),
+            "mean": item.mean,
+            "error": item.standard_error,
+            "quality": None if None in item.qualities else sum(map(float, item.qualities)) / len(item.qualities),  # type: ignore[arg-type]
+            "macs": item.macs,
+            "chosen": (item.round, item.slot) == (search.best_round, search.best_slot),
+        }
+        for item in finals.candidates
+    ]
+    rows.sort(key=lambda row: (row["mean"] is None, -(row["mean"] or 0.0)))
+    score, quality = search.deviation
+    return {
+        "rule": finals.rule,
+        "seeds": len(finals.seeds),
+        "epochs": finals.epochs,
+        "deviation": score,
+        "qualityDeviation": quality,
+        "rows": rows,
+    }
 
 
 def _round(item: Round, cost: str) -> dict[str, Any]:

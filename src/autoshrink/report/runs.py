@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -13,7 +13,7 @@ from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.records import evaluation as evaluations
 from autoshrink.records import round as finished
-from autoshrink.records.best import Best
+from autoshrink.records.best import Best, Finals
 from autoshrink.records.evaluation import Evaluation
 from autoshrink.records.history import TrainingHistory
 from autoshrink.records.known_networks import KnownNetwork, KnownNetworks
@@ -79,7 +79,8 @@ class Search:
     """One search of a run: its rounds from the start on, and its answer.
 
     ``metrics`` are the final model's on the test split, ``training`` the history of its training, ``details`` its
-    predictions on the test split; None where not there.
+    predictions on the test split; None where not there. ``finals`` says how finalists decided the answer, None where
+    there were none, and ``repeats`` what their evaluations took, by key.
     """
 
     name: SearchName
@@ -89,6 +90,16 @@ class Search:
     metrics: FinalMetrics | None
     training: TrainingHistory | None
     details: Mapping[str, JsonValue] | None = None
+    finals: Finals | None = None
+    repeats: Mapping[str, float | None] = field(default_factory=dict)
+
+    @property
+    def deviation(self) -> tuple[float | None, float | None]:
+        """Standard deviation of one evaluation's score and of its metric, the same cell under several seeds; None where
+        finalists did not measure them by the rounds' recipe."""
+        if self.finals is None or self.finals.epochs is not None:
+            return None, None
+        return self.finals.score_deviation, self.finals.quality_deviation
 
     @property
     def task(self) -> Task:
@@ -128,7 +139,9 @@ class Search:
 
         So the cost of a search does not depend on what a store already held.
         """
-        spent = {candidate.evaluation.key: candidate.device_seconds for candidate in self.candidates}
+        spent = {candidate.evaluation.key: candidate.device_seconds for candidate in self.candidates} | dict(
+            self.repeats
+        )
         known = [seconds for seconds in spent.values() if seconds is not None]
         return sum(known) / 3600 if len(known) == len(spent) else None
 
@@ -146,10 +159,10 @@ def read_search(folder: SearchFolder, name: SearchName, rounds: int | None = Non
     # rounds that only carry a stopped search's state on have nothing to show
     last = max((item.number for item in read if item.candidates), default=0)
     path = folder.best
-    answer = search_rounds.read(Best, path, name)
-    number, slot = answer.round, answer.slot
+    best = search_rounds.read(Best, path, name)
+    number, slot = best.round, best.slot
     there = [item.evaluation.key for item in read[number].candidates] if number <= last else []
-    if answer.evaluation not in there[slot : slot + 1]:
+    if best.evaluation not in there[slot : slot + 1]:
         raise ArtifactError(
             f"{path}: names a candidate that round {number} does not have; remove it to have it made again"
         )
@@ -157,7 +170,8 @@ def read_search(folder: SearchFolder, name: SearchName, rounds: int | None = Non
     training = TrainingHistory.read(folder.model.history) if folder.model.history.exists() else None
     details = folder.test_details
     shown = search_rounds.read(TestDetails, details, name).details if details.exists() else None
-    return Search(name, read[: last + 1], number, slot, metrics, training, shown)
+    repeats = _read_repeats(folder.finalists) if best.finalists else {}
+    return Search(name, read[: last + 1], number, slot, metrics, training, shown, best.finalists, repeats)
 
 
 def read_all(results: Path) -> list[Search]:
@@ -226,6 +240,16 @@ def _read_round(folder: RoundFolder, name: SearchName) -> Round:
         )
     state = content.state
     return Round(content.round, state.cell, state.stopped, tuple(candidates), content.taken, content.fell)
+
+
+def _read_repeats(folder: RoundFolder) -> dict[str, float | None]:
+    """Return what each evaluation of finalists took."""
+    spent: dict[str, float | None] = {}
+    for path in folder.written_evaluations():
+        took = StepTiming.beside(path).slots or {}
+        for slot, found in evaluations.EvaluationJob.read(path).evaluations.items():
+            spent[found.key] = took[slot].device_seconds if slot in took else None
+    return spent
 
 
 def _read_evaluations(folder: RoundFolder) -> tuple[dict[int, Evaluation], dict[int, SlotTiming]]:

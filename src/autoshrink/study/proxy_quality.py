@@ -16,7 +16,7 @@ from autoshrink.evaluation.store import Store
 from autoshrink.files import artifacts, markdown
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
-from autoshrink.records.evaluation import Evaluation, EvaluationJob
+from autoshrink.records.evaluation import Evaluation, EvaluationJob, Fitted
 from autoshrink.records.history import TrainingHistory
 from autoshrink.records.proposal import Proposal, ProposedSlot
 from autoshrink.records.proxy_quality import Agreement, Correlation, FinalQuality, JudgedCell, ProxyQuality
@@ -71,9 +71,10 @@ def measure(
         )
     chosen = cells(parameters, task, count)
     judged = _judged(parameters, task, chosen, repeats, store, tell)
+    place = store.folder.parent / "trainings"
     finals = [
-        _final(parameters, task, cell, store.folder.parent / "trainings", f"training {number} of {count}", tell)
-        for number, cell in enumerate(chosen, 1)
+        _final(parameters, task, cell, evaluations[0].fitted, place, f"training {number} of {count}", tell)
+        for number, (cell, evaluations) in enumerate(zip(chosen, judged, strict=True), 1)
     ]
     metric, objective = spec.metric.name, spec.search(parameters).objective
     found = [
@@ -201,7 +202,9 @@ def _judged(
         for slot, cell in enumerate(chosen)
     )
     Proposal(task=task, search="proxy-quality-0", round=0, candidates=slots).write(place / "proposal.json")
-    data = address.folder(parameters, spec_of(task).proxy(parameters).dataset)
+    spec = spec_of(task)
+    data = address.folder(parameters, spec.proxy(parameters).dataset)
+    final_data = address.folder(parameters, spec.training(parameters).dataset)
     found: list[list[Evaluation]] = [[] for _ in chosen]
     for repeat in range(repeats + 1):
 
@@ -211,16 +214,22 @@ def _judged(
 
         out = place / f"evaluations-{repeat}.json"
         which = range(len(chosen))
-        engine.evaluate(parameters, task, place / "proposal.json", which, data, store, out, told, repeat or None)
+        again = repeat or None
+        engine.evaluate(parameters, task, place / "proposal.json", which, data, store, out, told, again, final_data)
         for slot, evaluation in EvaluationJob.read(out).by_slot.items():
             found[slot].append(evaluation)
     return found
 
 
-def _final(parameters: Parameters, task: Task, cell: Cell, folder: Path, label: str, tell: Tell) -> float | None:
-    """Return a cell's quality after the full training, out of the store where that has it."""
+def _final(
+    parameters: Parameters, task: Task, cell: Cell, fitted: Fitted | None, folder: Path, label: str, tell: Tell
+) -> float | None:
+    """Return a cell's quality after the full training, out of the store where that has it; ``fitted`` is its network
+    where there is a budget."""
     spec = spec_of(task)
     recipe = spec.training(parameters)
+    if fitted is not None:
+        recipe = spec.fitted(recipe, fitted.network)
     data = address.folder(parameters, recipe.dataset)
     files = availability.side_inputs(parameters, "training", task)
     identity = {

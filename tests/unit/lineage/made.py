@@ -27,7 +27,7 @@ from tests.unit.tasks import made_manifests
 SETTINGS: dict[str, Any] = {
     "tasks": ["cnn"],
     "datasets": {"digits": {"source": "digits"}},
-    "search": {"slots_per_job": 2, "cnn": {"nodes": 3, "k": 3, "keep_fraction": 0.4}},
+    "search": {"slots_per_job": 2, "cnn": {"nodes": 3, "k": 3, "keep_fraction": 0.4, "finalists": None}},
     "proxy": {"cnn": {"dataset": "digits"}},
     "training": {"cnn": {"dataset": "digits", "epochs": 15}},
 }

@@ -89,7 +89,7 @@ def test_diff_of_equal_runs_is_empty(pristine: Path, tmp_path: Path, capsys: pyt
 
 def test_diff_names_parameters_rounds_and_results(pristine: Path, tmp_path: Path) -> None:
     """A changed seed and objective are named, and so are the rounds that they changed."""
-    search = {"slots_per_job": 2, "cnn": {"nodes": 4, "k": 3, "keep_fraction": 0.4}}
+    search = {"slots_per_job": 2, "cnn": {"nodes": 4, "k": 3, "keep_fraction": 0.4, "finalists": None}}
     other = made.run(tmp_path / "other", seed=7, search=search)
     found = differences(graph.read(pristine / "results"), graph.read(other))
     by_name = {(item.section, item.name): (item.first, item.second) for item in found}

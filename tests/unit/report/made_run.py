@@ -17,7 +17,7 @@ from autoshrink.records.proposal import Proposal
 from autoshrink.records.record import Metrics
 from autoshrink.records.timing import SlotTiming, StepTiming
 from autoshrink.runtime import seeds
-from autoshrink.search import rounds
+from autoshrink.search import finalists, rounds
 from autoshrink.search.rounds import SearchName
 
 
@@ -125,7 +125,8 @@ def _search(folder: Path, chosen: Parameters, name: SearchName) -> None:
             evaluations.update(made)
         rounds.select(chosen, name, files[-1], here / "proposal.json", evaluations, here / "round.json")
         files.append(here / "round.json")
-    rounds.best(name, files, folder / "best.json")
+    again = _finalists(folder / "finalists", chosen, name, files[1:])
+    rounds.best(name, files[1:], folder / "best.json", chosen, again)
     history = evaluation(name.task, "final", Cell.complete(["relu"]), chosen.seed).history
     kept = TrainingHistory(task=name.task, epochs=history, chosen_epoch=len(history) - 1)
     kept.write(folder / "model" / "history.json")
@@ -149,6 +150,28 @@ def _search(folder: Path, chosen: Parameters, name: SearchName) -> None:
         costs={"parameters": 31_000, "macs": 2_400_000},
         complete_costs={"parameters": 58_000, "macs": 5_100_000},
     ).write(folder / "metrics.json")
+
+
+def _finalists(folder: Path, chosen: Parameters, name: SearchName, files: list[Path]) -> list[Path]:
+    """Write the finalists and their evaluations, where the parameters ask for them; return the evaluations' files."""
+    settings = rounds.section_of(chosen, name.task).finalists
+    if settings is None:
+        return []
+    rounds.finalists(chosen, name, files, folder / "proposal.json")
+    proposed = Proposal.read(folder / "proposal.json")
+    paths = []
+    for job, (repeat, slots) in enumerate(finalists.jobs(settings, settings.count)):
+        seed = finalists.seed_of(chosen.seed, repeat)
+        made = {
+            item.slot: evaluation(name.task, item.key, item.cell, seed)
+            for item in proposed.candidates
+            if item.slot in slots
+        }
+        paths.append(folder / f"evaluations-{job}.json")
+        EvaluationJob.of(name.task, str(name), proposed.round, made, repeat).write(paths[-1])
+        took = SlotTiming(device_seconds=2.5, device="cpu", reused=False)
+        StepTiming(slots={str(slot): took for slot in made}, seconds=5.0).write_beside(paths[-1])
+    return paths
 
 
 def details(task: Task) -> dict[str, Any]:

@@ -47,6 +47,25 @@ def test_page_holds_every_candidate(html: str, small_searches: list[Search]) -> 
         assert shown["best"] == [search.best_round, search.best_slot]
 
 
+def test_noise_is_drawn_and_finalists_are_listed(html: str, small_searches: list[Search]) -> None:
+    """Every finite score has whiskers of the measured noise, and the finalists stand in order of their means."""
+    searches = embedded(html)["searches"]
+    assert isinstance(searches, list)
+    for shown, search in zip(searches, small_searches, strict=True):
+        score, quality = search.deviation
+        assert score is not None and quality is not None
+        for point in shown["points"]:
+            if point["score"] is None:
+                assert "score_low" not in point
+                continue
+            assert point["score_high"] - point["score"] == pytest.approx(score)
+            assert point["metric"] - point["metric_low"] == pytest.approx(quality)
+        finals = shown["finals"]
+        means = [row["mean"] for row in finals["rows"] if row["mean"] is not None]
+        assert means == sorted(means, reverse=True) and finals["deviation"] == score
+        assert [row["id"] for row in finals["rows"] if row["chosen"]] == [f"{search.best_round}.{search.best_slot}"]
+
+
 def test_text_from_files_cannot_become_markup(html: str) -> None:
     """A file's name that looks like markup is shown, not run; data cannot end its script element."""
     assert "<b>x</b>" not in html

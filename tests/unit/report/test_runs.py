@@ -22,7 +22,7 @@ NAME = SearchName(Task.CNN, "shrink", 0)
 
 
 def test_reads_every_search_of_a_run(small_searches: list[Search]) -> None:
-    """Both tasks and both seeds are there, with rounds, candidates and the answer that best.json names."""
+    """Both tasks and both seeds are there, with rounds, finalists and the answer, which has the best mean of those."""
     assert [f"{search.task}/{search.name}" for search in small_searches] == [
         "cnn/shrink-0",
         "cnn/shrink-1",
@@ -31,8 +31,10 @@ def test_reads_every_search_of_a_run(small_searches: list[Search]) -> None:
     ]
     for search in small_searches:
         assert len(search.start.edges) == 6
-        finite = [item.winner.score for item in search.rounds if item.winner and item.winner.score is not None]
-        assert search.best.score == max(finite)
+        assert search.finals is not None
+        means = {(item.round, item.slot): item.mean for item in search.finals.candidates}
+        assert means[search.best_round, search.best_slot] == max(value for value in means.values() if value is not None)
+        assert search.deviation == (search.finals.score_deviation, search.finals.quality_deviation) != (None, None)
 
 
 def test_rounds_that_only_carry_the_state_on_are_left_out(small_searches: list[Search]) -> None:
@@ -45,7 +47,8 @@ def test_rounds_that_only_carry_the_state_on_are_left_out(small_searches: list[S
 def test_cost_counts_each_evaluation_once(small_searches: list[Search]) -> None:
     """An evaluation that several rounds asked for was paid for once."""
     search = small_searches[0]
-    distinct = {candidate.evaluation.key for candidate in search.candidates}
+    distinct = {candidate.evaluation.key for candidate in search.candidates} | set(search.repeats)
+    assert len(search.repeats) == 6
     assert search.device_hours == pytest.approx(2.5 * len(distinct) / 3600)
 
 

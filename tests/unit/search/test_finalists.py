@@ -32,6 +32,7 @@ def finish(folder: Path, chosen: Parameters, again: dict[tuple[str, int], float 
     rounds.finalists(chosen, SHRINK, paths(folder), proposal)
     files = []
     settings = chosen.search.cnn.finalists
+    assert settings is not None
     for job, (repeat, slots) in enumerate(finalists.jobs(settings, chosen.search.slots_per_job)):
         made = {
             item.slot: repeated(item, repeat, again)

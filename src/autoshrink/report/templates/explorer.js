@@ -79,6 +79,7 @@ function draw() {
       el("section", { class: "card detail", "aria-label": "The chosen candidate" }, el("div", { class: "head" }, views.chosen), views.detail),
     ),
     plots(search),
+    search.finals ? finalists(search, pickById) : null,
     search.tested ? tested(search.tested) : null,
   );
   views.strip.addEventListener("keydown", (event) => {

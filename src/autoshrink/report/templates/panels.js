@@ -9,6 +9,51 @@ function beforeOf(search, round) {
   return search.rounds[Math.max(0, round.number - 1)].cell;
 }
 
+/** One standard deviation of a score over seeds, in words; nothing where nobody measured it. */
+function spread(search, digits = 4) {
+  const size = search.finals ? search.finals.deviation : null;
+  return size === null ? "" : ` ± ${number(size, digits)}`;
+}
+
+/** The score of the answer: the mean over seeds where finalists decided it. */
+function itsScore(search, best) {
+  const task = DATA.tasks[search.task];
+  if (!search.finals) return ["Its score", number(best.score, 4), `${task.metric} ${metric(search.task, best.metric)}`];
+  const own = search.finals.rows.find((row) => row.chosen);
+  const error = own.error === null ? "" : ` ± ${number(own.error, 4)}`;
+  return ["Its score", `${number(own.mean, 4)}${error}`, `mean of ${count(search.finals.seeds, "seed")} not seen before; ${number(own.first, 4)} in its round`];
+}
+
+/** The finalists: what each scored in its round, and what under seeds of their own, which decided. */
+function finalists(search, onpick) {
+  const finals = search.finals;
+  const task = DATA.tasks[search.task];
+  const rule = finals.rule === "best_mean" ? "The best mean is the answer" : "Of those within one standard error of the best mean, the one with the fewest MACs is the answer";
+  const noise = finals.deviation === null ? "" : ` The same cell scores differently by ${number(finals.deviation, 4)} from seed to seed (one standard deviation, pooled): the whiskers of the charts.`;
+  const head = ["cell", "round", "score in its round", `mean of ${count(finals.seeds, "seed")}`, "standard error", `mean ${task.metric}`, task.cost, ""];
+  const body = finals.rows.map((row) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, el("button", { type: "button", class: "link", onclick: () => onpick(row.id) }, el("code", {}, row.key || "(the input alone)"))),
+      el("td", {}, String(row.round)),
+      el("td", {}, number(row.first, 4)),
+      el("td", {}, row.mean === null ? "none" : number(row.mean, 4)),
+      el("td", {}, row.error === null ? "–" : number(row.error, 4)),
+      el("td", {}, metric(search.task, row.quality)),
+      el("td", {}, quantity(row.macs)),
+      el("td", {}, row.chosen ? "★ the answer" : ""),
+    ),
+  );
+  return el(
+    "section",
+    { class: "card", "aria-label": "Finalists" },
+    el("h2", {}, "Finalists"),
+    el("p", {}, `${rule}. A cell gets here by a high score, which luck has helped: so that score does not count.${noise}`),
+    el("div", { class: "wide", role: "region", tabindex: 0, "aria-label": "Finalists" }, el("table", {}, el("thead", {}, el("tr", {}, ...head.map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, ...body))),
+  );
+}
+
 /** The headline numbers of a search. */
 function facts(search) {
   const task = DATA.tasks[search.task];
@@ -16,7 +61,7 @@ function facts(search) {
   const best = bestOf(search);
   const items = [
     ["Best cell", `${count(best.cell.edges.length, "edge")}`, `of ${start.edges.length}, found in round ${search.best[0]} of ${search.rounds.length - 1}`],
-    ["Its score", number(best.score, 4), `${task.metric} ${metric(search.task, best.metric)}`],
+    itsScore(search, best),
   ];
   const final = search.metrics;
   if (final) {
@@ -124,7 +169,7 @@ function tries(search, round, onpick, onpoint) {
           onblur: () => onpoint(null),
         },
         el("span", {}, candidate.origin.replace("->", "→"), " ", isKept ? el("span", { class: "badge kept" }, "kept") : null, candidate.over ? el("span", { class: "badge early" }, "over a limit") : null),
-        el("b", {}, candidate.score === null ? "–" : number(candidate.score, 4)),
+        el("b", {}, candidate.score === null ? "–" : `${number(candidate.score, 4)}${spread(search, 3)}`),
         el("small", {}, detail, candidate.stop ? ` · stopped early: ${candidate.stop}` : ""),
         el("span", { class: "bar", "aria-hidden": "true" }, el("i", { style: `width:${share}%` })),
       ),
@@ -139,7 +184,7 @@ function detail(search, round, candidate) {
   const epochs = candidate.history.epoch ? candidate.history.epoch.length : 0;
   const took = candidate.seconds === null ? "unknown" : `${number(candidate.seconds, 1)} s${candidate.reused ? ", in an earlier run" : ""}`;
   const rows = [
-    ["score", candidate.score === null ? "none: it has no finite one" : number(candidate.score, 6)],
+    ["score", candidate.score === null ? "none: it has no finite one" : `${number(candidate.score, 6)}${spread(search)}`],
     [task.metric, metric(search.task, candidate.metric)],
     ...Object.entries(candidate.others).map(([name, value]) => [name.replaceAll("_", " "), quantity(value)]),
     ...(candidate.fidelity ? [["judged by", candidate.fidelity]] : []),
