@@ -127,7 +127,19 @@ def test_the_rule_graph_shows_every_step(tmp_path: Path) -> None:
     """``--rulegraph`` draws all steps, search rounds included."""
     done = Folder.new(tmp_path / "graph").snakemake("--rulegraph", "dot")
     assert done.returncode == 0, done.stderr
-    for rule in ("prepare", "start", "propose", "evaluate", "select", "best", "train", "test", "report"):
+    for rule in (
+        "prepare",
+        "start",
+        "propose",
+        "evaluate",
+        "select",
+        "finalists",
+        "repeat",
+        "best",
+        "train",
+        "test",
+        "report",
+    ):
         assert f'"{rule}"' in done.stdout
 
 
@@ -150,6 +162,8 @@ def test_every_step_was_logged_and_measured(finished: Folder) -> None:
         "propose.log",
         "evaluate-0.log",
         "select.log",
+        "finalists.log",
+        "repeat-1.log",
         "best.log",
         "train.log",
         "test.log",

@@ -67,7 +67,9 @@ def test_the_pipeline_runs_it_from_data_to_report(folder: Path, run: Run) -> Non
     front = artifacts.read_sealed(search / "front.json", "front", 1)
     assert front["metric"] == "error"
     lowest = min(item["metrics"]["error"] for item in front["candidates"])
-    assert lowest <= best["metrics"]["error"]
+    found = artifacts.read_sealed(search / f"round-{best['round']:02d}/round.json", "round", 1)
+    assert lowest <= found["candidates"][best["slot"]]["metrics"]["error"]
+    assert len(best["finalists"]["candidates"]) == 3
     metrics = artifacts.read_sealed(search / "metrics.json", "metrics", 1)
     assert 0 <= metrics["metrics"]["test_error"] <= 1
     assert 0 < metrics["costs"]["macs"] <= metrics["complete_costs"]["macs"]
