@@ -43,19 +43,10 @@ COLUMNS = ("task", "cell", "seed", "quality", "macs", "parameters", "seconds")
 # of the made table, about what the default proxies' noise is
 NOISES = (0.005, 0.01, 0.02, 0.03)
 SETTINGS = [
-    Finalists(count=count, repeats=repeats, rule=rule)
-    for count, repeats, rule in (
-        (2, 2, "best_mean"),
-        (3, 2, "best_mean"),
-        (3, 3, "best_mean"),
-        (4, 2, "best_mean"),
-        (4, 3, "best_mean"),
-        (4, 4, "best_mean"),
-        (6, 2, "best_mean"),
-        (6, 3, "best_mean"),
-        (4, 3, "one_standard_error"),
-        (6, 3, "one_standard_error"),
-    )
+    *(Finalists(count=count, repeats=2) for count in (2, 3, 4, 6)),
+    *(Finalists(count=count, repeats=3) for count in (3, 4, 6)),
+    Finalists(count=4, repeats=4),
+    *(Finalists(count=count, repeats=3, rule="one_standard_error") for count in (4, 6)),
 ]
 
 

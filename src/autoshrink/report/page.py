@@ -116,6 +116,7 @@ def _finals(search: Search) -> dict[str, Any] | None:
     finals = search.finals
     if finals is None:
         return None
+    order = sorted(finals.candidates, key=lambda item: (item.mean is None, -(item.mean or 0.0)))
     rows = [
         {
             "id": f"{item.round}.{item.slot}",
@@ -129,9 +130,8 @@ def _finals(search: Search) -> dict[str, Any] | None:
             "macs": item.macs,
             "chosen": (item.round, item.slot) == (search.best_round, search.best_slot),
         }
-        for item in finals.candidates
+        for item in order
     ]
-    rows.sort(key=lambda row: (row["mean"] is None, -(row["mean"] or 0.0)))
     score, quality = search.deviation
     return {
         "rule": finals.rule,

@@ -109,7 +109,7 @@ def test_one_standard_error_takes_the_cheapest_that_is_no_worse(tmp_path: Path) 
     contents = run(chosen, SHRINK, tmp_path / "before", by_key)
     macs = {item.key: item.costs["macs"] for content in contents for item in content.candidates}
     keys = sorted(macs, key=lambda key: macs[key])
-    weight = chosen.search.cnn.objective.macs_weight
+    weight = chosen.search.cnn.objective.weight_of_macs
 
     def accuracies(cheap: float) -> dict[tuple[str, int], float | None]:
         import math
