@@ -39,7 +39,7 @@ class TaskSearch(Section):
 
     strategy: str = "shrink"
     """Which of ``search.strategies`` proposes and selects candidates; ``shrink`` is the paper's."""
-    nodes: Annotated[int, Field(ge=2, le=12)]
+    nodes: Annotated[int, Field(ge=2, le=30)]
     """Nodes of the complete cell, its input included; it has nodes * (nodes - 1) / 2 edges."""
     operator_sampling: Literal["balanced", "uniform"]
     """How operators are assigned at the start: each equally often in random order, or independently per node."""
@@ -76,7 +76,7 @@ class TaskSearch(Section):
 class ImageSearch(TaskSearch):
     """The search for a CNN cell."""
 
-    nodes: Annotated[int, Field(ge=2, le=12)] = 5
+    nodes: Annotated[int, Field(ge=2, le=30)] = 5
     operators: Annotated[list[ImageOperator], Field(min_length=1)] = ["separable_conv_3x3", "conv_1x1"]
     """The operators that nodes carry."""
     operator_sampling: Literal["balanced", "uniform"] = "balanced"
@@ -89,7 +89,7 @@ class ImageSearch(TaskSearch):
 class LanguageSearch(TaskSearch):
     """The search for an RNN cell."""
 
-    nodes: Annotated[int, Field(ge=2, le=12)] = 5
+    nodes: Annotated[int, Field(ge=2, le=30)] = 5
     operators: Annotated[list[Activation], Field(min_length=1)] = ["relu", "sigmoid", "tanh", "identity"]
     """The activations that nodes carry."""
     operator_sampling: Literal["balanced", "uniform"] = "uniform"

@@ -98,6 +98,50 @@ class GrowStrategy(Section):
     kind: Literal["grow"] = "grow"
 
 
+class MetaGraphStrategy(Section):
+    """Samples cells from a graph whose edges gain weight with good samples, then prunes it: a reconstruction after GRAM
+    and MSNAS (Cheng et al. 2019), with one cell for all stages."""
+
+    kind: Literal["metagraph"] = "metagraph"
+    rounds: Rounds | None = None
+    """Rounds of k candidates; null: as many rounds and candidates as shrinking has."""
+    rate: Annotated[float, Field(gt=0)] = 0.5
+    """What a score as far from the baseline as the best so far is from the worst adds to its edges' logarithms."""
+    initial: Annotated[float, Field(gt=0.02, lt=0.98)] = 0.5
+    """Every edge's first weight."""
+    edge_probability: Literal["weight", "softmax"] = "weight"
+    """How a weight becomes a chance: it is one, or a softmax over the edges of the same source. Sources disagree."""
+    cutoffs: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(max_length=20)] = [0.5, 0.25]
+    """Shares of the edges that the pruned graph keeps, the heaviest; each is one of the search's candidates."""
+
+
+class ProgressiveStrategy(Section):
+    """A learned policy changes the best networks one or two edges at a time, and counts what it proposes before it
+    trains it: a reconstruction after EPNAS and RENA (Zhou et al. 2018, 2019)."""
+
+    kind: Literal["progressive"] = "progressive"
+    rounds: Rounds | None = None
+    """Rounds of k trained candidates; null: as many rounds and candidates as shrinking has."""
+    parents: Annotated[int, Field(ge=1)] = 4
+    """Networks that get children: the best so far."""
+    children: Annotated[int, Field(ge=1)] = 6
+    """Children per parent and round, of which the k most promising within all limits are trained."""
+    predictor: Literal["policy", "ridge"] = "policy"
+    """What ranks unseen children: the policy's own probability, or a ridge regression on the networks trained so far,
+    as PNAS has a separate predictor."""
+    penalty: Literal["product", "hinge"] = "product"
+    """How excesses over several limits lower a reward: product_base to the power of each, or hinge_weight times each.
+    Sources disagree."""
+    product_base: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """A reward keeps this share where a cost is twice its limit (penalty: product)."""
+    hinge_weight: Annotated[float, Field(gt=0)] = 1.0
+    """What a cost of twice its limit takes off a reward between 0 and 1 (penalty: hinge)."""
+    learning_rate: Annotated[float, Field(gt=0)] = 0.5
+    """Step of the policy's weights per unit of reward above its moving mean."""
+    second_change: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """Chance that a child differs from its parent in two changes rather than one."""
+
+
 class OutsideStrategy(Section):
     """A strategy from another installed package, registered under the entry point group ``autoshrink.strategies``."""
 
@@ -116,6 +160,8 @@ AnyStrategy = Annotated[
     | EvolutionStrategy
     | LocalStrategy
     | GrowStrategy
+    | MetaGraphStrategy
+    | ProgressiveStrategy
     | OutsideStrategy,
     Field(discriminator="kind"),
 ]
@@ -134,4 +180,6 @@ BUILT_IN: dict[str, AnyStrategy] = {
     "evolution": EvolutionStrategy(),
     "local": LocalStrategy(),
     "grow": GrowStrategy(),
+    "metagraph": MetaGraphStrategy(),
+    "progressive": ProgressiveStrategy(),
 }

@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from autoshrink.records.record import CellField, Count, EdgeField, Many, Record, SearchRecord, optional
 
+COUNTED = "costs"
+"""The ``zero_cost`` of a candidate that is only counted, to see whether it is within the limits."""
+
 
 class Fidelity(Record):
     """Another judgement than the proxy's whole recipe: training for so many ``epochs``, or a ``zero_cost`` measure of

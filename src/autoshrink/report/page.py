@@ -12,6 +12,7 @@ from autoshrink.cells import drawing
 from autoshrink.cells.cell import Cell
 from autoshrink.params.base import Task
 from autoshrink.planner.published import PUBLISHED, REPRODUCED
+from autoshrink.records.proposal import COUNTED
 from autoshrink.report import charts, metrics
 from autoshrink.report import verdicts as verdict_panels
 from autoshrink.report.charts import COST, METRIC
@@ -188,6 +189,8 @@ def _fidelity(item: EvaluatedCell) -> str | None:
     """Say how a candidate was judged where that was less than a full training."""
     if item.fidelity is None:
         return None
+    if item.fidelity.zero_cost == COUNTED:
+        return "counted, not trained"
     if item.fidelity.zero_cost is not None:
         return f"untrained, ranked by {item.fidelity.zero_cost}"
     return f"a first look of {item.fidelity.epochs} epochs"

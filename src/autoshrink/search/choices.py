@@ -40,6 +40,10 @@ class Choices:
         """Return the network with something at every place."""
         return self.cell(dict(zip(self.places, self.held, strict=True)))
 
+    def baseline(self) -> Cell:
+        """Return the whole network: without some of its places a table's network may not work at all."""
+        return self.whole()
+
     def cell(self, chosen: Mapping[Edge, str]) -> Cell:
         """Return the network as a cell: node n is the n-th place, fed by the places that end where it begins."""
         edges = [

@@ -37,3 +37,7 @@ class Draws:
     def choice(self, name: str, items: Sequence[Item]) -> Item:
         """Return one of the items."""
         return seeds.choice(self.root, f"{self.prefix}/{name}", items)
+
+    def fraction(self, name: str) -> float:
+        """Return a number in [0, 1)."""
+        return seeds.derive(self.root, f"{self.prefix}/{name}") / 2**63

@@ -24,6 +24,8 @@ _KINDS = {
     "evolution": ("autoshrink.search.evolution", "Evolution"),
     "local": ("autoshrink.search.local", "Local"),
     "grow": ("autoshrink.search.grow", "Grow"),
+    "metagraph": ("autoshrink.search.metagraph", "MetaGraph"),
+    "progressive": ("autoshrink.search.progressive", "Progressive"),
 }
 
 

@@ -34,6 +34,10 @@ class Space(Protocol):
         """Return the architecture in which every place holds something."""
         ...
 
+    def baseline(self) -> Cell:
+        """Return a small architecture to start from."""
+        ...
+
     def cell(self, chosen: Mapping[Edge, str]) -> Cell:
         """Return the architecture of these choices; a place that is not named holds nothing."""
         ...
@@ -100,6 +104,10 @@ class Subgraphs:
     def whole(self) -> Cell:
         """Return the complete cell."""
         return Cell.complete(self.operators)
+
+    def baseline(self) -> Cell:
+        """Return the chain 0 -> 1 -> ..."""
+        return Cell.of(self.operators, [(node, node + 1) for node in range(len(self.operators))])
 
     def cell(self, chosen: Mapping[Edge, str]) -> Cell:
         """Return the cell of the edges that are present, less what node 0 does not reach."""

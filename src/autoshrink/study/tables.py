@@ -11,7 +11,7 @@ from typing import Protocol
 from autoshrink.cells.cell import Cell, CellError
 from autoshrink.errors import DataError
 from autoshrink.files import artifacts
-from autoshrink.records.proposal import Fidelity
+from autoshrink.records.proposal import COUNTED, Fidelity
 from autoshrink.search.choices import Choices
 from autoshrink.study import nas_bench
 from autoshrink.study.entries import TableEntry
@@ -75,6 +75,8 @@ class MadeTable:
         accuracy = min(1.0, sound + 0.012 * (_chance(f"{cell.key}/validation") - 0.5))
         test = min(1.0, sound + 0.012 * (_chance(f"{cell.key}/test") - 0.5))
         costs = {"macs": macs, "parameters": macs / 20}
+        if fidelity and fidelity.zero_cost == COUNTED:
+            return TableEntry({"accuracy": None}, costs, 0)
         if fidelity and fidelity.zero_cost:
             value = sound + 0.15 * (_chance(f"{cell.key}/{about}") - 0.5)
             return TableEntry({"accuracy": None, fidelity.zero_cost: value}, costs, 0)
@@ -103,12 +105,15 @@ class FileTable:
 
     def look_up(self, cell: Cell, fidelity: Fidelity | None) -> TableEntry:
         """Return the file's evaluation of a cell; one that it lacks has no accuracy and costs as much as any."""
+        found = self._evaluations.get(cell.key, self._missing)
+        if fidelity is not None and fidelity.zero_cost == COUNTED:
+            return TableEntry({"accuracy": None}, found.costs, 0, found.missing)
         if fidelity is not None:
             raise DataError(
                 f"{self.name}: holds full trainings alone, not {fidelity.to_json()}; leave strategies that look first "
                 "(halving, prerank) out of study.strategies"
             )
-        return self._evaluations.get(cell.key, self._missing)
+        return found
 
 
 def _coverage(name: str, keys: Iterable[str], rows: Counter[nas_bench.Unmapped | None]) -> str:

@@ -48,7 +48,7 @@ def test_a_trace_counts_what_was_spent_and_keeps_the_best_answer() -> None:
 def test_replaying_a_table_is_the_search_itself(tmp_path: Path) -> None:
     """A search through its files and one replayed in memory, on the same evaluations, leave the same trace."""
     chosen = parameters({"search": {"cnn": {"objective": {"max_macs": 700_000}}}})
-    for strategy in ("shrink", "evolution", "local", "shrink-halving", "grow"):
+    for strategy in ("shrink", "evolution", "local", "shrink-halving", "grow", "metagraph", "progressive"):
         name = SearchName(Task.CNN, strategy, 3)
 
         class Made:
