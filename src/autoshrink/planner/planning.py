@@ -5,9 +5,10 @@ it (``frontier``). Each side then plans what is left of the network for itself, 
 that AccPar and HyPar use.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -18,10 +19,12 @@ from autoshrink.planner import frontier, tables
 from autoshrink.planner.array import Array, Group
 from autoshrink.planner.frontier import Factor
 from autoshrink.planner.layers import Kind, Network, Partition
-from autoshrink.planner.tables import Constants, Floats, Part, Sizes, Split
+from autoshrink.planner.tables import Constants, Floats, Part, Sizes, Splits
 
 GRID = 31
 REFINEMENTS = 2
+# numbers of a table over all groups that are divided together
+ENTRIES = 2**22
 MOVES = (0.08, 0.04, 0.02, 0.01, 0.005, 0.0025)
 # a tied matrix lies in one way: the embedding's words are the other layer's output channels
 TIED_TYPES = np.where(np.eye(3)[[0, 2, 1]] > 0, 0.0, np.inf)
@@ -105,6 +108,33 @@ class Division:
         return (first,) if first is second else (first, second)
 
 
+@dataclass(frozen=True)
+class _Task:
+    """A group and the part of the network that it works on."""
+
+    group: Group
+    part: Part
+
+    @cached_property
+    def key(self) -> tuple[Group, bytes]:
+        """What tasks of one plan have in common."""
+        return self.group, self.part.key
+
+    @cached_property
+    def is_equal(self) -> bool:
+        """Whether the group's two sides are the same."""
+        return self.group.sides is not None and self.group.sides[0] == self.group.sides[1]
+
+
+@dataclass(frozen=True)
+class _Split:
+    """How a task is divided: the layers' types, and the first side's shares."""
+
+    types_L: NDArray[np.int64]
+    shares_L: Floats
+    exact: bool
+
+
 class Planner:
     """Plans one network by one set of settings; parts that were planned before are not planned again."""
 
@@ -115,119 +145,170 @@ class Planner:
         self.constants = Constants.of(network)
         self.slowness_L3 = slowness(network, settings)
         self.allowed_L3 = _allowed(network, settings.method)
-        self._known: dict[tuple[Group, bytes], Division] = {}
 
     def plan(self) -> Division:
         """Return the plan. Raises UserError where a layer can be divided no further in any way that is allowed."""
-        return self._plan(self.array.root, Part.whole(len(self.network.layers)), self.array.shares)
+        root = _Task(self.array.root, Part.whole(len(self.network.layers)))
+        splits: dict[tuple[Group, bytes], tuple[_Split, _Task, _Task]] = {}
+        waiting = [root]
+        while waiting:
+            # one level of the hierarchy: its groups know nothing of each other, so they are divided together
+            level = {task.key: task for task in waiting if task.group.sides is not None and task.key not in splits}
+            waiting = []
+            for tasks in self._together(list(level.values())):
+                fixed = self.array.shares if tasks[0] is root else None
+                for task, found in zip(tasks, self._divide(tasks, fixed), strict=True):
+                    sides = self._sides(task, found)
+                    splits[task.key] = (found, *sides)
+                    waiting += sides
+        made: dict[tuple[Group, bytes], Division] = {}
 
-    def _plan(self, group: Group, part: Part, fixed: tuple[float, float] | None = None) -> Division:
-        key = (group, part.key)
-        if key not in self._known:
-            self._known[key] = Division(group, part) if group.sides is None else self._divide(group, part, fixed)
-        return self._known[key]
+        def division(task: _Task) -> Division:
+            if task.key not in made:
+                if task.group.sides is None:
+                    made[task.key] = Division(task.group, task.part)
+                else:
+                    found, first, second = splits[task.key]
+                    types = tuple(Partition(int(kind)) for kind in found.types_L)
+                    sides = (division(first), division(second))
+                    shares = tuple(found.shares_L.tolist())
+                    made[task.key] = Division(task.group, task.part, types, shares, sides, found.exact)
+            return made[task.key]
 
-    def _divide(self, group: Group, part: Part, fixed: tuple[float, float] | None) -> Division:
-        assert group.sides is not None
-        first, second = group.sides
-        split, sizes = Split.of(group, self.array.bytes_per_number), Sizes.of(self.constants, part)
-        rule = self.rule if first != second else Rule.EQUAL
-        if fixed is not None:
-            candidates = np.array([fixed[0]])
-        elif rule is Rule.SPEED:
-            candidates = np.array([first.speed / group.speed])
-        elif rule is Rule.BANDWIDTH:
-            candidates = np.array([split.bandwidths[0] / sum(split.bandwidths)])
-        elif rule is Rule.EQUAL:
-            candidates = np.array([first.devices / group.devices])
-        else:
-            candidates = np.linspace(1.0 / (GRID + 1), GRID / (GRID + 1), GRID)
-        types_L, share, cost, exact = self._cheapest(sizes, split, part, candidates, group)
-        width = 1.0 / (GRID + 1)
-        for _ in range(REFINEMENTS if len(candidates) > 1 else 0):
-            nearby = np.clip(np.linspace(share - width, share + width, 17), 1e-6, 1 - 1e-6)
-            found = self._cheapest(sizes, split, part, np.append(nearby, share), group)
-            if found[2] < cost:
-                types_L, share, cost, exact = found
-            width /= 8
-        shares_L = np.full(len(self.network.layers), share)
-        if rule is Rule.LAYERS and fixed is None:
-            shares_L = self._balance(sizes, split, part, types_L, shares_L, group)
-        sides = tuple(
-            self._plan(side, part.scaled(self.constants, types_L, own))
-            for side, own in ((first, shares_L), (second, 1.0 - shares_L))
+        return division(root)
+
+    def _sides(self, task: "_Task", found: "_Split") -> "tuple[_Task, _Task]":
+        assert task.group.sides is not None
+        first, second = task.group.sides
+        return (
+            _Task(first, task.part.scaled(self.constants, found.types_L, found.shares_L)),
+            _Task(second, task.part.scaled(self.constants, found.types_L, 1.0 - found.shares_L)),
         )
-        types = tuple(Partition(int(kind)) for kind in types_L)
-        return Division(group, part, types, tuple(shares_L.tolist()), (sides[0], sides[1]), exact)
+
+    def _together(self, tasks: "Sequence[_Task]") -> "Iterator[list[_Task]]":
+        """Yield the tasks in lots that are divided at once: equal ones try one share, unequal ones a grid."""
+        widest = frontier.widest(len(self.network.layers), self.network.pairs)
+        entries = (GRID + 1) * max(widest, 9 * len(self.network.edges), 9 * len(self.network.layers))
+        size = max(1, ENTRIES // entries)
+        for is_equal in (True, False):
+            alike = [task for task in tasks if task.is_equal is is_equal]
+            for start in range(0, len(alike), size):
+                yield alike[start : start + size]
+
+    def _divide(self, tasks: "Sequence[_Task]", fixed: tuple[float, float] | None) -> "list[_Split]":
+        groups = [task.group for task in tasks]
+        parts = Part.stacked([task.part for task in tasks])
+        splits, sizes = Splits.of(groups, self.array.bytes_per_number), Sizes.of(self.constants, parts)
+        rule = Rule.EQUAL if tasks[0].is_equal else self.rule
+        if fixed is not None:
+            candidates_KC = np.array([[fixed[0]]])
+        elif rule is Rule.SPEED:
+            candidates_KC = np.array(
+                [[speeds[0] / group.speed] for speeds, group in zip(splits.speeds.T, groups, strict=True)]
+            )
+        elif rule is Rule.BANDWIDTH:
+            candidates_KC = (splits.bandwidths[0] / splits.bandwidths.sum(0))[:, None]
+        elif rule is Rule.EQUAL:
+            candidates_KC = np.array([[group.sides[0].devices / group.devices] for group in groups if group.sides])
+        else:
+            candidates_KC = np.tile(np.linspace(1.0 / (GRID + 1), GRID / (GRID + 1), GRID), (len(groups), 1))
+        found = self._cheapest(splits, parts, candidates_KC, groups)
+        types_KL, shares_K, costs_K, exact = found
+        width = 1.0 / (GRID + 1)
+        for _ in range(REFINEMENTS if candidates_KC.shape[1] > 1 else 0):
+            nearby_KC = np.clip(np.linspace(shares_K - width, shares_K + width, 17, axis=1), 1e-6, 1 - 1e-6)
+            nearer = self._cheapest(splits, parts, np.append(nearby_KC, shares_K[:, None], axis=1), groups)
+            is_cheaper_K = nearer[2] < costs_K
+            types_KL = np.where(is_cheaper_K[:, None], nearer[0], types_KL)
+            shares_K = np.where(is_cheaper_K, nearer[1], shares_K)
+            costs_K = np.where(is_cheaper_K, nearer[2], costs_K)
+            width /= 8
+        shares_LK = np.tile(shares_K, (len(self.network.layers), 1))
+        if rule is Rule.LAYERS and fixed is None:
+            shares_LK = self._balance(sizes, splits, parts, types_KL.T, shares_LK)
+        return [_Split(types_L, shares_LK[:, index], exact) for index, types_L in enumerate(types_KL)]
 
     def _cheapest(
-        self, sizes: Sizes, split: Split, part: Part, shares_K: Floats, group: Group
-    ) -> tuple[NDArray[np.int64], float, float, bool]:
-        """Return the cheapest types, for the cheapest of these shares, with that share and the cost."""
+        self, splits: Splits, parts: Part, candidates_KC: Floats, groups: Sequence[Group]
+    ) -> tuple[NDArray[np.int64], Floats, Floats, bool]:
+        """Return each group's cheapest types, for the cheapest of its shares C, with that share and the cost."""
+        count, tried = candidates_KC.shape
+        shares_K = candidates_KC.ravel()
         shares_LK = np.broadcast_to(shares_K, (len(self.network.layers), len(shares_K)))
-        nodes_LKT = self._layers(sizes, split, part, shares_LK, group)
-        possible_LK = np.isfinite(nodes_LKT).any(axis=2)
-        if not possible_LK.all(axis=0).any():
-            raise UserError(self._stuck(int(possible_LK.sum(axis=1).argmin()), part, group))
-        edges_EKST = tables.edge_costs(self.constants, sizes, split, shares_LK)
-        found = self._solve(nodes_LKT, edges_EKST, TIED_TYPES)
-        best = int(found.costs_K.argmin())
-        return found.choices_KL[best], float(shares_K[best]), float(found.costs_K[best]), found.exact
+        parts, splits = parts.repeated(tried), splits.repeated(tried)
+        sizes = Sizes.of(self.constants, parts)
+        nodes_LKT = self._layers(sizes, splits, parts, shares_LK)
+        possible_LKC: NDArray[np.bool_] = np.isfinite(nodes_LKT).any(axis=2).reshape(-1, count, tried)
+        can_K = np.asarray(np.any(np.all(possible_LKC, axis=0), axis=1))
+        if not can_K.all():
+            stuck = int(can_K.argmin())
+            raise UserError(
+                self._stuck(int(possible_LKC[:, stuck].sum(axis=1).argmin()), parts, stuck * tried, groups[stuck])
+            )
+        found = self._solve(nodes_LKT, tables.edge_costs(self.constants, sizes, splits, shares_K), TIED_TYPES)
+        costs_KC = found.costs_K.reshape(count, tried)
+        best_K = costs_KC.argmin(1)
+        rows = np.arange(count)
+        return (
+            found.choices_KL.reshape(count, tried, -1)[rows, best_K],
+            candidates_KC[rows, best_K],
+            costs_KC[rows, best_K],
+            found.exact,
+        )
 
-    def _layers(self, sizes: Sizes, split: Split, part: Part, shares_LK: Floats, group: Group) -> Floats:
+    def _layers(self, sizes: Sizes, splits: Splits, parts: Part, shares_LK: Floats) -> Floats:
         """Return what each type costs each layer (L, K, 3); infinity where it is not allowed."""
-        constants = self.constants
-        costs = tables.layer_costs(constants, sizes, split, shares_LK, self.slowness_L3)
+        costs = tables.layer_costs(self.constants, sizes, splits, shares_LK, self.slowness_L3)
         if self.thrift:
-            costs = costs + self.thrift * self._fullness(sizes, split, shares_LK)
-        costs = np.where(self.allowed_L3[:, None, :], costs, np.inf)
+            costs = costs + self.thrift * self._fullness(sizes, splits, shares_LK)
+        allowed = self.allowed_L3[:, None, :]
         if self.settings.whole:
-            costs = np.where(self._divisible(part, shares_LK, group), costs, np.inf)
-        return costs
+            allowed = allowed & self._divisible(parts, splits, shares_LK)
+        return np.where(allowed, costs, np.inf)
 
-    def _divisible(self, part: Part, shares_LK: Floats, group: Group) -> NDArray[np.bool_]:
+    def _divisible(self, parts: Part, splits: Splits, shares_LK: Floats) -> NDArray[np.bool_]:
         """Return where a type (L, K, 3) leaves each side whole elements, and enough for the splits below it."""
-        assert group.sides is not None
         constants = self.constants
-        sizes_L3 = np.stack(
+        sizes_LK3 = np.stack(
             [
-                constants.batch * part.batch_L,
-                constants.in_channels_L * part.input_L,
-                constants.out_channels_L * part.output_L,
+                constants.batch * parts.batch_L,
+                constants.in_channels_L[:, None] * parts.input_L,
+                constants.out_channels_L[:, None] * parts.output_L,
             ],
-            1,
+            2,
         )
 
         def halvings(sizes: Floats) -> Floats:
             counts: Floats = np.floor(np.log2(np.maximum(sizes, 1e-9) + 1e-9))
             return np.where(self.allowed_L3[:, None, :], np.maximum(counts, 0.0), 0.0)
 
-        before = halvings(sizes_L3[:, None, :])
+        before = halvings(sizes_LK3)
         possible = np.ones((*shares_LK.shape, 3), dtype=np.bool_)
-        for side, share_LK in zip(group.sides, (shares_LK, 1.0 - shares_LK), strict=True):
-            left_LK3 = sizes_L3[:, None, :] * share_LK[:, :, None]
+        for levels_K, share_LK in zip(splits.levels, (shares_LK, 1.0 - shares_LK), strict=True):
+            left_LK3 = sizes_LK3 * share_LK[:, :, None]
             after = before.sum(2, keepdims=True) - before + halvings(left_LK3)
-            possible &= (left_LK3 >= 1 - 1e-9) & (after >= side.levels)
+            possible &= (left_LK3 >= 1 - 1e-9) & (after >= levels_K[:, None])
         # what both sides do divides nothing
         repeatable_L = np.array([layer.kind is Kind.JOIN for layer in self.network.layers]) & self.allowed_L3[:, 2]
         return np.asarray(possible | (repeatable_L[:, None, None] & np.array([False, False, True])))
 
-    def _fullness(self, sizes: Sizes, split: Split, shares_LK: Floats) -> Floats:
+    def _fullness(self, sizes: Sizes, splits: Splits, shares_LK: Floats) -> Floats:
         """Return how much of the fuller side's memory each type of each layer takes (L, K, 3)."""
         kept = 2 + self.settings.optimizer_numbers
         weights, inputs, outputs = (
-            value[:, None, None] for value in (sizes.weights_L * kept, sizes.inputs_L, sizes.outputs_L)
+            value[:, :, None] for value in (sizes.weights_LK * kept, sizes.inputs_LK, sizes.outputs_LK)
         )
-        heavy = (sizes.weights_L > 0)[:, None]
+        weighted_L = np.array([layer.kind is not Kind.JOIN for layer in self.network.layers])
         sides = []
-        for share_LK, memory in zip((shares_LK, 1.0 - shares_LK), split.memories, strict=True):
+        for share_LK, memory_K in zip((shares_LK, 1.0 - shares_LK), splits.memories, strict=True):
             share, one = share_LK[:, :, None], np.ones_like(share_LK)[:, :, None]
             scale_W = np.concatenate([one, share, share], 2)
             scale_I = np.concatenate([share, share, one], 2)
             scale_O = np.concatenate([share, one, share], 2)
-            total = np.where(heavy[:, :, None], weights * scale_W + inputs * scale_I + outputs * scale_O, 0.0)
-            sides.append(total / memory)
-        return np.maximum(sides[0], sides[1])
+            total = weights * scale_W + inputs * scale_I + outputs * scale_O
+            sides.append(np.where(weighted_L[:, None, None], total, 0.0) / memory_K[:, None])
+        fuller: Floats = np.maximum(sides[0], sides[1])
+        return fuller
 
     def _solve(self, nodes_LKT: Floats, edges_EKST: Floats, tie_ST: Floats) -> frontier.Solution:
         """Return the cheapest choices; ``tie_ST`` is added for the choices of each embedding and what it is tied to."""
@@ -246,43 +327,46 @@ class Planner:
         return frontier.minimise(nodes, factors, self.settings.exact_states, self.settings.beam)
 
     def _balance(
-        self, sizes: Sizes, split: Split, part: Part, types_L: NDArray[np.int64], shares_L: Floats, group: Group
+        self, sizes: Sizes, splits: Splits, parts: Part, types_LK: NDArray[np.int64], shares_LK: Floats
     ) -> Floats:
         """Return a share for each layer, never dearer than one for all.
 
         Each round moves every layer's share a step up, down or not at all, the cheapest combination of all layers.
         """
         constants = self.constants
-        layers = np.arange(len(types_L))
-        from_forms = constants.output_forms_L3[layers, types_L][constants.sources_E][:, None, None]
-        to_forms = constants.input_forms_L3[layers, types_L][constants.targets_E][:, None, None]
-        before = np.inf
+        layers, groups = shares_LK.shape
+        rows_L1, types = np.arange(layers)[:, None], types_LK
+        from_forms = constants.output_forms_L3[rows_L1, types][constants.sources_E][:, :, None, None]
+        to_forms = constants.input_forms_L3[rows_L1, types][constants.targets_E][:, :, None, None]
+        parts_3, splits_3 = parts.repeated(3), splits.repeated(3)
+        sizes_3 = Sizes.of(constants, parts_3)
+        before_K = np.full(groups, np.inf)
         for move in MOVES:
-            options_L3 = np.clip(shares_L[:, None] + np.array([0.0, -move, move]), 1e-6, 1 - 1e-6)
-            costs_LKT = self._layers(sizes, split, part, options_L3, group)
-            nodes_L3 = costs_LKT[layers, :, types_L]
+            options_LK3 = np.clip(shares_LK[:, :, None] + np.array([0.0, -move, move]), 1e-6, 1 - 1e-6)
+            costs = self._layers(sizes_3, splits_3, parts_3, options_LK3.reshape(layers, -1))
+            costs_LK3T = costs.reshape(layers, groups, 3, 3)
+            nodes_LK3 = np.take_along_axis(costs_LK3T, types[:, :, None, None], 3)[..., 0]
             forward, backward = tables.edge_seconds(
                 constants,
                 sizes,
-                split,
+                splits,
                 from_forms,
                 to_forms,
-                options_L3[constants.sources_E][:, :, None],
-                options_L3[constants.targets_E][:, None, :],
+                options_LK3[constants.sources_E][:, :, :, None],
+                options_LK3[constants.targets_E][:, :, None, :],
             )
-            edges_E33 = forward.max(0) + backward.max(0)
-            found = self._solve(nodes_L3[:, None, :], edges_E33[:, None], TIED_SHARES)
-            if not found.costs_K[0] < before:
-                continue
-            before = float(found.costs_K[0])
-            shares_L = options_L3[layers, found.choices_KL[0]]
-        return shares_L
+            found = self._solve(nodes_LK3, forward.max(0) + backward.max(0), TIED_SHARES)
+            chosen_LK = np.take_along_axis(options_LK3, found.choices_KL.T[:, :, None], 2)[..., 0]
+            is_cheaper_K = found.costs_K < before_K
+            shares_LK = np.where(is_cheaper_K, chosen_LK, shares_LK)
+            before_K = np.where(is_cheaper_K, found.costs_K, before_K)
+        return shares_LK
 
-    def _stuck(self, index: int, part: Part, group: Group) -> str:
+    def _stuck(self, index: int, parts: Part, setting: int, group: Group) -> str:
         layer = self.network.layers[index]
-        batch = self.network.batch * float(part.batch_L[index])
-        inputs = layer.in_channels * float(part.input_L[index])
-        outputs = layer.out_channels * float(part.output_L[index])
+        batch = self.network.batch * float(parts.batch_L[index, setting])
+        inputs = layer.in_channels * float(parts.input_L[index, setting])
+        outputs = layer.out_channels * float(parts.output_L[index, setting])
         return (
             f"{self.network.name}: layer {layer.name} cannot be divided between {group.label} by "
             f"{self.settings.method}: {batch:.3g} examples, {inputs:.3g} input and {outputs:.3g} output channels "

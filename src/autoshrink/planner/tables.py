@@ -4,9 +4,11 @@ A layer's type fixes how its tensors lie: divided by batch, divided by channel, 
 what it needs and does not have, and the slower side decides. With one share on both ends of an edge this is AccPar's
 table of communication; with two it is its generalisation.
 
-Shapes: L layers, E edges, K settings (shares), S choices of a source, T of its target.
+Shapes: L layers, E edges, K settings (a group's part of the network, and its shares), S choices of a source, T of its
+target.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -110,11 +112,25 @@ def _returned(network: Network, edge: Edge) -> float:
 
 @dataclass(frozen=True)
 class Part:
-    """The part of a network that a group works on: what is left of each layer's batch and channels, in (0, 1]."""
+    """The part of a network that a group works on: what is left of each layer's batch and channels, in (0, 1].
+
+    ``stacked`` parts have a second axis.
+    """
 
     batch_L: Floats
     input_L: Floats
     output_L: Floats
+
+    @classmethod
+    def stacked(cls, parts: "Sequence[Part]") -> "Part":
+        """Return several groups' parts side by side (L, K)."""
+        return cls(
+            *(np.stack([getattr(part, name) for part in parts], 1) for name in ("batch_L", "input_L", "output_L"))
+        )
+
+    def repeated(self, count: int) -> "Part":
+        """Return stacked parts with each one ``count`` times."""
+        return Part(*(np.repeat(each, count, 1) for each in (self.batch_L, self.input_L, self.output_L)))
 
     @classmethod
     def whole(cls, layers: int) -> "Part":
@@ -141,34 +157,34 @@ class Part:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Elements of a part's tensors, and its work, for a whole batch."""
+    """Elements of stacked parts' tensors, and their work, for a whole batch."""
 
-    weights_L: Floats
-    inputs_L: Floats
-    outputs_L: Floats
-    work_L3: Floats
-    edges_E: Floats
+    weights_LK: Floats
+    inputs_LK: Floats
+    outputs_LK: Floats
+    work_LK3: Floats
+    edges_EK: Floats
 
     SUMS: ClassVar[tuple[int, int, int]] = (1, 2, 0)
     """The type that sums in the forward, the error and the gradient product."""
 
     @classmethod
-    def of(cls, constants: Constants, part: Part) -> "Sizes":
-        """Return the sizes of ``part``."""
-        channels_L = np.where(constants.joined_channels_L, part.input_L, part.input_L * part.output_L)
+    def of(cls, constants: Constants, parts: Part) -> "Sizes":
+        """Return the sizes of stacked parts."""
+        joined = constants.joined_channels_L[:, None]
+        channels_LK = np.where(joined, parts.input_L, parts.input_L * parts.output_L)
         batch = constants.batch
         return cls(
-            constants.weights_L * channels_L,
-            batch * constants.inputs_L * part.batch_L * part.input_L,
-            batch * constants.outputs_L * part.batch_L * part.output_L,
-            batch * constants.work_L3 * (part.batch_L * channels_L)[:, None],
-            batch * constants.elements_E * (part.batch_L * part.input_L)[constants.targets_E],
+            constants.weights_L[:, None] * channels_LK,
+            batch * constants.inputs_L[:, None] * parts.batch_L * parts.input_L,
+            batch * constants.outputs_L[:, None] * parts.batch_L * parts.output_L,
+            batch * constants.work_L3[:, None] * (parts.batch_L * channels_LK)[:, :, None],
+            batch * constants.elements_E[:, None] * (parts.batch_L * parts.input_L)[constants.targets_E],
         )
 
-    @property
-    def sums_L3(self) -> Floats:
-        """What a side receives in each product, where its type sums there."""
-        return np.stack([self.outputs_L, self.inputs_L, self.weights_L], 1)
+    def summed(self, product: int) -> Floats:
+        """Return what a side receives in a product (L, K), where its type sums there."""
+        return (self.outputs_LK, self.inputs_LK, self.weights_LK)[product]
 
 
 def received(source: Floats, target: Floats, from_form: NDArray[np.int64], to_form: NDArray[np.int64]) -> Floats:
@@ -184,84 +200,114 @@ def received(source: Floats, target: Floats, from_form: NDArray[np.int64], to_fo
 
 
 @dataclass(frozen=True)
-class Split:
-    """The two sides of a group, as the planner sees them before they are split further."""
+class Splits:
+    """The two sides of groups, as the planner sees them before they are split further: arrays (2, K)."""
 
-    speeds: tuple[float, float]
-    bandwidths: tuple[float, float]
+    speeds: Floats
+    bandwidths: Floats
     """Numbers (not bytes) a second."""
-    memories: tuple[float, float]
+    memories: Floats
     """Numbers."""
+    levels: NDArray[np.int64]
+    """Splits below."""
 
     @classmethod
-    def of(cls, group: Group, bytes_per_number: int) -> "Split":
-        """Return the split of ``group``."""
-        assert group.sides is not None
-        first, second = group.sides
+    def of(cls, groups: Sequence[Group], bytes_per_number: int) -> "Splits":
+        """Return the splits of ``groups``."""
+        sides = [group.sides for group in groups if group.sides is not None]
+        assert len(sides) == len(groups)
         return cls(
-            (first.speed, second.speed),
-            (group.receiving(0) / bytes_per_number, group.receiving(1) / bytes_per_number),
-            (first.memory / bytes_per_number, second.memory / bytes_per_number),
+            np.array([[pair[side].speed for pair in sides] for side in (0, 1)]),
+            np.array([[group.receiving(side) / bytes_per_number for group in groups] for side in (0, 1)]),
+            np.array([[pair[side].memory / bytes_per_number for pair in sides] for side in (0, 1)]),
+            np.array([[pair[side].levels for pair in sides] for side in (0, 1)]),
         )
+
+    def repeated(self, count: int) -> "Splits":
+        """Return the splits with each one ``count`` times."""
+        speeds, bandwidths, memories = (
+            np.repeat(each, count, 1) for each in (self.speeds, self.bandwidths, self.memories)
+        )
+        return Splits(speeds, bandwidths, memories, np.repeat(self.levels, count, 1))
 
 
 def layer_seconds(
-    constants: Constants, sizes: Sizes, split: Split, shares_LK: Floats, slowness_L3: Floats
+    constants: Constants, sizes: Sizes, splits: Splits, shares_LK: Floats, slowness_L3: Floats
 ) -> tuple[Floats, Floats]:
-    """Return seconds of both sides' computing (2, L, K, 3 products) and receiving (2, L, 3 types, 3 products).
+    """Return seconds of both sides' computing, and of receiving where the type sums: (2, L, K, 3 products) each.
 
     ``slowness_L3`` multiplies the counted work, 1 where nothing was measured.
     """
-    work_L3 = sizes.work_L3 * slowness_L3
+    work_LK3 = sizes.work_LK3 * slowness_L3[:, None]
     sides = (shares_LK, 1.0 - shares_LK)
     computing = np.stack(
-        [share_LK[:, :, None] * work_L3[:, None] / speed for share_LK, speed in zip(sides, split.speeds, strict=True)]
+        [
+            share_LK[:, :, None] * work_LK3 / speed_K[:, None]
+            for share_LK, speed_K in zip(sides, splits.speeds, strict=True)
+        ]
     )
-    receiving = np.zeros((2, len(shares_LK), 3, 3))
-    for product, kind in enumerate(Sizes.SUMS):
-        summed_L = constants.sums_L3[:, product] * sizes.sums_L3[:, product]
+    receiving = np.empty_like(computing)
+    for product in range(3):
+        summed_LK = constants.sums_L3[:, product, None] * sizes.summed(product)
         for side in (0, 1):
-            receiving[side, :, kind, product] = summed_L / split.bandwidths[side]
+            receiving[side, :, :, product] = summed_LK / splits.bandwidths[side]
     return computing, receiving
 
 
-def layer_costs(constants: Constants, sizes: Sizes, split: Split, shares_LK: Floats, slowness_L3: Floats) -> Floats:
+def layer_costs(constants: Constants, sizes: Sizes, splits: Splits, shares_LK: Floats, slowness_L3: Floats) -> Floats:
     """Return seconds (L, K, 3 types): for each product the slower side's computing and receiving."""
-    computing, receiving = layer_seconds(constants, sizes, split, shares_LK, slowness_L3)
-    both = computing[:, :, :, None, :] + receiving[:, :, None, :, :]
-    costs: Floats = both.max(0).sum(-1)
-    return np.where((constants.output_forms_L3 == NONE)[:, None, :], np.inf, costs)
+    computing, receiving = layer_seconds(constants, sizes, splits, shares_LK, slowness_L3)
+    alone, summing = computing.max(0), (computing + receiving).max(0)
+    costs = np.empty((3, *shares_LK.shape))
+    for kind in range(3):
+        first, second, third = (
+            (summing if summed == kind else alone)[:, :, product] for product, summed in enumerate(Sizes.SUMS)
+        )
+        costs[kind] = first + second + third
+    costs_LKT = costs.transpose(1, 2, 0)
+    return np.where((constants.output_forms_L3 == NONE)[:, None, :], np.inf, costs_LKT)
 
 
 def edge_seconds(
     constants: Constants,
     sizes: Sizes,
-    split: Split,
+    splits: Splits,
     from_forms: NDArray[np.int64],
     to_forms: NDArray[np.int64],
     source_shares: Floats,
     target_shares: Floats,
 ) -> tuple[Floats, Floats]:
-    """Return seconds (2 sides, E, ...) of receiving an edge's tensor, and its error on the way back.
+    """Return seconds (2 sides, E, K, ...) of receiving an edge's tensor, and its error on the way back.
 
-    Forms and shares are of shape (E, ...), the source's output and the target's input.
+    Forms and shares are of shape (E, K, ...), the source's output and the target's input.
     """
-    extra = (1,) * (np.broadcast(source_shares, from_forms, to_forms).ndim - 1)
-    edges = sizes.edges_E.reshape(-1, *extra)
-    returned = constants.returned_E.reshape(-1, *extra)
+    extra = (1,) * (np.broadcast(source_shares, from_forms, to_forms).ndim - 2)
+    edges = sizes.edges_EK.reshape(*sizes.edges_EK.shape, *extra)
+    returned = constants.returned_E.reshape(-1, 1, *extra)
     forward, backward = [], []
-    for side, bandwidth in enumerate(split.bandwidths):
+    for side, bandwidth_K in enumerate(splits.bandwidths):
         source, target = (source_shares, target_shares) if side == 0 else (1.0 - source_shares, 1.0 - target_shares)
+        bandwidth = bandwidth_K.reshape(-1, *extra)
         forward.append(edges * received(source, target, from_forms, to_forms) / bandwidth)
         backward.append(returned * (edges * received(target, source, to_forms, from_forms) / bandwidth))
     return np.stack(forward), np.stack(backward)
 
 
-def edge_costs(constants: Constants, sizes: Sizes, split: Split, shares_LK: Floats) -> Floats:
-    """Return seconds (E, K, S, T) of moving each edge's tensor forward and its error back, the slower side's."""
-    from_forms = constants.output_forms_L3[constants.sources_E][:, None, :, None]
-    to_forms = constants.input_forms_L3[constants.targets_E][:, None, None, :]
-    source, target = (shares_LK[ends][:, :, None, None] for ends in (constants.sources_E, constants.targets_E))
-    forward, backward = edge_seconds(constants, sizes, split, from_forms, to_forms, source, target)
-    costs: Floats = forward.max(0) + backward.max(0)
-    return costs
+def edge_costs(constants: Constants, sizes: Sizes, splits: Splits, shares_K: Floats) -> Floats:
+    """Return seconds (E, K, S, T) of moving each edge's tensor forward and its error back, the slower side's.
+
+    The layers of a setting have one share. What a side receives then depends on the two forms alone.
+    """
+    from_ES1 = constants.output_forms_L3[constants.sources_E][:, :, None]
+    to_E1T = constants.input_forms_L3[constants.targets_E][:, None, :]
+    forms = np.arange(NONE + 1)
+    edges, returned = sizes.edges_EK[:, None, None], constants.returned_E[:, None, None, None]
+    forward, backward = [], []
+    for side, bandwidth_K in enumerate(splits.bandwidths):
+        share_K = shares_K if side == 0 else 1.0 - shares_K
+        parts_FGK = received(share_K, share_K, forms[:, None, None], forms[None, :, None])
+        # settings last, as the solver has them
+        forward.append(edges * parts_FGK[from_ES1, to_E1T] / bandwidth_K)
+        backward.append(returned * (edges * parts_FGK[to_E1T, from_ES1] / bandwidth_K))
+    costs_ESTK: Floats = np.maximum(*forward) + np.maximum(*backward)
+    return costs_ESTK.transpose(0, 3, 1, 2)

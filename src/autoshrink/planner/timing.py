@@ -22,7 +22,7 @@ from autoshrink.planner import tables
 from autoshrink.planner.array import Accelerator, Array
 from autoshrink.planner.layers import Kind, Network
 from autoshrink.planner.planning import Division, Settings, slowness
-from autoshrink.planner.tables import Constants, Sizes, Split
+from autoshrink.planner.tables import Constants, Part, Sizes, Splits
 
 PICOSECONDS = 1e12
 Ticks = NDArray[np.int64]
@@ -149,43 +149,54 @@ class Costing:
         """Return what a single device computes in each action (A)."""
         accelerator = division.group.accelerator
         assert accelerator is not None
-        work_L3 = Sizes.of(self.constants, division.part).work_L3 * self.slowness_L3
+        work_L3 = Sizes.of(self.constants, Part.stacked([division.part])).work_LK3[:, 0] * self.slowness_L3
         return self._by_action(work_L3 / accelerator.speed, np.zeros((2, len(self.network.edges))))
 
     def receiving(self, division: Division) -> tuple[Ticks, Ticks]:
         """Return how long each side of a split receives in each action (A)."""
         constants = self.constants
-        sizes = Sizes.of(constants, division.part)
-        split = Split.of(division.group, self.array.bytes_per_number)
+        sizes = Sizes.of(constants, Part.stacked([division.part]))
+        splits = Splits.of([division.group], self.array.bytes_per_number)
         types_L, shares_L = np.array(division.types), np.array(division.shares)
         layers = np.arange(len(types_L))
-        _, receiving = tables.layer_seconds(constants, sizes, split, shares_L[:, None], self.slowness_L3)
+        _, receiving = tables.layer_seconds(constants, sizes, splits, shares_L[:, None], self.slowness_L3)
+        is_summed_L3 = types_L[:, None] == np.array(Sizes.SUMS)
         from_forms = constants.output_forms_L3[layers, types_L][constants.sources_E]
         to_forms = constants.input_forms_L3[layers, types_L][constants.targets_E]
         forward, backward = tables.edge_seconds(
             constants,
             sizes,
-            split,
-            from_forms,
-            to_forms,
-            shares_L[constants.sources_E],
-            shares_L[constants.targets_E],
+            splits,
+            from_forms[:, None],
+            to_forms[:, None],
+            shares_L[constants.sources_E][:, None],
+            shares_L[constants.targets_E][:, None],
         )
         first, second = (
-            self._by_action(receiving[side][layers, types_L], np.stack([forward[side], backward[side]]))
+            self._by_action(
+                np.where(is_summed_L3, receiving[side][:, 0], 0.0),
+                np.stack([forward[side, :, 0], backward[side, :, 0]]),
+            )
             for side in (0, 1)
         )
         return first, second
 
     def _by_action(self, layers_L3: tables.Floats, edges_2E: tables.Floats) -> Ticks:
-        column = {"forward": 0, "error": 1, "gradient": 2}
-        seconds = [
-            edges_2E[int(action.what == "move back"), action.index]
-            if action.what.startswith("move")
-            else layers_L3[action.index, column[action.what]]
-            for action in self.actions
-        ]
-        return np.rint(np.array(seconds) / self.times * PICOSECONDS).astype(np.int64)
+        seconds = np.concatenate([layers_L3.ravel(), edges_2E.ravel()])[self._places]
+        return np.rint(seconds / self.times * PICOSECONDS).astype(np.int64)
+
+    @cached_property
+    def _places(self) -> Ticks:
+        """Where each action (A) stands among the layers' products and the edges' two directions."""
+        layers, edges = len(self.network.layers), len(self.network.edges)
+        places = {
+            "forward": lambda index: 3 * index,
+            "error": lambda index: 3 * index + 1,
+            "gradient": lambda index: 3 * index + 2,
+            "move": lambda index: 3 * layers + index,
+            "move back": lambda index: 3 * layers + edges + index,
+        }
+        return np.array([places[action.what](action.index) for action in self.actions])
 
     def parts(self, division: Division) -> Parts:
         """Return the time of a step without overlap, by its parts."""
@@ -230,8 +241,9 @@ class Costing:
         weighted = np.array([layer.kind is not Kind.JOIN for layer in self.network.layers])
         fullest: dict[Accelerator, float] = {}
         for leaf in leaves(division):
-            sizes = Sizes.of(self.constants, leaf.part)
-            numbers = float((kept * sizes.weights_L + weighted * (sizes.inputs_L + sizes.outputs_L)).sum())
+            sizes = Sizes.of(self.constants, Part.stacked([leaf.part]))
+            activations_L = (sizes.inputs_LK + sizes.outputs_LK)[:, 0]
+            numbers = float((kept * sizes.weights_LK[:, 0] + weighted * activations_L).sum())
             accelerator = leaf.group.accelerator
             assert accelerator is not None
             needed = numbers * self.array.bytes_per_number

@@ -15,7 +15,7 @@ from autoshrink.planner.fitting import best_plan
 from autoshrink.planner.layers import Kind, Layer, Network, Partition, chain
 from autoshrink.planner.planning import Division, Method, Planner, Rule, Settings
 from autoshrink.planner.simulation import simulate
-from autoshrink.planner.tables import Part, Sizes, Split
+from autoshrink.planner.tables import Part, Sizes, Splits
 from autoshrink.planner.timing import Costing, leaves
 from tests.unit.planner.made import FAST, SLOW, arrays, networks, recurrent_networks
 
@@ -26,11 +26,10 @@ TWO = Array("two", joined([uniform(FAST, 1), uniform(SLOW, 1)]))
 def cost(planner: Planner, types: tuple[int, ...], share: float) -> float:
     """Return what types cost at the first split, written out plainly."""
     constants, network = planner.constants, planner.network
-    part = Part.whole(len(types))
-    sizes, split = Sizes.of(constants, part), Split.of(planner.array.root, planner.array.bytes_per_number)
-    shares_LK = np.full((len(types), 1), share)
-    nodes = planner._layers(sizes, split, part, shares_LK, planner.array.root)
-    edges = tables.edge_costs(constants, sizes, split, shares_LK)
+    parts = Part.stacked([Part.whole(len(types))])
+    sizes, splits = Sizes.of(constants, parts), Splits.of([planner.array.root], planner.array.bytes_per_number)
+    nodes = planner._layers(sizes, splits, parts, np.full((len(types), 1), share))
+    edges = tables.edge_costs(constants, sizes, splits, np.array([share]))
     found = sum(nodes[index, 0, kind] for index, kind in enumerate(types))
     return float(
         found + sum(edges[n, 0, types[edge.source], types[edge.target]] for n, edge in enumerate(network.edges))
@@ -81,10 +80,10 @@ def test_all_work_is_done_once(network: Network, array: Array, shares: str) -> N
 
     def work(current: Division) -> float:
         if current.sides is None:
-            return float(Sizes.of(costing.constants, current.part).work_L3.sum())
+            return float(Sizes.of(costing.constants, Part.stacked([current.part])).work_LK3.sum())
         return sum(work(side) for side in current.sides)
 
-    whole = float(Sizes.of(costing.constants, Part.whole(len(network.layers))).work_L3.sum())
+    whole = float(Sizes.of(costing.constants, Part.stacked([Part.whole(len(network.layers))])).work_LK3.sum())
     assert work(division) == pytest.approx(whole, rel=1e-9)
 
 
@@ -121,9 +120,9 @@ def test_received_parts_are_those_of_the_papers_table() -> None:
     share, other = 0.3, 0.7
     network = dense(10, 8, 8, 8)
     constants = tables.Constants.of(network)
-    sizes = Sizes.of(constants, Part.whole(2))
-    split = Split((1.0, 1.0), (1.0, 1e9), (1.0, 1.0))
-    costs = tables.edge_costs(constants, sizes, split, np.full((2, 1), share))[0, 0] / 80
+    sizes = Sizes.of(constants, Part.stacked([Part.whole(2)]))
+    splits = Splits(np.ones((2, 1)), np.array([[1.0], [1e9]]), np.ones((2, 1)), np.zeros((2, 1), dtype=np.int64))
+    costs = tables.edge_costs(constants, sizes, splits, np.array([share]))[0, 0] / 80
     both = 2 * share * other
     expected = [[0, both, other], [other, other, 0], [both, 0, other]]
     assert costs == pytest.approx(np.array(expected, dtype=float), abs=1e-6)
