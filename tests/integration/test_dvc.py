@@ -93,7 +93,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone.change(**merge(smoke, SMALLER))
     clone.commit("a small run")
     stages = clone.repro()
-    assert stages[0] == "data" and stages[-1] == "report" and len(stages) == 8
+    assert stages[0] == "data" and stages[-1] == "report" and len(stages) == 10
     clone.commit("its results")
     return clone
 
@@ -122,7 +122,7 @@ def test_changed_parameter_runs_what_depends_on_it(clone: Clone) -> None:
     """Another length of the RNN's final training runs that training, its metrics and the report again, and no more."""
     clone.change(training={"rnn": {"epochs": 3}})
     before = {path: path.stat().st_mtime_ns for path in (clone.path / "results").rglob("round.json")}
-    assert clone.repro() == ["training-rnn@0", "metrics-rnn@0", "report"]
+    assert clone.repro() == ["training-rnn@0", "metrics-rnn@0", "verdict-rnn@0", "report"]
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert clone.repro() == []
 

@@ -81,11 +81,14 @@ def notes(verdict: Verdict) -> list[str]:
     """Return what a reader must know: how networks were made equal, trained and tested."""
     spec = spec_of(verdict.task)
     seeds = "one seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds"
+    if not verdict.comparisons:
+        return [f"No reference was asked for; {verdict.examples:,} test {spec.unit}s, {seeds}."]
+    count = len(verdict.comparisons)
     tests = ", ".join(dict.fromkeys(comparison.test for comparison in verdict.comparisons))
     return [
         f"Each reference was scaled in width to the found network's {COSTS[verdict.cost]} and trained by the same "
         f"recipe on the same data ({verdict.dataset}) under {seeds}; {verdict.examples:,} test {spec.unit}s.",
-        f"{tests[0].upper()}{tests[1:]}; p-values are Holm-adjusted for {len(verdict.comparisons)} references. "
+        f"{tests[0].upper()}{tests[1:]}; p-values are Holm-adjusted for {count} reference{'s' if count > 1 else ''}. "
         f"A tie is a difference that these tests cannot tell from none, not proof that there is none.",
     ]
 

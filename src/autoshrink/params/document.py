@@ -58,6 +58,7 @@ STARTER: dict[str, Any] = {
     },
     "proxy": {"cnn": {"dataset": None}, "rnn": {"dataset": None}},
     "training": {"cnn": {"dataset": None, "epochs": None}, "rnn": {"dataset": None, "epochs": None}},
+    "references": {},
     "evidence": {"seeds": None},
     "study": {"strategies": None, "seeds": None},
     "plan": {"devices": None},
@@ -67,6 +68,7 @@ STARTER: dict[str, Any] = {
 NOTES = {
     "datasets": "your own data sets; mnist5k, digits, fashion-mnist, cifar10, sotu and ptb are built in",
     "search.strategies": "your own, or changes of built-in ones: shrink, random, evolution, ...",
+    "references": "what found networks are compared with, such as cnn: {networks: [complete, mobilenet_v2]}",
     "search.seeds": "one search per label",
 }
 

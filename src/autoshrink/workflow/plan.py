@@ -112,19 +112,17 @@ class Plan:
         return [self.layout.search(task, search).plan for task, search in self.searches]
 
     def networks(self, task: str) -> list[str]:
-        """Return the folders' names of a task's verdict: the found network, then the references; empty without any."""
-        references = getattr(self.parameters.references, task).networks
-        return [FOUND, *map(evidence_folder, references)] if references else []
+        """Return the folders' names of a task's verdict: the found network, then the references."""
+        return [FOUND, *map(evidence_folder, self._references(task))]
 
     def reference(self, task: str, network: str, **_: str) -> str:
         """Return the reference, or ``found``, that a folder's name stands for."""
-        references = getattr(self.parameters.references, task).networks
-        names: dict[str, str] = {evidence_folder(name): name for name in (FOUND, *references)}
+        names = {evidence_folder(name): name for name in (FOUND, *self._references(task))}
         return names.get(network, network)
 
     def verdicts(self) -> list[Path]:
-        """Return the verdicts on the run's searches."""
-        return [self._folder(task, search).verdict for task, search in self.searches if self.networks(task)]
+        """Return the verdicts on the run's searches; there is none where there is nothing to compare with."""
+        return [self._folder(task, search).verdict for task, search in self.searches if self._references(task)]
 
     def sources(self, task: str, network: str, **_: str) -> list[Path]:
         """Return the file that a user's own reference stands in; empty for others. Raises ParameterError."""
@@ -199,6 +197,10 @@ class Plan:
     def resource(self, kind: str, verb: str, task: str | None, attempt: int) -> int:
         """Return a step's ``runtime``, ``mem_mb`` or ``gpu``; each new attempt gets more."""
         return resources.of(self.parameters, verb, task, attempt)[kind]
+
+    def _references(self, task: str) -> list[str]:
+        names: list[str] = getattr(self.parameters.references, task).networks
+        return names
 
     def _folder(self, task: str, search: str) -> SearchFolder:
         return self.layout.search(task, search)

@@ -19,9 +19,10 @@ from autoshrink.records.progress import read as read_progress
 from autoshrink.records.record import Json
 from autoshrink.records.round import Round
 from autoshrink.records.timing import StepTiming
+from autoshrink.records.verdict import FOUND
 from autoshrink.search import finalists, rounds
 from autoshrink.tasks.spec import Metric, spec_of
-from autoshrink.workflow.layout import Layout, SearchFolder
+from autoshrink.workflow.layout import Layout, SearchFolder, evidence_folder
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ def of(results: Path, parameters: Parameters, task: Task, name: rounds.SearchNam
             jobs.append(_job(label, folder.finalists.evaluations(index), layout, *names))
     jobs.append(_job("training", folder.model.description, layout, task, name, "train"))
     jobs.append(_job("test", folder.metrics, layout, task, name, "test"))
+    jobs += _evidence(parameters, layout, task, name)
 
     most = sum(len(slots) for each in plan for slots in each)
     left = 0 if stopped else sum(len(slots) for each in plan[number:] for slots in each)
@@ -160,6 +162,26 @@ def of(results: Path, parameters: Parameters, task: Task, name: rounds.SearchNam
         seconds_left=statistics.median(seconds) * left if seconds else None,
         jobs=jobs,
     )
+
+
+def _evidence(parameters: Parameters, layout: Layout, task: Task, name: rounds.SearchName) -> Iterator[Job]:
+    """Yield the trainings for the verdict, and the verdict; none where there is nothing to compare with."""
+    chosen = getattr(parameters.references, task)
+    if not chosen.networks:
+        return
+    tuned = len(chosen.learning_rates) > 1
+    trainings = [f"rate-{index}" for index in range(len(chosen.learning_rates))] if tuned else []
+    trainings += [f"seed-{number}" for number in range(parameters.evidence.seeds)]
+    folder = layout.search(task, name)
+    for reference in (FOUND, *chosen.networks):
+        network = evidence_folder(reference)
+        for training in trainings:
+            if reference == FOUND and training == "seed-0" and not tuned:
+                continue  # the search's own model
+            output = folder.evidence(network).training(training).model.description
+            label = f"training {reference} for the verdict, {training}"
+            yield _job(label, output, layout, task, name, "evidence", network, training)
+    yield _job("verdict", folder.verdict, layout, task, name, "evidence", "verdict")
 
 
 def _best(finished: Sequence[Round]) -> dict[str, float] | None:

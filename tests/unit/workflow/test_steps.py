@@ -60,6 +60,7 @@ STAGES = {
     "search": ["start", "propose", "evaluate", "select", "finalists", "repeat", "best"],
     "training": ["train"],
     "metrics": ["test"],
+    "verdict": ["train-reference", "choose-rate", "test-reference", "verdict"],
     "report": ["report"],
 }
 
