@@ -4,9 +4,10 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
+GPU_TESTS := tests/gpu tests/unit/runtime tests/unit/training tests/unit/tasks tests/unit/evaluation
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help set-up run test lint unit functional thorough cluster generated restore lock bench bench-gpu abuse clean
+.PHONY: help set-up run test test-gpu lint unit functional thorough cluster generated restore lock bench bench-gpu abuse clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -26,7 +27,7 @@ lint: set-up ## style, format and types of Python and Snakemake code
 	$(BIN)/mypy
 
 unit: set-up ## unit tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 tests/unit
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 tests/unit tests/gpu
 
 functional: set-up ## tests of the whole: real runs of the smoke preset, also on two nodes of a SLURM where it can be had
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/functional
@@ -45,6 +46,9 @@ restore: set-up ## after dvc pull, git checkout: tell Snakemake that what is the
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	$(PYTHON) tools/set_up.py lock
+
+test-gpu: set-up ## tests of training, proxies and engine on a CUDA GPU, and what only a GPU can show
+	AUTOSHRINK_TEST_DEVICE=cuda OMP_NUM_THREADS=1 $(BIN)/pytest -q $(GPU_TESTS)
 
 bench: set-up ## speed of the default searches and final trainings here; leave the machine alone meanwhile
 	@for set in mnist5k sotu; do [ -e data/$$set/manifest.json ] || $(BIN)/autoshrink prepare $$set --out data/$$set; done

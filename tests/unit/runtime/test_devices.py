@@ -27,9 +27,13 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     layout = devices._image_layout
     tf32, deterministic = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic
+    algorithms, warns = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
     yield make
     devices._image_layout = layout
-    torch.use_deterministic_algorithms(False)
+    torch.use_deterministic_algorithms(algorithms, warn_only=warns)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = deterministic
     devices.allow_tf32(tf32)
