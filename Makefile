@@ -27,7 +27,7 @@ lint: set-up ## style, format and types of Python and Snakemake code
 	$(BIN)/mypy
 
 unit: set-up ## unit tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 tests/unit tests/gpu
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 tests/unit tests/gpu tests/benchmarks
 
 functional: set-up ## tests of the whole: real runs of the smoke preset, also on two nodes of a SLURM where it can be had
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/functional
@@ -55,8 +55,8 @@ bench: set-up ## speed of the default searches and final trainings here; leave t
 	$(BIN)/python -m benchmarks.search --data data --scaling 1,2,5,10,20 --out benchmarks/results/search-cpu.csv
 	$(BIN)/python -m benchmarks.final --data data --out benchmarks/results/final.csv
 
-bench-gpu: set-up ## all numbers that need a CUDA GPU, in 25 minutes at most
-	$(BIN)/python -m benchmarks.gpu --data data --out benchmarks/results/gpu
+bench-gpu: set-up ## numbers that need a CUDA GPU, in calls of ten minutes that go on from each other
+	$(BIN)/python -m benchmarks.gpu $(ARGS)
 
 abuse: set-up ## two thousand damages, forgeries, kills and mistakes, each counted in docs/reference/abuse.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.abuse

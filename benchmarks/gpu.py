@@ -1,173 +1,259 @@
-"""All numbers that need a CUDA GPU, unattended, within 25 minutes:
+"""All numbers that need a CUDA GPU, in calls of at most ten minutes; each call goes on where the last one stopped.
 
-    python -m benchmarks.gpu --out benchmarks/results/gpu        (make bench-gpu)
+    python -m benchmarks.gpu                                        (make bench-gpu)
+    python -m benchmarks.gpu --parts exact,rounds --minutes 5
 
-Writes ``exact.json`` (candidates together equal candidates alone, bit for bit), ``search.csv`` (rounds of the paper's
-searches, see ``search.py``) and ``whole-search.json`` (both of the paper's searches from start to best). Prepared data
-in ``--data`` is used where it is there. Where it is not, random data of the same size is, and no candidate stops early:
-the time is then an upper bound.
+Parts, in this order: ``exact`` (candidates together equal candidates alone, bit for bit), ``steps`` (ShrinkRNN's and
+ShrinkCNN-A's training), ``rounds`` (k = 1 to 20 candidates of the paper's searches, and the plain loop), ``searches``
+(both of them from start to best, job by job and as Snakemake runs them), ``layouts`` (memory layouts, precisions,
+deterministic kernels), ``input`` (ImageNet's decoding and augmentation). A case is a process of its own; its rows are
+in the file once it ends, and a case in the file is not measured again. What a search had finished when its call ended,
+it keeps.
+
+Prepared data in ``--data`` is used where it is there. Where it is not, random data of the same size is, and no
+candidate stops early: the time is then an upper bound.
 """
 
+import csv
+import dataclasses
+import datetime
+import importlib.util
 import json
+import os
+import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-import torch
-
-from autoshrink import params
-from autoshrink.cells.cell import Cell
-from autoshrink.evaluation import lanes, scheduler
-from autoshrink.evaluation.store import Identity, Store
-from autoshrink.params import Parameters
-from autoshrink.params.base import Task
-from autoshrink.records.proposal import Proposal
-from autoshrink.runtime import devices
-from autoshrink.search import rounds
-from autoshrink.tasks import address
-from autoshrink.tasks.language import proxy as language_proxy
-from autoshrink.tasks.spec import spec_of
-from autoshrink.tasks.vision import proxy as vision_proxy
-
-from . import loops, search
 
 ROOT = Path(__file__).parent.parent
-NEVER = {
-    Task.CNN: {"patience": 10**6, "floor_accuracy": 0.0, "loss_ratio": 1e9, "train_accuracy_ceiling": 1.0},
-    Task.RNN: {"patience": 10**6, "loss_ratio": 1e9},
+PARTS = ("exact", "steps", "rounds", "searches", "layouts", "input")
+COLUMNS = ("date", "torch", "preset", "data", "part", "case", "quantity", "value", "unit")
+WHOLE = 480.0
+"""Seconds that a case is given at least before it counts as one that does not end."""
+
+
+EXACT: dict[str, dict[str, Any]] = {
+    "tf32": {"precision": "tf32"},
+    "bfloat16": {"precision": "bfloat16"},
+    "dropout": {"dropout": 0.3},
+    "channels first": {"channels_last": False},
 }
+"""Variants of which together equals alone, too."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One measurement: what it measures, and the seconds below which it is not begun."""
+
+    part: str
+    name: str
+    settings: dict[str, Any]
+    needs: float = 60.0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all cases of a call share; ``work`` is where a search keeps what it has finished."""
+
+    preset: str
+    data: str
+    device: str
+    work: str
+
+
+def cases(rehearsal: bool = False) -> list[Case]:
+    """Return all measurements, part by part; in a rehearsal fewer of each kind."""
+    tasks = ("cnn", "rnn")
+    found = [Case("exact", f"{task}, graphs", {"task": task}) for task in tasks]
+    found += [Case("exact", f"{task}, kernel by kernel", {"task": task, "graphs": False}) for task in tasks]
+    found += [Case("exact", f"cnn, graphs, {word}", {"task": "cnn", **settings}) for word, settings in EXACT.items()]
+    found += [Case("steps", f"shrinkrnn, {optimizer}", {"optimizer": optimizer}) for optimizer in ("sgd", "asgd")]
+    found += [Case("steps", "shrinkrnn, epochs", {"optimizer": "epochs"}, 120.0)]
+    found += [
+        Case("steps", f"shrinkcnn-a, {precision}", {"precision": precision})
+        for precision in ("float32", "tf32", "bfloat16")
+    ]
+    for task in tasks:
+        found += [Case("rounds", f"{task}, plain loop", {"task": task, "way": "plain", "k": 2}, 120.0)]
+        numbers = (1, 2) if rehearsal else (10, 1, 5, 20, 2, *(k for k in range(3, 20) if k not in (5, 10)))
+        found += [Case("rounds", f"{task}, k = {k}", {"task": task, "way": "engine", "k": k}, 90.0) for k in numbers]
+        found += [Case("rounds", f"{task}, k = 10, 8 GiB", {"task": task, "way": "engine", "k": 10, "gib": 8.0}, 90.0)]
+    ways = ("jobs", "snakemake") if importlib.util.find_spec("snakemake") else ("jobs",)
+    found += [
+        Case("searches", f"{task}, {way}", {"task": task, "way": way}) for way in ways for task in reversed(tasks)
+    ]
+    found += [
+        Case(
+            "layouts",
+            f"{'channels last' if last else 'channels first'}, {precision}, {'' if fixed else 'not '}deterministic",
+            {"channels_last": last, "precision": precision, "deterministic": fixed},
+        )
+        for last in (True, False)
+        for precision in ("float32", "tf32", "bfloat16")
+        for fixed in (True, False)
+    ]
+    cores = len(os.sched_getaffinity(0))
+    workers = (0,) if rehearsal else sorted({1, 4, 8, 16, cores})
+    found += [Case("input", f"{count} workers", {"workers": count}) for count in workers if count <= cores]
+    return found
+
+
+def measured(path: Path, preset: str, retry: bool = False) -> set[tuple[str, str]]:
+    """Return the (part, case) that the file already has for this preset; with ``retry``, not those that failed."""
+    if not path.exists():
+        return set()
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["preset"] == preset]
+    return {(row["part"], row["case"]) for row in rows if not (retry and row["quantity"] == "failed")}
+
+
+def append(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Append a case's rows in one write that is on the disk afterwards."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if is_new:
+            writer.writeheader()
+        writer.writerows(rows)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def run(case: Case, setting: Setting, seconds: float) -> list[dict[str, Any]] | None:
+    """Measure a case in a session of its own, whose processes have all ended when this returns.
+
+    Returns its rows; one that says why, where it failed or did not end in ``WHOLE`` seconds or more; None where it had
+    less time than that and did not end.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        out, log = Path(folder) / "rows.json", Path(folder) / "log.txt"
+        about = json.dumps({"case": dataclasses.asdict(case), "setting": dataclasses.asdict(setting)})
+        with log.open("w") as file:
+            process = subprocess.Popen(
+                command(about, out),
+                cwd=ROOT,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            ended = False
+            try:
+                process.wait(seconds)
+                ended = True
+            except subprocess.TimeoutExpired:
+                pass
+            finally:
+                end_session(process.pid)
+                process.wait()
+        if out.exists():
+            rows: list[dict[str, Any]] = json.loads(out.read_text(encoding="utf-8"))
+            return rows
+        if not ended and seconds < WHOLE:
+            return None
+        last = next(
+            (line for line in reversed(log.read_text().splitlines()) if line.strip()), f"status {process.returncode}"
+        )
+        why = last[:300] if ended else f"did not end in {seconds:.0f} s"
+        return [{"quantity": "failed", "value": why, "unit": ""}]
+
+
+def command(about: str, out: Path) -> list[str]:
+    """Return the words of a case's process."""
+    return [sys.executable, "-m", "benchmarks.gpu_cases", about, str(out)]
+
+
+def end_session(leader: int) -> None:
+    """Kill every process of the session that ``leader`` began, also those that left its group."""
+    while members := [pid for pid in processes() if _session(pid) == leader]:
+        for pid in members:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        time.sleep(0.05)
+
+
+def processes() -> list[int]:
+    """Return the numbers of all processes."""
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _session(pid: int) -> int | None:
+    """Return the session of a process that has not ended; None where it has."""
+    try:
+        # pid (name, which may hold anything) state parent group session
+        state, _, _, session = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
+    except OSError:
+        return None
+    return None if state == "Z" else int(session)
+
+
+def todo(parts: Sequence[str], done: set[tuple[str, str]], rehearsal: bool) -> Iterator[Case]:
+    """Yield what is left to measure, in the order of ``PARTS``."""
+    for part in PARTS:
+        if part in parts:
+            yield from (case for case in cases(rehearsal) if case.part == part and (part, case.name) not in done)
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path), default="data")
-@click.option("--preset", type=click.Choice(["default", "paper"]), default="paper")
-@click.option("--minutes", default=25.0, help="No further part is begun, and no search goes on, after this long.")
-@click.option("--stand-in", is_flag=True, help="Try the code where there is no GPU; the numbers mean nothing.")
-@click.option("--out", type=click.Path(path_type=Path), default="benchmarks/results/gpu")
-def main(data: Path, preset: str, minutes: float, stand_in: bool, out: Path) -> None:
-    """Measure everything; each part's numbers are written as soon as it is done."""
-    if not (torch.cuda.is_available() or stand_in):
-        raise click.ClickException("there is no CUDA GPU here; --stand-in --preset default tries the code on a CPU")
+@click.option("--data", type=click.Path(path_type=Path), default="data", help="The folder of prepared data sets.")
+@click.option("--parts", default=",".join(PARTS), show_default=True, help="What to measure.")
+@click.option("--minutes", default=9.5, show_default=True, help="This call ends after so long, whatever is left.")
+@click.option("--rehearse", is_flag=True, help="Try it all on a CPU with the smoke preset; the numbers mean nothing.")
+@click.option("--retry", is_flag=True, help="Measure again what failed.")
+@click.option("--out", type=click.Path(path_type=Path), default="benchmarks/results/gpu", help="A folder.")
+def main(data: Path, parts: str, minutes: float, rehearse: bool, retry: bool, out: Path) -> None:
+    """Measure what the file of this GPU lacks, a case at a time, and say what is left."""
     deadline = time.monotonic() + 60 * minutes
-    out.mkdir(parents=True, exist_ok=True)
-    parameters = params.load(
-        [ROOT / "params.default.yaml", *([ROOT / "workflow/presets/paper.yaml"] if preset == "paper" else [])]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if unknown := set(parts.split(",")) - set(PARTS):
+        raise click.ClickException(f"--parts: {', '.join(sorted(unknown))} is no part; accepted: {', '.join(PARTS)}")
+    device, torch = ("cpu", "rehearsal") if rehearse else _gpu()
+    path = out / f"{re.sub('[^a-z0-9]+', '-', device.lower()).strip('-')}.csv"
+    setting = Setting(
+        "smoke" if rehearse else "paper",
+        str(data.resolve()),
+        "cpu" if rehearse else "cuda",
+        str((out / "work").resolve()),
     )
-    device = devices.pick(parameters.compute)
-    about = {"device": loops.device_name(device), "torch": torch.__version__, "preset": preset}
-    _write(out / "exact.json", {**about, **{str(task): exact(parameters, task, data, device) for task in Task}})
-    for task in Task:
-        real = is_prepared(parameters, task, data)
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.search",
-            "--preset",
-            preset,
-            "--tasks",
-            str(task),
-            "--repeats",
-            "2",
-        ]
-        command += ["--scaling", "1,2,5,10,20", "--data", str(data), "--out", str(out / "search.csv")]
-        try:
-            left = max(1.0, deadline - time.monotonic() - 600)  # ten minutes are kept for the searches
-            subprocess.run([*command, *([] if real else ["--synthetic"])], cwd=ROOT, timeout=left, check=True)
-        except subprocess.SubprocessError as error:
-            click.echo(f"{task}: the rounds' benchmark did not finish: {error}", err=True)
-    found: dict[str, Any] = dict(about)
-    for task in Task:
-        found[str(task)] = whole_search(parameters, task, data, deadline)
-        _write(out / "whole-search.json", found)
+    wanted = parts.split(",")
+    for case in todo(wanted, measured(path, setting.preset, retry), rehearse):
+        left = deadline - time.monotonic()
+        if left < case.needs:
+            continue
+        found = run(case, setting, left)
+        if found is None:
+            break
+        about = {
+            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "torch": torch,
+            "preset": setting.preset,
+        }
+        append(path, [{"data": "", **about, "part": case.part, "case": case.name, **row} for row in found])
+        for row in found:
+            click.echo(f"{case.part}: {case.name}: {row['quantity']} {row['value']} {row['unit']}".rstrip())
+    rest = len(list(todo(wanted, measured(path, setting.preset), rehearse)))
+    click.echo(f"{path}: {rest} cases left; call again" if rest else f"{path}: complete")
 
 
-def is_prepared(parameters: Parameters, task: Task, data: Path) -> bool:
-    """Return whether the proxy's real data is there."""
-    name: str = spec_of(task).proxy(parameters).dataset
-    return (address.folder(parameters, name, data) / address.MANIFEST).exists()
-
-
-def exact(parameters: Parameters, task: Task, data: Path, device: torch.device) -> dict[str, Any]:
-    """Train three candidates alone, kernel by kernel, and together, as the engine does; compare their histories."""
-    recipe, drawn = search.proxy_of(parameters, task, data, not is_prepared(parameters, task, data), epochs=3)
-    if device.type == "cuda" and task is Task.CNN:
-        drawn = drawn.to(device)
-    trial: Any = vision_proxy.ImageTrial if task is Task.CNN else language_proxy.LanguageTrial
-    makes = [
-        partial(trial, cell, recipe, drawn, seed, device, True)
-        for cell, seed in loops.candidates_of(task, parameters, 3)
-    ]
-    alone = {item.key: item.result for item in lanes.in_turn(enumerate(makes)) if item.result}
-    work = iter([(str(key), make) for key, make in enumerate(makes)])
-    side = {int(item.key): item.result for item in scheduler.train(work, 3, parameters.compute, device) if item.result}
-    pairs = [
-        (abs((a["train_loss"] or 0.0) - (b["train_loss"] or 0.0)), a == b)
-        for key, result in alone.items()
-        for a, b in zip(result.history, side[key].history, strict=True)
-    ]
-    return {"equal": all(equal for _, equal in pairs), "worst_train_loss_difference": max(pair[0] for pair in pairs)}
-
-
-def whole_search(parameters: Parameters, task: Task, data: Path, deadline: float) -> dict[str, Any]:
-    """Run the search from start to best in this process and return where its seconds went."""
-    real = is_prepared(parameters, task, data)
-    recipe: Any = parameters.proxy.cnn if task is Task.CNN else parameters.proxy.rnn
-    recipe, drawn = search.proxy_of(parameters, task, data, not real, epochs=recipe.training.epochs)
-    if not real:
-        recipe = recipe.model_copy(update={"early_stop": recipe.early_stop.model_copy(update=NEVER[task])})
-    spent = {"propose and select": 0.0, "evaluate": 0.0}
-    device_seconds, evaluations, done = 0.0, 0, 0
-    name = rounds.searches(parameters, task)[0]
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
-        previous = Path(folder) / "round-00.json"
-        rounds.start(parameters, name, previous)
-        plan = rounds.plan(parameters, task)
-        for number in range(1, len(plan) + 1):
-            if time.monotonic() > deadline:
-                break
-            started = time.perf_counter()
-            proposal, out = Path(folder) / f"proposal-{number}.json", Path(folder) / f"round-{number:02d}.json"
-            rounds.propose(parameters, name, previous, proposal)
-            candidates = Proposal.read(proposal).candidates
-            wanted: dict[str, tuple[Identity, Cell]] = {}
-            slots: dict[int, Identity] = {}
-            for item in candidates:
-                identity = Identity(task, item.key, recipe, "benchmark", parameters.seed, parameters.paper_defects)
-                slots[item.slot] = identity
-                if store.get(identity) is None:
-                    wanted[identity.key] = identity, item.canonical
-            proposed = time.perf_counter()
-            for _, _, timing in scheduler.fill(store, wanted, drawn, parameters.compute, lambda key, entry: None):
-                device_seconds += timing.device_seconds or 0.0
-                evaluations += 1
-            evaluated = time.perf_counter()
-            found = {slot: kept for slot, identity in slots.items() if (kept := store.get(identity))}
-            rounds.select(parameters, name, previous, proposal, found, out)
-            previous, done = out, number
-            spent["evaluate"] += evaluated - proposed
-            spent["propose and select"] += proposed - started + time.perf_counter() - evaluated
-            click.echo(
-                f"{task} round {number} of {len(plan)}: {evaluated - proposed:.1f} s for {len(wanted)} evaluations"
-            )
-    return {
-        "data": "real" if real else "synthetic, no early stops",
-        "rounds": done,
-        "of_rounds": len(plan),
-        "evaluations": evaluations,
-        "device_seconds": round(device_seconds, 1),
-        "seconds": {what: round(seconds, 1) for what, seconds in spent.items()},
-    }
-
-
-def _write(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    click.echo(path.read_text(encoding="utf-8"))
+def _gpu() -> tuple[str, str]:
+    """Return the GPU's name and torch's version. Raises ClickException where torch can use none."""
+    script = "import torch; print(torch.cuda.get_device_name()); print(torch.__version__)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    if done.returncode:
+        why = done.stderr.strip().splitlines()[-1]
+        raise click.ClickException(f"there is no CUDA GPU that torch can use here ({why}); --rehearse tries the code")
+    device, torch = done.stdout.split("\n")[:2]
+    return device, torch
 
 
 if __name__ == "__main__":
