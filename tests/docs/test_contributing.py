@@ -15,11 +15,11 @@ from autoshrink.params.search import ImageSearch
 from autoshrink.params.vision import ImageNetwork
 from autoshrink.tasks.vision import network
 
-search = ImageSearch(operators=["separable_conv_5x5", "conv_1x1"])
+search = ImageSearch(operators=["separable_conv_7x7", "conv_1x1"])
 module = network.build(Cell.complete(search.operators), ImageNetwork(), 3, 10, seed=1)
 module(torch.zeros(2, 3, 16, 16)).sum().backward()
-assert module.stage0[0].nodes["1"].depthwise.conv.weight.grad.shape[-2:] == (5, 5)
-assert look("separable_conv_5x5").short == "s5"
+assert module.stage0[0].nodes["1"].depthwise.conv.weight.grad.shape[-2:] == (7, 7)
+assert look("separable_conv_7x7").short == "s7"
 """
 
 

@@ -198,6 +198,11 @@ class Cell:
         return graph
 
 
+def operators_of(key: str) -> list[str]:
+    """Return the operators of a cell's nodes 1, 2, ... out of its ``key``."""
+    return [node.partition("(")[0] for node in key.split(";") if node]
+
+
 @lru_cache(maxsize=4096)
 def _canonical(cell: Cell) -> Cell:
     operators = dict(zip(cell.nodes, cell.operators, strict=True))

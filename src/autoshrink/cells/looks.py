@@ -47,11 +47,19 @@ class Look:
 LOOKS: dict[str, Look] = {
     "input": Look("input", "in", EDGE, "#ffffff", "circle"),
     "separable_conv_3x3": Look("separable conv 3×3", "s3", "#0072b2", "#ffffff", "circle"),
+    "separable_conv_5x5": Look("separable conv 5×5", "s5", "#56b4e9", "#0b1512", "circle"),
+    "inverted_residual": Look("inverted residual", "ir", "#d55e00", "#ffffff", "diamond"),
+    "max_pool_3x3": Look("max-pool 3×3", "mp", "#f0e442", "#1b1f24", "square"),
+    "avg_pool_3x3": Look("average pool 3×3", "ap", "#f0e442", "#1b1f24", "diamond"),
+    "skip_connect": Look("skip connection", "sk", "#cc79a7", "#24101b", "circle"),
     "conv_1x1": Look("conv 1×1", "c1", "#e69f00", "#1b1f24", "square"),
     "conv_3x3": Look("conv 3×3", "c3", "#009e73", "#0b1512", "diamond"),
     "relu": Look("ReLU", "R", "#0072b2", "#ffffff", "circle"),
     "tanh": Look("tanh", "T", "#e69f00", "#1b1f24", "square"),
     "sigmoid": Look("sigmoid", "σ", "#009e73", "#0b1512", "diamond"),
+    "silu": Look("SiLU", "S", "#56b4e9", "#0b1512", "circle"),
+    "gelu": Look("GELU", "G", "#d55e00", "#ffffff", "square"),
+    "sin": Look("sine", "sin", "#f0e442", "#1b1f24", "diamond"),
     "identity": Look("identity", "I", "#cc79a7", "#24101b", "triangle"),
 }
 

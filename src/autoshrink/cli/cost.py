@@ -109,7 +109,8 @@ def _one_or_all(cells: Sequence[Cell]) -> Cell | Sequence[Cell]:
 def task_of(cell: Cell) -> Task:
     """Return the task that a cell's operators belong to. Raises UserError where they belong to none."""
     for task in Task:
-        if {*spec_of(task).operators, "input"} >= set(cell.operators):
+        spec = spec_of(task)
+        if {*spec.operators, *spec.offered_operators(), "input"} >= set(cell.operators):
             return task
     raise UserError(f"a cell of the operators {', '.join(sorted(set(cell.operators[1:])))}: no task has all of these")
 

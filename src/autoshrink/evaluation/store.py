@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autoshrink.cells.cell import operators_of
 from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
 from autoshrink.lineage import records
@@ -49,7 +50,7 @@ class Identity:
         is."""
         defects = self.defects.model_dump(mode="json") if sections_of(self.task).paper_defects else {}
         return EvaluationIdentity(
-            evaluator=code.evaluator(self.task, trained=self.zero_cost is None),
+            evaluator=code.evaluator(self.task, trained=self.zero_cost is None, operators=operators_of(self.cell)),
             task=self.task,
             cell=self.cell,
             proxy=self.proxy.model_dump(mode="json", exclude={"dataset"}),

@@ -1,15 +1,48 @@
 """A task's topology search: the start, the shrink space's sampling, strategy and stop (paper, section 3)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticKnownError
 
 from autoshrink.params.base import Section
 from autoshrink.params.objective import Costs, ImageObjective, LanguageObjective
 
-ImageOperator = Literal["separable_conv_3x3", "conv_1x1", "conv_3x3"]
-Activation = Literal["relu", "sigmoid", "tanh", "identity"]
+ImageOperator = Literal[
+    "separable_conv_3x3",
+    "separable_conv_5x5",
+    "conv_1x1",
+    "conv_3x3",
+    "inverted_residual",
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+]
+Activation = Literal["relu", "sigmoid", "tanh", "identity", "silu", "gelu", "sin"]
+
+
+OPERATORS = "autoshrink.operators"
+"""Entry points of this group are image operators of other packages: ``(in_channels, out_channels, network, *,
+linear)`` to a module that maps (B, in, H, W) to (B, out, H, W)."""
+
+
+@cache
+def offered_operators() -> dict[str, EntryPoint]:
+    """Return the image operators that installed packages offer, by name; none takes a built-in one's."""
+    return {entry.name: entry for entry in entry_points(group=OPERATORS) if entry.name not in get_args(ImageOperator)}
+
+
+def _image_operator(name: str) -> str:
+    if name not in get_args(ImageOperator) and name not in offered_operators():
+        known = ", ".join(repr(each) for each in (*get_args(ImageOperator), *offered_operators()))
+        raise PydanticKnownError(
+            "literal_error",
+            {"expected": f"{known} or what an installed package offers under the entry point group {OPERATORS}"},
+        )
+    return name
 
 
 class Finalists(Section):
@@ -77,8 +110,13 @@ class ImageSearch(TaskSearch):
     """The search for a CNN cell."""
 
     nodes: Annotated[int, Field(ge=2, le=30)] = 5
-    operators: Annotated[list[ImageOperator], Field(min_length=1)] = ["separable_conv_3x3", "conv_1x1"]
-    """The operators that nodes carry."""
+    operators: Annotated[list[Annotated[str, AfterValidator(_image_operator)]], Field(min_length=1)] = [
+        "separable_conv_3x3",
+        "conv_1x1",
+    ]
+    """The operators that nodes carry: separable_conv_3x3, separable_conv_5x5, conv_1x1, conv_3x3, inverted_residual,
+    max_pool_3x3, avg_pool_3x3, skip_connect, or one that an installed package offers (entry points of the group
+    ``autoshrink.operators``)."""
     operator_sampling: Literal["balanced", "uniform"] = "balanced"
     k: Annotated[int, Field(ge=1)] = 4
     keep_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1

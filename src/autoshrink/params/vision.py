@@ -65,6 +65,14 @@ class ImageNetwork(Section):
     cell_end: Literal["concatenate", "project"] = "concatenate"
     """How a cell ends: its leaves are concatenated; or, as in SwiftNet, their concatenation passes through a linear
     1 x 1 convolution, as does the cell's input where ``residual`` adds it, and the activation follows the sum."""
+    node_inputs: Literal["concatenate", "add"] = "concatenate"
+    """How a node joins its inputs: concatenated (the paper), or added; a cell's input of another width then passes
+    through a 1 x 1 convolution first."""
+    expansion: Annotated[int, Field(ge=1)] = 4
+    """Channels inside an ``inverted_residual``, as a multiple of those that come in."""
+    squeeze_excitation: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Squeeze-and-excitation (Hu et al. 2018) after each depthwise convolution of a cell: its inner width as a share of
+    the channels; 0 is none."""
     stage_outputs: list[Annotated[int, Field(ge=1)]] | None = None
     """Filters that the cells of each stage end with, before ``channel_scale`` (``cell_end: project`` only)."""
 
@@ -76,6 +84,8 @@ class ImageNetwork(Section):
                 "stage_scales, stage_cells and stage_pools need one entry per stage each, found "
                 f"{len(self.stage_scales)}, {len(self.stage_cells)} and {len(self.stage_pools)}"
             )
+        if self.node_inputs == "add" and self.node_widths:
+            raise ValueError("node_widths: nodes whose inputs are added have one width; remove it, or node_inputs: add")
         if (self.stage_outputs is not None) != (self.cell_end == "project"):
             raise ValueError(
                 f"stage_outputs is for cell_end project, which needs it; found stage_outputs {self.stage_outputs} and "
@@ -304,10 +314,14 @@ class ImageTraining(TaskTraining):
                 )
             if self.network.node_widths:
                 raise ValueError("growth: network.node_widths fixes the widths; remove one of the two")
-            if self.network.cell_end == "project" or self.network.stem_separable_filters:
+            grown = self.network
+            if grown.cell_end == "project" or grown.stem_separable_filters or grown.node_inputs == "add":
                 raise ValueError(
-                    "growth: grows networks of cell_end concatenate and without stem_separable_filters alone; remove it"
+                    "growth: grows networks of cell_end concatenate, node_inputs concatenate and without "
+                    "stem_separable_filters alone; remove it"
                 )
+            if grown.squeeze_excitation:
+                raise ValueError("growth: grows networks without squeeze_excitation alone; remove one of the two")
         if self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs {self.warmup_epochs} must be less than epochs {self.epochs}")
         return self

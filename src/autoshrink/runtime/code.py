@@ -43,7 +43,7 @@ def digest(*roots: str) -> str:
 @cache
 def reached(*roots: str) -> tuple[str, ...]:
     """Return a line per definition that is reached, sorted: its module, its name and its digest."""
-    packages = {"autoshrink", *(root.partition(".")[0] for root in roots)}
+    packages = {"autoshrink", *(root.partition(":")[0].partition(".")[0] for root in roots)}
     waiting = [_root(root) for root in roots]
     found: dict[tuple[str, str], str] = {}
     while waiting:
@@ -92,6 +92,8 @@ def _file(name: str) -> Path | None:
     """Return a module's source; nothing is imported but its topmost package."""
     top, *inner = name.split(".")
     found = find_spec(top) if top.isidentifier() else None
+    if found is not None and not found.submodule_search_locations and not inner and found.has_location:
+        return Path(str(found.origin))  # a module without a package, as a user's own may be
     if found is None or not found.submodule_search_locations:
         return None
     base = Path(found.submodule_search_locations[0], *inner)

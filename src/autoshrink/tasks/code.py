@@ -1,5 +1,7 @@
 """Digest of a task's code: of the definitions that methods of its ``TaskSpec`` reach."""
 
+from collections.abc import Iterable
+
 from autoshrink.params.base import Task
 from autoshrink.runtime import code
 from autoshrink.tasks.spec import spec_of
@@ -11,11 +13,12 @@ def roots(task: Task, *methods: str) -> list[str]:
     return [f"{method.__module__}:{method.__qualname__}" for method in found]
 
 
-def digest(task: Task, *methods: str) -> str:
-    """Return the digest of the code that a task's methods reach."""
-    return code.digest(*roots(task, *methods))
+def digest(task: Task, *methods: str, operators: Iterable[str] = ()) -> str:
+    """Return the digest of the code that a task's methods reach, and that of other packages' ``operators``."""
+    outside = spec_of(task).offered_operators()
+    return code.digest(*roots(task, *methods), *sorted({outside[name] for name in operators if name in outside}))
 
 
-def evaluator(task: Task, *, trained: bool) -> str:
-    """Return the digest of the code that an evaluation's numbers depend on."""
-    return digest(task, "load", "draw", "to_device", "trial" if trained else "zero_cost")
+def evaluator(task: Task, *, trained: bool, operators: Iterable[str] = ()) -> str:
+    """Return the digest of the code that the numbers of an evaluation of a cell of these operators depend on."""
+    return digest(task, "load", "draw", "to_device", "trial" if trained else "zero_cost", operators=operators)

@@ -153,6 +153,11 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     runs_without_edges: bool = False
     """Whether a network can be built from a cell without any edge."""
 
+    def offered_operators(self) -> Mapping[str, str]:
+        """Return the operators that other installed packages offer for this task's cells, by name: where each one's
+        code stands (``package.module:name``)."""
+        return {}
+
     def search(self, parameters: "Parameters") -> TaskSearch:
         """Return the task's section of ``search``."""
         section = getattr(parameters.search, self.task)

@@ -8,6 +8,7 @@ from typing import get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import UserError
@@ -20,6 +21,9 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "identity": lambda x: x,
+    "silu": functional.silu,
+    "gelu": functional.gelu,
+    "sin": torch.sin,
 }
 
 

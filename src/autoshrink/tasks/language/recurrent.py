@@ -9,6 +9,7 @@ the tests hold the two together.
 Shapes: T time steps, B batch, N hidden width, D outgoing edges of one source, E edges, S source nodes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -22,7 +23,10 @@ from autoshrink.runtime.products import multiply, product
 
 # Rows of a source's product: all gates, then the candidates in this order of activation, so that the gates' sigmoid
 # and the sigmoid candidates are one range.
-ACTIVATIONS = ("sigmoid", "tanh", "relu", "identity")
+IN_PLACE = ("sigmoid", "tanh", "relu")
+# Their derivatives do not follow from their values: rows keep what they were given, and a step's values are scratch.
+RAW = ("silu", "gelu", "sin")
+ACTIVATIONS = (*IN_PLACE, "identity", *RAW)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Source:
     def ranges(self) -> list[tuple[str, int, int]]:
         """(activation, first, end) among the rows [gates, candidates] of its edges; the gates' sigmoid comes first."""
         degree = len(self.targets)
-        counts = [(name, self.activations.count(name)) for name in ACTIVATIONS[:-1]]
+        counts = [(name, self.activations.count(name)) for name in IN_PLACE]
         result, first = [], degree
         for name, count in counts:
             start = 0 if name == "sigmoid" else first
@@ -49,6 +53,12 @@ class Source:
             if first > start:
                 result.append((name, start, first))
         return result
+
+    @property
+    def raw(self) -> list[tuple[str, int, int]]:
+        """(activation, first, end) among its edges, of those whose rows keep what the activation was given."""
+        found = [name for name in RAW if name in self.activations]
+        return [(name, (first := self.activations.index(name)), first + self.activations.count(name)) for name in found]
 
 
 @dataclass(frozen=True)
@@ -151,7 +161,17 @@ class _Recurrence(torch.autograd.Function):
                 weights_E = _constant(plan.state_weights[index - 2], state_NB.dtype, state_NB.device)
                 mean = edges_ME[:, : source.first], weights_E, states[index - 1].flatten(1).unbind()
             own_edges_DNB = edges_ENB[source.first : source.first + degrees[index]]
-            sources.append((index, weights[index], mean, activations, own_edges_DNB))
+            # what is joined at once: the edges whose candidates replaced their rows, then those of each raw activation
+            kept = source.raw[0][1] if source.raw else degrees[index]
+            gates_TDNB, candidates_TDNB = values[index].unbind(1)
+            parts = [(own_edges_DNB[:kept], gates_TDNB[:, :kept].unbind(), candidates_TDNB[:, :kept].unbind())]
+            raw = []
+            for name, first, end in source.raw:
+                value_DNB = state_NB.new_empty(end - first, width, batch)
+                raw.append((_INTO[name], candidates_TDNB[:, first:end].unbind(), value_DNB))
+                parts.append((own_edges_DNB[first:end], gates_TDNB[:, first:end].unbind(), (value_DNB,) * steps))
+            parts = [part for part in parts if len(part[0])]
+            sources.append((index, weights[index], mean, activations, raw, parts))
         output_weights_E = _constant(plan.output_weights, state_NB.dtype, state_NB.device)
 
         for step in range(steps):
@@ -163,7 +183,7 @@ class _Recurrence(torch.autograd.Function):
             gates[0][step].sigmoid_()
             candidates[0][step].tanh_()
             torch.lerp(state_NB, candidates[0][step][0], gates[0][step][0], out=first_states[step])
-            for index, weight, mean, activations, own_edges_DNB in sources:
+            for index, weight, mean, activations, raw, parts in sources:
                 if mean is not None:
                     torch.mv(mean[0], mean[1], out=mean[2][step])
                 if mask_NB is not None:
@@ -171,7 +191,10 @@ class _Recurrence(torch.autograd.Function):
                 multiply(weight, masked_t[index][step], products[index][step])
                 for activate, rows in activations:
                     activate(rows[step])
-                torch.lerp(inputs_t[index][step], candidates[index][step], gates[index][step], out=own_edges_DNB)
+                for into, rows, value_DNB in raw:
+                    into(rows[step], out=value_DNB)
+                for edges_DNB, gate, candidate in parts:
+                    torch.lerp(inputs_t[index][step], candidate[step], gate[step], out=edges_DNB)
             if sources:
                 torch.mv(edges_ME, output_weights_E, out=outputs[step])
             state_NB = outputs_TNB[step]
@@ -237,6 +260,11 @@ class _Recurrence(torch.autograd.Function):
 
 
 _IN_PLACE = {"sigmoid": torch.sigmoid_, "tanh": torch.tanh_, "relu": torch.relu_}
+_INTO: dict[str, Callable[..., Any]] = {
+    "silu": torch.ops.aten.silu.out,
+    "gelu": torch.ops.aten.gelu.out,
+    "sin": torch.sin,
+}
 
 
 def _factors(values_TVDNB: Tensor, state_TNB: Tensor, share_D: Tensor, activations: tuple[str, ...]) -> Tensor:
@@ -249,6 +277,10 @@ def _factors(values_TVDNB: Tensor, state_TNB: Tensor, share_D: Tensor, activatio
     by_gate, by_candidate, by_state = factors_TVDNB.unbind(1)
     torch.sub(1.0, gates_TDNB, out=by_state)
     torch.sub(candidates_TDNB, state_TNB[:, None], out=by_gate)
+    for edge, name in enumerate(activations):
+        if name in RAW:
+            _INTO[name](candidates_TDNB[:, edge], out=by_gate[:, edge])
+            by_gate[:, edge].sub_(state_TNB)
     by_gate.mul_(gates_TDNB).mul_(by_state)
     for edge, name in enumerate(activations):
         gate, candidate, out = gates_TDNB[:, edge], candidates_TDNB[:, edge], by_candidate[:, edge]
@@ -258,6 +290,12 @@ def _factors(values_TVDNB: Tensor, state_TNB: Tensor, share_D: Tensor, activatio
             torch.ops.aten.tanh_backward.grad_input(gate, candidate, grad_input=out)
         elif name == "relu":
             torch.mul(gate, candidate > 0, out=out)
+        elif name == "silu":
+            torch.ops.aten.silu_backward.grad_input(gate, candidate, grad_input=out)
+        elif name == "gelu":
+            torch.ops.aten.gelu_backward.grad_input(gate, candidate, grad_input=out)
+        elif name == "sin":
+            torch.mul(gate, torch.cos(candidate), out=out)
         else:
             out.copy_(gate)
     return factors_TVDNB.mul_(share_D[:, None, None])
@@ -274,7 +312,9 @@ def _rows(gradients_SNB: Tensor, rows: tuple[int, ...]) -> tuple[Tensor, Tensor 
         return gradients_SNB[rows[0]].expand(len(rows), -1, -1), None
     if rows == tuple(range(rows[0], rows[0] + len(rows))):
         return gradients_SNB[rows[0] : rows[0] + len(rows)], None
-    return torch.empty_like(gradients_SNB[: len(rows)]), _constant(rows, torch.long, gradients_SNB.device)
+    return gradients_SNB.new_empty(len(rows), *gradients_SNB.shape[1:]), _constant(
+        rows, torch.long, gradients_SNB.device
+    )
 
 
 @cache  # without end: a captured graph goes on reading the tensor

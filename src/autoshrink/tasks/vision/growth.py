@@ -30,6 +30,8 @@ from autoshrink.tasks.vision.network import CellModule, CellNetwork
 from autoshrink.tasks.vision.operators import ConvNorm, SeparableConv
 from autoshrink.training.growth import Neuron, counts, select
 
+OPERATORS = ("separable_conv_3x3", "separable_conv_5x5", "conv_1x1", "conv_3x3")
+"""Those whose nodes can grow."""
 POINTS = 3  # midpoints of the integrated gradient
 SIZES = (1.0, 0.5, 0.25, 0.125)  # gates tried when the chosen neurons are installed
 PROBE_BATCHES = 8

@@ -7,7 +7,6 @@ Shapes: B batch, C channels, H height, W width, N classifier outputs.
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import get_args
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,6 @@ from torch import Tensor, nn
 from autoshrink.cells.body import Body, KnownBlock
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import UserError
-from autoshrink.params.search import ImageOperator
 from autoshrink.params.vision import ImageNetwork
 from autoshrink.runtime import seeds
 from autoshrink.tasks import entry_points
@@ -63,9 +61,16 @@ class CellModule(nn.Module):
         self.pool = nn.MaxPool2d(pool, ceil_mode=True) if pool > 1 else nn.Identity()
         channels = {0: in_channels}
         self.nodes = nn.ModuleDict()
+        self.joins = _add if network.node_inputs == "add" else _concatenate
+        self.entry: nn.Module = nn.Identity()
+        if network.node_inputs == "add" and self.plan and in_channels != filters:
+            self.entry = ConvNorm(in_channels, filters, network)
+            channels[0] = filters
         for node, sources in self.plan:
             linear = outputs is None and network.residual and node in cell.leaves
             width = sum(channels[source] for source in sources)
+            if network.node_inputs == "add":
+                width = filters
             channels[node] = widths.get(node, filters)
             self.nodes[str(node)] = operator(cell.operator(node), width, channels[node], network, linear=linear)
         self.out_channels = sum(channels[leaf] for leaf in cell.leaves)
@@ -89,12 +94,13 @@ class CellModule(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, in, H, W) to (B, out_channels, ceil(H / pool), ceil(W / pool))."""
-        values: dict[int, Tensor] = {0: self.pool(x_BCHW)}
+        pooled_BCHW = self.pool(x_BCHW)
+        values: dict[int, Tensor] = {0: self.entry(pooled_BCHW)}
         for node, sources in self.plan:
-            values[node] = self.nodes[str(node)](_concatenate([values[source] for source in sources]))
+            values[node] = self.nodes[str(node)](self.joins([values[source] for source in sources]))
         y_BCHW: Tensor = self.join(_concatenate([values[leaf] for leaf in self.leaves]))
         if self.residual:
-            y_BCHW = y_BCHW + self.projection(values[0] if self.projects_pooled else x_BCHW)
+            y_BCHW = y_BCHW + self.projection(pooled_BCHW if self.projects_pooled else x_BCHW)
         y_BCHW = self.activation(y_BCHW)
         return y_BCHW
 
@@ -193,11 +199,6 @@ def skeleton(cell: Body | Sequence[Cell], network: ImageNetwork, channels: int, 
 
     Raises UserError where the cell carries an operator that no image network has.
     """
-    accepted = get_args(ImageOperator)
-    of_stage = [cell] if isinstance(cell, Cell) else [] if isinstance(cell, KnownBlock) else cell
-    for name in (name for one in of_stage for name in one.operators[1:]):
-        if name not in accepted:
-            raise UserError(f"the cell's operator {name!r} is none of an image cell; accepted: {', '.join(accepted)}")
     with torch.device("meta"):
         return CellNetwork(cell, network, channels, classes)
 
@@ -230,11 +231,26 @@ def build(cell: Body | Sequence[Cell], network: ImageNetwork, channels: int, cla
         generator = seeds.torch_generator(seed, f"init/{name}.weight")
         if isinstance(layer, nn.Conv2d | nn.Linear):
             _initialise(layer, network.initialisation, generator)
-            if isinstance(layer, nn.Linear):
+            if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.BatchNorm2d):
             layer.reset_parameters()
+        elif [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]:
+            _reset(name, layer, seeds.derive(seed, f"init/{name}"))
     return module
+
+
+def _reset(name: str, layer: nn.Module, seed: int) -> None:
+    """Let a layer of another package's operator draw its weights. Raises UserError where it cannot."""
+    reset = getattr(layer, "reset_parameters", None)
+    if reset is None or not callable(reset):
+        raise UserError(
+            f"{name}: a {type(layer).__name__} has weights or buffers but no reset_parameters(), so nothing "
+            "initialises them; add the method"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        reset()
 
 
 def _initialise(layer: nn.Conv2d | nn.Linear, scheme: str, generator: torch.Generator) -> None:
@@ -276,6 +292,10 @@ def decay_groups(
             (free if parameter.ndim < 2 or is_depthwise(layer) else decayed).append(parameter)
     groups: list[dict[str, object]] = [{"params": found, "weight_decay": decay} for decay, found in decays.items()]
     return [group for group in [*groups, {"params": free, "weight_decay": 0.0}] if group["params"]]
+
+
+def _add(tensors: list[Tensor]) -> Tensor:
+    return tensors[0] if len(tensors) == 1 else torch.stack(tensors).sum(0)
 
 
 def _concatenate(tensors: list[Tensor]) -> Tensor:

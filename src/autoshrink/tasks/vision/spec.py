@@ -12,7 +12,7 @@ from autoshrink.cells.cell import Cell
 from autoshrink.params import data as datasets
 from autoshrink.params.base import Task
 from autoshrink.params.objective import Costs, ImageObjective
-from autoshrink.params.search import ImageOperator, ImageSearch
+from autoshrink.params.search import ImageOperator, ImageSearch, offered_operators
 from autoshrink.params.sections import Dataset, TaskSections
 from autoshrink.params.vision import (
     REFERENCE_BLOCKS,
@@ -60,6 +60,10 @@ class ImageClassification(
     TaskSpec["PreparedImages", "ProxyData", ImageProxy, ImageTraining, ImageNetwork],
 ):
     """Images in, classes out; convolutional cells, stacked in stages (paper, section 4)."""
+
+    def offered_operators(self) -> Mapping[str, str]:
+        """Return the entry points of other packages."""
+        return {name: entry.value for name, entry in offered_operators().items()}
 
     def locate(self, name: str, entry: Dataset) -> str:
         """Return where the images come from."""

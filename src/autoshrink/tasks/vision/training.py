@@ -128,7 +128,9 @@ class ImageLearner(Learner[Batch]):
             processes=share.world,
             recipe=recipe.model_dump(mode="json", exclude={*UNTRACED, "loader_workers"}),
         )
-        self.identity = {"cell": cell.to_json(), "code": code.digest(Task.CNN, "train"), **self._origin.to_json()}
+        operators = cell.operators[1:] if isinstance(cell, Cell) else ()
+        digest = code.digest(Task.CNN, "train", operators=operators)
+        self.identity = {"cell": cell.to_json(), "code": digest, **self._origin.to_json()}
 
     @property
     def description(self) -> ImageModel:
@@ -156,6 +158,12 @@ class ImageLearner(Learner[Batch]):
             raise ParameterError("training.cnn.growth: grows the nodes of a cell, and this network has none")
         if share.world > 1:
             raise ParameterError(f"training.cnn.growth: needs one process, found {share.world}; accepted here: null")
+        odd = [name for name in self._cell.operators[1:] if name not in growth.OPERATORS]
+        if odd:
+            raise ParameterError(
+                f"training.cnn.growth: grows {', '.join(growth.OPERATORS)} alone, and the cell has {odd[0]}; accepted: "
+                "null, or a search over those operators"
+            )
         thin = growth.thinned(self._cell, recipe.network, self._data.channels, len(self._data.classes), how)
         if not thin.node_widths:
             raise ParameterError(

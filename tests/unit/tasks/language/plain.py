@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from autoshrink.cells.cell import Cell
 
@@ -23,6 +24,9 @@ ACTIVATIONS: dict[str, Any] = {
     "sigmoid": sigmoid,
     "tanh": np.tanh,
     "identity": lambda x: x,
+    "silu": lambda x: x * sigmoid(x),
+    "gelu": lambda x: x * special.ndtr(x),
+    "sin": np.sin,
 }
 
 

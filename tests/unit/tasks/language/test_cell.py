@@ -16,7 +16,7 @@ from autoshrink.tasks.language.cell import RecurrentCell
 
 from . import plain
 
-ACTIVATIONS = ("relu", "sigmoid", "tanh", "identity")
+ACTIVATIONS = ("relu", "sigmoid", "tanh", "identity", "silu", "gelu", "sin")
 X, N, B = 3, 5, 2
 RELEASED = Cell.of(
     ("identity", "sigmoid", "sigmoid", "tanh", "identity"),
@@ -25,8 +25,8 @@ RELEASED = Cell.of(
 CELLS = {
     "empty": Cell.of((), ()),
     **{name: Cell.of((name,), [(0, 1)]) for name in ACTIVATIONS},
-    "chain": Cell.of(ACTIVATIONS, [(0, 1), (1, 2), (2, 3), (3, 4)]),
-    "star": Cell.of(ACTIVATIONS, [(0, 1), (0, 2), (0, 3), (0, 4)]),
+    "chain": Cell.of(ACTIVATIONS, [(node, node + 1) for node in range(7)]),
+    "star": Cell.of(ACTIVATIONS, [(0, node) for node in range(1, 8)]),
     "complete": Cell.complete(ACTIVATIONS),
     "gaps": Cell((0, 2, 5), ("input", "tanh", "relu"), ((0, 2), (0, 5))),
     "released": RELEASED,
