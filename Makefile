@@ -62,7 +62,7 @@ abuse: set-up ## two thousand damages, forgeries, kills and mistakes, each count
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.abuse
 
 clean: set-up ## remove what runs have written (results, prepared data, the environment); downloads, the store and files of yours stay
-	@for run in results results-smoke; do if [ -d "$$run" ]; then $(BIN)/autoshrink lineage clean "$$run" || exit 1; fi; done
+	@for run in results results-smoke; do if [ -d "$$run" ]; then $(BIN)/autoshrink lineage clean --data "$$run" || exit 1; fi; done
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 cluster: set-up ## all tests on a real SLURM of two nodes on this machine; needs root, slurm-wlm and munge

@@ -34,7 +34,7 @@ preflight.environment(
     is_job=IS_JOB,
 )
 if not (IS_JOB or workflow.dryrun or workflow.touch):
-    preflight.or_exit(preflight.mend, RUN)
+    preflight.or_exit(preflight.mend, PLAN.parameters)
     # `onstart` of a module is never called
     if len(workflow.modifier_stack) > 1:
         preflight.or_exit(preflight.begin, PLAN.parameters, training_resources())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autoshrink.lineage import graph, records
+from autoshrink.records import curves
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -26,7 +27,8 @@ def folder_of(model: Path) -> Path:
 class Curves:
     """Writes a training's metrics per epoch as event files; warns once if TensorBoard is not installed.
 
-    A resumed training appends to its curves; a restarted one replaces them.
+    A resumed training appends to its curves; a restarted one replaces them. Which files are its own stands in a list
+    beside them; others are left alone.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,8 +61,10 @@ class Curves:
             click.echo("TensorBoard is not installed: no curves are written for it", err=True)
             return
         if epochs_done is None:
-            for old in self.folder.glob("events.out.tfevents.*"):
-                old.unlink()
+            for old in curves.written(self.folder):
+                old.unlink(missing_ok=True)
         # epochs after the checkpoint come again: TensorBoard is to forget those of before
         purged = None if epochs_done is None else epochs_done + 1
+        before = {*self.folder.glob("*")}
         self._writer = SummaryWriter(str(self.folder), purge_step=purged)
+        curves.add(self.folder, {*self.folder.glob("*")} - before)

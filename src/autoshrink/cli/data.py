@@ -1,11 +1,12 @@
 """The verbs ``check`` and ``prepare``."""
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from autoshrink.cli import options
-from autoshrink.cli.step import step
+from autoshrink.cli.step import made_by, step
 from autoshrink.errors import UserError, meant
 from autoshrink.tasks.spec import spec_of
 from autoshrink.workflow.layout import Layout
@@ -55,7 +56,8 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...], processes: int | N
         if objective.limits and (data / address.MANIFEST).exists():
             from autoshrink.evaluation import limits
 
-            limits.check_prepared(parameters, task, data, Path(parameters.paths.store))
+            store = Path(parameters.paths.store)
+            limits.check_prepared(parameters, task, data, store, partial(made_by, parameters, task))
             click.echo(f"{task}: the cheapest cells are within the objective's limits")
 
 
@@ -67,7 +69,8 @@ def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: 
     """Prepare the data set NAME, an entry of params.yaml's datasets: read, check, split, and write it with a manifest.
 
     It is written where runs under the same parameters look for it: to a folder in paths.data that is named after the
-    data set and what it is made from, which is its settings, the seed and the code. The last line says which.
+    data set and what it is made from, which is its settings, the seed and the code. The last line says which. Files of
+    yours in another folder are never overwritten: one that has a name that is needed is named, and nothing is written.
 
     \b
     Example:
@@ -81,15 +84,21 @@ def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: 
             f"{meant(name, parameters.datasets)}"
         )
     from autoshrink.evidence import sufficiency as evidence
+    from autoshrink.lineage import preparing
     from autoshrink.tasks import address, rehearsal, sufficiency
 
     spec = spec_of(entry.task)
     home = address.folder(parameters, name)
     out = out or home
     manifest = out / address.MANIFEST
-    with step("prepare", manifest, parameters=parameters, dataset=name, draws=["test-split", f"data/{name}"]) as doing:
-        spec.prepare(name, entry, out, Layout.of(parameters).downloads, parameters.seed)
-        doing.outputs += [manifest, *(out / file for file in spec.load(out).manifest.files)]
+    preparing.check(out)
+    draws = ["test-split", f"data/{name}"]
+    with (
+        step("prepare", manifest, parameters=parameters, dataset=name, draws=draws) as doing,
+        preparing.inside(out) as folder,
+    ):
+        spec.prepare(name, entry, folder, Layout.of(parameters).downloads, parameters.seed)
+        doing.outputs += preparing.put(folder, list(spec.load(folder).manifest.files), out)
     if out == home:
         # now that the data is known, and not after a whole search
         sufficiency.check(parameters)

@@ -9,6 +9,7 @@ from autoshrink.cli import options
 from autoshrink.cli.progress import Lines, reported
 from autoshrink.cli.step import made_by, step
 from autoshrink.errors import UserError
+from autoshrink.lineage import agreement, graph
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.records.progress import leading
@@ -126,7 +127,7 @@ def _evaluate(
             lines.say("epoch", **facts)
 
     sufficiency.check(parameters)  # also the final training's: its mistakes are not to show after the whole search
-    kept = Store(store, lambda: made_by(parameters, of))
+    kept = Store(store, lambda: made_by(parameters, of), agreement.Jobs(graph.run_of(out)))
     data = data or address.folder(parameters, spec_of(of).proxy(parameters).dataset)
     inputs = [proposal, data / address.MANIFEST, *availability.side_inputs(parameters, "proxy", of)]
     if spec_of(of).search(parameters).objective.budget is not None:

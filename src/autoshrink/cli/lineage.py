@@ -45,11 +45,13 @@ def show(artifact: Path, results: Path | None, as_json: bool) -> None:
     """
     from rich.console import Console
 
-    from autoshrink.lineage import graph
+    from autoshrink.lineage import agreement, graph
     from autoshrink.lineage import show as lineage_show
 
     run = graph.read(results or graph.run_of(artifact))
     record = run.of(artifact)
+    for line in agreement.disagreements(run.ancestors(record)):
+        click.echo(f"note: {line}", err=True)
     if as_json:
         _print_json(lineage_show.as_json(run, record))
     else:
@@ -97,9 +99,13 @@ def diff(first: Path, second: Path, as_json: bool) -> None:
     Example:
       autoshrink lineage diff results results-k5
     """
+    from autoshrink.lineage import agreement
     from autoshrink.lineage.differences import differences
 
-    found = differences(_read(first), _read(second))
+    runs = [_read(first), _read(second)]
+    for line in (line for run in runs for line in agreement.disagreements(run.records.values())):
+        click.echo(f"note: {line}", err=True)
+    found = differences(*runs)
     if as_json:
         _print_json([dataclasses.asdict(item) for item in found])
         return
@@ -229,6 +235,8 @@ def repair(run: Path, files: tuple[Path, ...]) -> None:
     repaired = lineage_repair.repair(found, verification.verify(found), own)
     for line in repaired.moved:
         click.echo(line, err=True)
+    for line in repaired.healed:
+        click.echo(f"lost: {line}", err=True)
     for line in repaired.left:
         click.echo(f"left alone: {line}", err=True)
     if repaired.left:
@@ -237,10 +245,13 @@ def repair(run: Path, files: tuple[Path, ...]) -> None:
 
 @lineage.command(short_help="Remove what a run has written.")
 @RUN
-def clean(run: Path) -> None:
-    """Remove what RUN's records say its steps wrote: results, and prepared data inside the current folder.
+@click.option("--data", is_flag=True, help="Also remove the data it prepared inside the current folder.")
+def clean(run: Path, data: bool) -> None:
+    """Remove what RUN's records say its steps wrote: its results and, with --data, prepared data.
 
-    Files that were altered since, or that no record knows, stay and are named; so do downloads and the store.
+    Files that were altered since, or that no record knows, stay and are named; so do downloads and the store. Data that
+    another run inside the current folder reads stays too and is named. Of runs elsewhere that read it nothing is known
+    here, so --data is for you to decide.
 
     \b
     Example:
@@ -248,14 +259,16 @@ def clean(run: Path) -> None:
     """
     from autoshrink.lineage import clean as lineage_clean
 
-    found = _read(run)
-    own = [folder for folder in found.folders if folder.resolve().is_relative_to(Path.cwd().resolve())]
-    count, left = lineage_clean.clean(found, own)
-    for path in left[:20]:
+    found, here = _read(run), Path.cwd().resolve()
+    own = [folder for folder in found.folders[1:] if folder.resolve().is_relative_to(here)] if data else []
+    cleaned = lineage_clean.clean(found, own)
+    for folder, user in cleaned.shared:
+        click.echo(f"left alone: {folder}: the run in {user} reads it too", err=True)
+    for path in cleaned.left[:20]:
         click.echo(f"left alone: {path}", err=True)
-    if len(left) > 20:
-        click.echo(f"left alone: {len(left) - 20} more", err=True)
-    click.echo(f"{run}: {count} files removed")
+    if len(cleaned.left) > 20:
+        click.echo(f"left alone: {len(cleaned.left) - 20} more", err=True)
+    click.echo(f"{run}: {cleaned.count} files removed")
 
 
 @lineage.command(short_help="Pack a run as an RO-Crate, for others.")

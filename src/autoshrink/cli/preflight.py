@@ -1,5 +1,6 @@
 """Checks before a run's first job: read the parameters, set damaged files aside, locate the raw data."""
 
+import filecmp
 import json
 import os
 import sys
@@ -74,18 +75,26 @@ def environment(chosen: Parameters, programs: Path, *, is_job: bool) -> None:
         os.environ[SNAPSHOT] = snapshot(chosen)
 
 
-def mend(layout: Layout) -> None:
+def mend(chosen: Parameters) -> None:
     """Set aside what does not match its record any more, so that it is made again; say so in a line per file.
 
     Raises UserError where something is wrong that this run can neither set aside nor make again.
 
     Only under tools/run.py, whose lock says that no other run is at work on these results.
     """
+    layout = Layout.of(chosen)
     if "AUTOSHRINK_RUN_FOLDER" not in os.environ or not layout.results.is_dir():
         return
+    if layout.snapshots.is_dir():
+        try:
+            params.freeze(chosen, layout.snapshots)  # it may be gone, and nothing is lost with what is known anyway
+        except OSError as error:
+            raise UserError(f"{layout.snapshots}: cannot be written ({error.strerror})") from None
     run = graph.read(layout.results)
     repaired = repair.repair(run, verify.verify(run), [layout.data, layout.store])
     for line in repaired.moved:
+        print(f"snakemake: {line}", file=sys.stderr)
+    for line in repaired.healed:
         print(f"snakemake: {line}", file=sys.stderr)
     if repaired.left:
         raise UserError("\n".join(repaired.left))
@@ -110,8 +119,7 @@ def begin(chosen: Parameters, training: Mapping[str, Any]) -> None:
     """
     layout = Layout.of(chosen)
     check_writable(chosen)
-    for mistake in layout.logs.rglob("*.mistake"):
-        mistake.unlink()
+    forget_mistakes(layout.logs)
     availability.check(chosen, {name for name in chosen.used_datasets if address.manifest(chosen, name).exists()})
     sufficiency.check(chosen)
     # as the user gave them; those that follow from the parameters are functions
@@ -133,6 +141,15 @@ def verdicts(paths: Sequence[Path]) -> list[str]:
     from autoshrink.records.verdict import Verdict
 
     return [sentence for path in paths for sentence in wording.sentences(Verdict.read(path))]
+
+
+def forget_mistakes(logs: Path) -> None:
+    """Remove the copies of logs that ``logged`` left of steps that a user's mistake ended; no other file."""
+    for mistake in logs.rglob("*.log.mistake"):
+        log = mistake.with_suffix("")
+        are_files = all(path.is_file() and not path.is_symlink() for path in (mistake, log))
+        if are_files and filecmp.cmp(mistake, log, shallow=False):
+            mistake.unlink()
 
 
 def check_writable(chosen: Parameters) -> None:

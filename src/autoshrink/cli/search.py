@@ -80,12 +80,14 @@ def select(
       autoshrink select --task cnn --search shrink-0 --previous round-00/round.json \\
         --proposal round-01/proposal.json --out round-01/round.json round-01/evaluations-*.json
     """
+    from autoshrink.lineage import agreement
     from autoshrink.records.evaluation import read_round
     from autoshrink.records.round import Round
     from autoshrink.search import rounds
 
     parameters, name = options.load(files, settings), rounds.SearchName.parse(task, search)
     about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json(), "draws": name.prefixes}
+    agreement.check_files(evaluations)
     with step("select", out, inputs=[previous, proposal, *evaluations], **about):
         rounds.select(parameters, name, previous, proposal, read_round(evaluations), out)
     finished = Round.read(out)
@@ -156,11 +158,16 @@ def best(
       autoshrink best --task cnn --search shrink-0 --out best.json --repeated finalists/evaluations-0.json \\
         --repeated finalists/evaluations-1.json round-*/round.json
     """
+    from autoshrink.lineage import agreement
     from autoshrink.records.best import Best
     from autoshrink.search import rounds as search_rounds
+    from autoshrink.workflow.layout import RoundFolder
 
     parameters, front = options.load(files, settings), out.with_name("front.json")
     name = search_rounds.SearchName.parse(task, search)
+    for path in rounds:
+        agreement.check_files(RoundFolder(path.parent).written_evaluations())
+    agreement.check_files(repeated)
     about: Any = {"parameters": parameters, "task": name.task, "subject": name.to_json()}
     with step("best", out, inputs=[*rounds, *repeated], **about) as doing:
         search_rounds.best(name, rounds, out, parameters, repeated)

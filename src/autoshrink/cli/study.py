@@ -50,9 +50,10 @@ def study(
     Example:
       autoshrink study --task cnn --table made --seeds 1000 --workers 2 --out study
     """
+    from autoshrink.lineage import agreement
     from autoshrink.search import rounds
     from autoshrink.study import comparison, page, replay, traces
-    from autoshrink.workflow.layout import Layout
+    from autoshrink.workflow.layout import Layout, RoundFolder
 
     parameters, of = options.load(files, settings), Task(task)
     chosen = parameters.study
@@ -69,6 +70,8 @@ def study(
             for number in range(1, counts[name.strategy] + 1)
         ]
         about.update(inputs=inputs, subject={"searches": [str(name) for name in names]})
+        for path in inputs:
+            agreement.check_files(RoundFolder(path.parent).written_evaluations())
         found = [traces.read(layout.search(of, name), name, counts[name.strategy]) for name in names]
         source = "training on the proxy"
     else:

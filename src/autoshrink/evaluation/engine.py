@@ -112,7 +112,7 @@ def evaluate(
         from autoshrink.evaluation import limits
         from autoshrink.evaluation.measured import Measurements
 
-        measurements = Measurements(parameters, task, networks, fingerprint, store.folder.parent)
+        measurements = Measurements(parameters, task, networks, fingerprint, store.folder.parent, store.made_by)
         if proposed.round == 1:
             limits.check(parameters, task, measurements)
 

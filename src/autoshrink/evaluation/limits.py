@@ -1,6 +1,8 @@
 """Detect hard limits that no cell can meet, before any training."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import ParameterError
@@ -14,10 +16,14 @@ from autoshrink.tasks import address
 from autoshrink.tasks.spec import spec_of
 
 
-def check_prepared(parameters: Parameters, task: Task, data: Path, store: Path) -> None:
-    """Do what ``check`` does for the data set prepared in ``data``; measurements are kept in ``store``."""
+def check_prepared(
+    parameters: Parameters, task: Task, data: Path, store: Path, made_by: Callable[[], Mapping[str, Any]]
+) -> None:
+    """Do what ``check`` does for the data set prepared in ``data``; measurements are kept in ``store``, with records of
+    the facts that ``made_by`` gives."""
     fingerprint = artifacts.digest_of_file(data / address.MANIFEST)
-    check(parameters, task, Measurements(parameters, task, Networks(parameters, task, data), fingerprint, store))
+    networks = Networks(parameters, task, data)
+    check(parameters, task, Measurements(parameters, task, networks, fingerprint, store, made_by))
 
 
 def check(parameters: Parameters, task: Task, measurements: Measurements) -> None:

@@ -6,9 +6,10 @@ on: the cell, the network around it, and for a latency the device; so it is meas
 again sees the same numbers.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import JsonValue
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from autoshrink.costs import latency, memory
 from autoshrink.errors import ArtifactError
 from autoshrink.evaluation.proxy_networks import Networks
 from autoshrink.files import artifacts
+from autoshrink.lineage import records
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.records.record import Number, SealedRecord
@@ -34,11 +36,22 @@ class Measurement(SealedRecord):
 
 
 class Measurements:
-    """The costs of cells under these parameters, kept in ``folder``; ``data`` is the digest of the prepared data
-    set."""
+    """The costs of cells under these parameters, kept in ``folder``; ``data`` is the digest of the prepared data set.
 
-    def __init__(self, parameters: Parameters, task: Task, networks: Networks, data: str, folder: Path) -> None:
+    ``made_by`` gives the facts of the lineage record that a new measurement gets; None: it gets none.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        task: Task,
+        networks: Networks,
+        data: str,
+        folder: Path,
+        made_by: Callable[[], Mapping[str, Any]] | None = None,
+    ) -> None:
         spec = spec_of(task)
+        self._made_by = made_by
         section, recipe = spec.search(parameters), spec.proxy(parameters)
         self._objective, self._networks, self._folder = section.objective, networks, folder / "measurements"
         self._compute = parameters.compute
@@ -83,18 +96,34 @@ class Measurements:
         self, about: Mapping[str, JsonValue], cell: Cell, measure: Callable[[nn.Module, Sequence[Tensor]], Number]
     ) -> Number:
         identity: dict[str, JsonValue] = {**self._about, **about, "cell": cell.key}
-        return kept(self._folder, identity, lambda: measure(*self._networks.build(cell.canonical())))
+        return kept(self._folder, identity, lambda: measure(*self._networks.build(cell.canonical())), self._made_by)
 
 
-def kept(folder: Path, identity: Mapping[str, JsonValue], measure: Callable[[], Number]) -> Number:
-    """Return what ``folder`` keeps of this identity; where that is nothing, measure it and keep it."""
+def kept(
+    folder: Path,
+    identity: Mapping[str, JsonValue],
+    measure: Callable[[], Number],
+    made_by: Callable[[], Mapping[str, Any]] | None = None,
+) -> Number:
+    """Return what ``folder`` keeps of this identity; where that is nothing, measure it and keep it.
+
+    ``made_by`` gives the facts of the lineage record that a new measurement gets; None: it gets none. Raises
+    ArtifactError where a file stands in its place that no record says AutoShrink wrote.
+    """
     key = artifacts.digest_of(identity)
     path = folder / key[:2] / f"{key}.json"
     if path.exists():
         try:
-            return Measurement.read(path).value
-        except ArtifactError:
+            found = Measurement.read(path)
+            if found.identity != identity:
+                raise ArtifactError(f"{path}: is the measurement of something else")
+            return found.value
+        except ArtifactError as error:
+            if not records.path_of(path).is_file() and not artifacts.is_sealed(path):
+                raise ArtifactError(f"{error}; no record says that AutoShrink wrote it, so it is left alone") from None
             artifacts.set_aside(path, "damaged")
-    value = measure()
-    Measurement(identity=identity, value=value).write(path)
-    return value
+    measured = Measurement(identity=identity, value=measure())
+    if made_by is not None:  # the record first, as the store's evaluations have it
+        records.write(path, {}, {path: hashlib.sha256(measured.sealed()).hexdigest()}, made_by())
+    measured.write(path)
+    return measured.value

@@ -16,7 +16,7 @@ from typing import Any
 from autoshrink.cells.cell import operators_of
 from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
-from autoshrink.lineage import records
+from autoshrink.lineage import agreement, records
 from autoshrink.params.base import Task
 from autoshrink.params.root import PaperDefects
 from autoshrink.params.sections import TaskProxy, sections_of
@@ -75,12 +75,19 @@ class Identity:
 class Store:
     """A folder of evaluations, one sealed file each, shared by any number of runs and processes.
 
-    ``made_by`` gives the facts of the lineage record that a new evaluation gets; None: it gets none.
+    ``made_by`` gives the facts of the lineage record that a new evaluation gets; None: it gets none. ``run`` is what
+    the run's jobs took so far, which an evaluation that is found here must agree with.
     """
 
-    def __init__(self, folder: Path, made_by: Callable[[], Mapping[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        made_by: Callable[[], Mapping[str, Any]] | None = None,
+        run: agreement.Jobs | None = None,
+    ) -> None:
         self.folder = folder / "evaluations"
         self.made_by = made_by
+        self.run = run
 
     def path(self, key: str) -> Path:
         """Return where the evaluation of this key is kept."""
@@ -89,7 +96,8 @@ class Store:
     def get(self, identity: Identity) -> Evaluation | None:
         """Return the evaluation, or None where there is none. A damaged one is set aside and logged.
 
-        Raises ArtifactError where a file stands in its place that no record says AutoShrink wrote.
+        Raises ArtifactError where a file stands in its place that no record says AutoShrink wrote, and where the run
+        holds other numbers under this key.
         """
         path = self.path(identity.key)
         if not path.exists():
@@ -104,6 +112,8 @@ class Store:
             moved = artifacts.set_aside(path, "damaged")
             log.warning("%s; set aside as %s and evaluated again", error, moved.name)
             return None
+        if self.run is not None:
+            self.run.check(found, path)
         return found
 
     def put(self, identity: Identity, result: TrialResult) -> Evaluation:

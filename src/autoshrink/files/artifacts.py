@@ -77,11 +77,30 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync(path.parent)
+
+
+def sync(folder: Path) -> None:
+    """Make sure that the names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
+
+
+def is_dead_temporary(name: str) -> bool:
+    """Return whether a name is a temporary's whose process is known to be gone: only this host's can be."""
+    match = TEMPORARY.match(name)
+    if match is None or match["host"] != host():
+        return False
+    try:
+        os.kill(int(match["process"]), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def write_bytes(path: Path, content: bytes) -> None:

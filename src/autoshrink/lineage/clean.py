@@ -1,23 +1,42 @@
 """Remove a run: the files its records list, if unchanged. Other files stay."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
-from autoshrink.lineage import verify
-from autoshrink.lineage.graph import Run
+from autoshrink.lineage import records, verify
+from autoshrink.lineage.graph import STORED, Run
 from autoshrink.lineage.records import Record
+from autoshrink.params.base import Task
+from autoshrink.records import curves
+from autoshrink.workflow.layout import Layout
 
 
-def clean(run: Run, own: Iterable[Path] = ()) -> tuple[int, list[Path]]:
-    """Remove a run's results, and its prepared data inside the folders ``own``; the store, shared by runs, stays.
+@dataclass(frozen=True)
+class Cleaned:
+    """What a cleaning did: how many files went, which stayed (altered since, or never recorded), and the data sets that
+    stayed whole, each with the results folder of another run that reads it."""
 
-    Returns how many files went, and the files left in these folders: altered since, or never recorded.
+    count: int
+    left: tuple[Path, ...]
+    shared: tuple[tuple[Path, Path], ...]
+
+
+def clean(run: Run, data: Iterable[Path] = ()) -> Cleaned:
+    """Remove a run's results, and the data it had prepared in the folders ``data``, unless another run reads that.
+
+    Other runs are looked for in the working folder. The store, which runs share, stays.
     """
-    own = [folder.resolve() for folder in (run.results, *own)]
-    folders = [folder for folder in run.folders if folder.name != "evaluations" and _is_inside(folder, own)]
+    chosen = [folder.resolve() for folder in data]
+    folders = [folder for folder in run.folders[1:] if folder.name not in STORED and _is_inside(folder, chosen)]
+    shared = _shared(run, folders) if folders else {}
+    folders = [run.results, *(folder for folder in folders if folder not in shared)]
+    own = [folder.resolve() for folder in folders]
     steps = [record for record in run.records.values() if any(record.path.is_relative_to(place) for place in folders)]
-    gone = [path for record in steps for path in _written(record)] + _unrecorded(run.results)
+    gone = [path for record in steps for path in _written(record)] + _unrecorded(run, steps)
     count = 0
     for path in gone:
         if path.is_file() and not path.is_symlink() and _is_inside(path, own):
@@ -25,7 +44,46 @@ def clean(run: Run, own: Iterable[Path] = ()) -> tuple[int, list[Path]]:
             count += 1
     for place in folders:
         _remove_empty(place)
-    return count, [path for place in folders for path in sorted(place.rglob("*")) if not path.is_dir()]
+    left = tuple(path for place in folders for path in sorted(place.rglob("*")) if not path.is_dir())
+    return Cleaned(count, left, tuple(shared.items()))
+
+
+def _shared(run: Run, folders: Iterable[Path]) -> dict[Path, Path]:
+    """Return which of these data folders a record outside the run names as its input, and that record's folder."""
+    names = {folder.name.encode(): folder for folder in folders}
+    found: dict[Path, Path] = {}
+    for path in _records_here():
+        if any(path.is_relative_to(folder) for folder in run.folders):
+            continue
+        try:
+            read = {folder for file in records.read(path).inputs for folder in file.resolve().parents}
+            users = [folder for folder in names.values() if folder.resolve() in read]
+        except (ArtifactError, OSError):  # damaged: what it may have read is not known, so its words decide
+            users = _named_in(path, names)
+        for folder in users:
+            found.setdefault(folder, _results_of(path))
+    return found
+
+
+def _named_in(path: Path, names: dict[bytes, Path]) -> list[Path]:
+    try:
+        with artifacts.opened(path) as file:
+            raw = file.read(artifacts.LARGEST_JSON)
+    except OSError:
+        return []
+    return [folder for name, folder in names.items() if name in raw]
+
+
+def _records_here() -> Iterator[Path]:
+    """Yield all record files below the working folder; hidden folders, such as environments, hold none."""
+    for root, names, files in os.walk(Path.cwd()):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        yield from (Path(root, name) for name in sorted(files) if name.endswith(records.SUFFIX))
+
+
+def _results_of(record: Path) -> Path:
+    """Return the folder of the run that a record is of: the one above its task's, or else the record's own."""
+    return next((parent.parent for parent in record.parents if parent.name in (*Task, "report")), record.parent)
 
 
 def _written(record: Record) -> list[Path]:
@@ -44,12 +102,32 @@ def _has(path: Path, digest: str) -> bool:
         return False
 
 
-def _unrecorded(results: Path) -> list[Path]:
-    """Return what is kept beside results and has no record: logs, benchmarks, the parameters' snapshots."""
-    found = [path for path in sorted((results / "params").glob("params-*.yaml")) if verify.is_snapshot(path)]
-    for folder, suffixes in (("logs", (".log", ".mistake", ".jsonl")), ("benchmarks", (".tsv",))):
-        found += [path for path in sorted((results / folder).rglob("*")) if path.suffix in suffixes]
-    return found
+def _unrecorded(run: Run, steps: Iterable[Record]) -> list[Path]:
+    """Return what stands beside results and has no record of its own: the parameters' snapshots, and the logs and
+    benchmarks of steps that are recorded."""
+    found = [path for path in sorted((run.results / "params").glob("params-*.yaml")) if verify.is_snapshot(path)]
+    layout = Layout(run.results, run.results, run.results)
+    for record in steps:
+        names = _log_names(record, run.results)
+        log = layout.log(*names)
+        found += [log, log.with_name(f"{log.name}.mistake"), layout.progress(*names), layout.benchmark(*names)]
+        if record.verb == "train":
+            found += curves.written(layout.logs.joinpath(*names[:-1], "tensorboard"))
+    return list(dict.fromkeys(found))
+
+
+def _log_names(record: Record, results: Path) -> list[str]:
+    """Return the names that a step's log and benchmark have (workflow/rules)."""
+    if record.verb == "prepare":
+        return [f"prepare-{record.path.parent.name}"]
+    folders = list(record.path.parent.relative_to(results).parts)
+    if record.verb == "evaluate":
+        return [*folders, record.artifact.stem.replace("evaluations-", "evaluate-")]
+    if record.verb in ("start", "train"):  # beside the folder of what they made
+        return [*folders[:-1], record.verb]
+    if record.verb in ("report", "known-networks", "study"):
+        return [*folders[1:], record.verb]
+    return [*folders, record.verb]
 
 
 def _is_inside(path: Path, own: list[Path]) -> bool:

@@ -12,6 +12,8 @@ from autoshrink.lineage import records
 from autoshrink.lineage.records import Record
 from autoshrink.params.base import Task
 
+# Folders of the store, which runs share.
+STORED = ("evaluations", "measurements")
 # Kept beside results by the workflow or by DVC's stages, and no artifacts: nothing depends on them.
 UNTRACED = ("logs", "benchmarks", "packs", ".snakemake")
 
@@ -152,7 +154,8 @@ def walk(folder: Path) -> Iterator[Path]:
             names.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        names[:] = sorted(name for name in names if name not in UNTRACED)
+        # nor is the folder that a data set is being prepared in
+        names[:] = sorted(name for name in names if name not in UNTRACED and not artifacts.TEMPORARY.match(name))
         for name in sorted(files):
             yield Path(root, name)
 
@@ -172,7 +175,7 @@ def run_of(artifact: Path) -> Path:
 def _leads(record: Record) -> list[Path]:
     folders = [path.parent for path in record.inputs if path.name == "manifest.json" and _is_prepared(path)]
     if record.store is not None and record.store.is_dir():
-        folders.append(record.store / "evaluations")
+        folders += [record.store / name for name in STORED if name == STORED[0] or (record.store / name).is_dir()]
     return list(dict.fromkeys(folders))
 
 

@@ -5,8 +5,7 @@ sealed file that such a record names, and only inside the run's own folders, sym
 is left where it is. Nothing is deleted but what a process of this machine, killed since, left half-written.
 """
 
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,10 +23,12 @@ from autoshrink.records.timing import StepTiming
 @dataclass(frozen=True)
 class Repaired:
     """What a repair did: ``moved`` has a line for each file set aside, ``left`` one for each wrong one it must not
-    touch."""
+    touch, ``healed`` one for each that no result depends on and that is whole again, less what nobody knows any
+    more."""
 
     moved: tuple[str, ...]
     left: tuple[str, ...]
+    healed: tuple[str, ...] = ()
 
 
 def repair(run: Run, verdict: Verdict, own: Iterable[Path] = ()) -> Repaired:
@@ -51,9 +52,45 @@ def repair(run: Run, verdict: Verdict, own: Iterable[Path] = ()) -> Repaired:
         except OSError as error:
             raise UserError(f"{path}: {reason}, and cannot be set aside ({error.strerror})") from None
     for path in verdict.leftovers:
-        if plan.is_inside(path) and _is_dead(path):
+        if plan.is_inside(path) and artifacts.is_dead_temporary(path.name):
             path.unlink(missing_ok=True)
-    return Repaired(tuple(moved), tuple(f"{_shown(path)}: {reason}" for path, reason in plan.left.items()))
+    healed = [line for finding in verdict.findings for line in _heal(finding, plan)]
+    return Repaired(
+        tuple(moved), tuple(f"{_shown(path)}: {reason}" for path, reason in plan.left.items()), tuple(healed)
+    )
+
+
+def _heal(finding: Finding, plan: "_Plan") -> Iterator[str]:
+    """Mend what is no result and cannot be made again: a timing that is gone, a parameters' snapshot that is gone.
+
+    A timing comes back empty, which readers take for not known. A snapshot's name is taken out of the timings that say
+    a step read it: the parameters that matter to a step stand in its record.
+    """
+    path = finding.path
+    is_gone = finding.kind == verify.MISSING or path in plan.moves
+    if not is_gone or finding.record is not None or not plan.is_inside(path):
+        return
+    try:
+        if path.name.endswith(verify.TIMING_SUFFIX):
+            if _has_record(path) and not path.exists():
+                artifacts.write_sealed(path, artifacts.TIMING, artifacts.TIMING_VERSION, {})
+                yield f"{_shown(path)}: is gone; how long the step took, when and where is not known any more"
+            return
+        forgotten = 0
+        for record in plan.run.records.values():
+            timing = StepTiming.beside(record.artifact)
+            if timing.snapshot == path.name and record.path.is_relative_to(plan.run.results):
+                timing.model_copy(update={"snapshot": None}).write_beside(record.artifact)
+                forgotten += 1
+        if forgotten:
+            yield f"{_shown(path)}: is gone; {forgotten} steps' own records hold the parameters that they depend on"
+    except OSError as error:
+        raise UserError(f"{path}: is gone, and cannot be written again ({error.strerror})") from None
+
+
+def _has_record(timing: Path) -> bool:
+    """Return whether the record is still there of the step that a timing is of: it may just have been set aside."""
+    return timing.with_name(timing.name.removesuffix(verify.TIMING_SUFFIX) + records.SUFFIX).is_file()
 
 
 @dataclass
@@ -101,7 +138,7 @@ class _Plan:
             self._move([path], "damaged", why)
             if self._is_known(artifact):
                 self._move([artifact], "incomplete", f"its record {path.name} was damaged")
-        elif self._is_beside(path):
+        elif self._is_beside(path) or path.name in self._snapshots:
             self._move([path], "damaged", why)
 
     def add_descendants(self) -> None:
@@ -134,6 +171,11 @@ class _Plan:
         except (OSError, RuntimeError):  # links in a circle
             return False
         return any(place.is_relative_to(folder) for folder in self.own)
+
+    @cached_property
+    def _snapshots(self) -> set[str | None]:
+        """The names of the parameters' snapshots that the run's timings say its steps read."""
+        return {StepTiming.beside(record.artifact).snapshot for record in self.run.records.values()}
 
     @cached_property
     def _read(self) -> set[Path]:
@@ -180,17 +222,3 @@ def _all(record: Record) -> list[Path]:
 
 def _shown(path: Path) -> str:
     return records.relative(path, Path.cwd())
-
-
-def _is_dead(leftover: Path) -> bool:
-    """Return whether the process that was writing a temporary file is known to be gone: only this host's can be."""
-    match = artifacts.TEMPORARY.match(leftover.name)
-    if match is None or match["host"] != artifacts.host():
-        return False
-    try:
-        os.kill(int(match["process"]), 0)
-    except (ProcessLookupError, OverflowError):
-        return True
-    except PermissionError:
-        return False
-    return False

@@ -1,15 +1,13 @@
 """Verify a run: recompute every digest and report what has changed."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
-from autoshrink.lineage import graph, records, telling
+from autoshrink.lineage import agreement, graph, records, telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
 from autoshrink.params import Parameters, markup
@@ -22,6 +20,7 @@ ALTERED, MISSING, OUTDATED, ORPHANED = "altered", "missing", "out of date", "orp
 # Files that were set aside already, and what a killed process leaves: told, but no fault of the run.
 SET_ASIDE = re.compile(r"\.(damaged|foreign|incomplete|outdated|orphaned)-\d+$")
 LEFTOVER = artifacts.TEMPORARY
+TIMING_SUFFIX = ".timing.json"
 # The run's signature, which lies beside what it signs.
 SIGNATURE = "run.sig"
 _PARAMETERS = re.compile(r"^params-[0-9a-f]+\.yaml$")
@@ -159,7 +158,7 @@ def _otherwise(run: Run, parameters: Parameters) -> list[Finding]:
 def _beside(run: Run) -> list[Finding]:
     """Return the timings that steps of this run left, and the snapshots that they read, that are gone.
 
-    No result depends on them, so nothing is made again for their sake.
+    No result depends on them, so nothing is made again for their sake: ``repair`` says what is lost with them.
     """
     findings, snapshots = [], set()
     for record in run.records.values():
@@ -179,25 +178,10 @@ def _otherwise_stored(run: Run) -> list[Finding]:
     """Return the store's evaluations that hold other numbers than the run's own steps took from them."""
     findings = []
     for record in run.records.values():
-        if record.store is None:
-            continue
-        taken = telling.content_of(record.artifact).get("evaluations")
-        for evaluation in taken.values() if isinstance(taken, dict) else ():
-            key = evaluation.get("key") if isinstance(evaluation, dict) else None
-            if not isinstance(key, str) or not re.fullmatch("[0-9a-f]{64}", key):
-                continue
-            path = stored_evaluation(record.store, key)
-            kept = run.producers.get(path)
-            if kept is None or kept.outputs[path] == _sealed_digest(evaluation):
-                continue
-            name = records.relative(record.artifact, run.results)
-            findings.append(Finding(ALTERED, path, f"holds other numbers than {name} took from it", kept))
+        for path in agreement.conflicts(record):
+            what = f"holds other numbers than {records.relative(record.artifact, run.results)} took from it"
+            findings.append(Finding(ALTERED, path, what, run.producers.get(path)))
     return findings
-
-
-def _sealed_digest(evaluation: Mapping[str, Any]) -> str:
-    """Return the sha256 of the store's file that holds exactly this evaluation."""
-    return hashlib.sha256(artifacts.sealed_bytes("evaluation", 1, dict(evaluation))).hexdigest()
 
 
 def _shown(record: Record) -> Path:
@@ -210,7 +194,7 @@ def _itself(path: Path, run: Run) -> list[Finding]:
         return []
     name = path.name
     try:
-        if name.endswith(".timing.json"):
+        if name.endswith(TIMING_SUFFIX):
             artifacts.read_sealed(path, artifacts.TIMING, artifacts.TIMING_VERSION)
             return []
         if _PARAMETERS.match(name):

@@ -6,7 +6,7 @@ from typing import Any
 
 from autoshrink.errors import ArtifactError, UserError
 from autoshrink.files import artifacts
-from autoshrink.lineage import telling
+from autoshrink.lineage import agreement, telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
 
@@ -38,6 +38,7 @@ def stories(run: Run, metric: str) -> list[Story]:
         if record.verb != "test":
             continue
         content = _as_recorded(record)
+        agreement.check(run.ancestors(record))
         for name, value in {**content["metrics"], **content["costs"]}.items():
             full = f"{content['task']}/{content['search']}/{name}"
             known.append(full)

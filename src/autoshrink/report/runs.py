@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from autoshrink.cells.cell import Cell, Edge
 from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
+from autoshrink.lineage import agreement
 from autoshrink.params.base import Task
 from autoshrink.records import evaluation as evaluations
 from autoshrink.records import round as finished
@@ -255,6 +256,7 @@ def _read_repeats(folder: RoundFolder) -> dict[str, float | None]:
 def _read_evaluations(folder: RoundFolder) -> tuple[dict[int, Evaluation], dict[int, SlotTiming]]:
     """Return a round's evaluations, and what they took, by slot."""
     paths = folder.written_evaluations()
+    agreement.check_files(paths)
     timing: dict[int, SlotTiming] = {}
     for path in paths:
         timing.update({int(slot): took for slot, took in (StepTiming.beside(path).slots or {}).items()})

@@ -19,10 +19,10 @@ def test_clean_removes_the_run_and_nothing_else(pristine: Path, tmp_path: Path) 
     (search / "notes.txt").write_text("mine")
     (search / "front.json").write_text("edited")
     store = {path: path.read_bytes() for path in (folder / "store").rglob("*.json")}
-    count, left = clean(graph.read(folder / "results"), [folder / "data", folder / "store"])
-    assert count > 20
+    cleaned = clean(graph.read(folder / "results"), [folder / "data", folder / "store"])
+    assert cleaned.count > 20
     kept = {search / "notes.txt", search / "front.json", folder / "data/digits/photo.jpg"}
-    assert set(left) == kept
+    assert set(cleaned.left) == kept
     assert {path for path in folder.joinpath("results").rglob("*") if path.is_file()} == kept - {
         folder / "data/digits/photo.jpg"
     }
