@@ -6,13 +6,13 @@ import random
 from pathlib import Path
 
 from autoshrink.cli import main
-from tests.abuse.trial import Outcome, Tally, digests, trial
+from tests.abuse.trial import Ledger, Outcome, Tally, digests, trial
 from tests.unit.lineage import made
 
 COUNT = 500
 
 
-def trials(folder: Path, seed: int) -> list[Tally]:
+def trials(folder: Path, seed: int, ledger: Ledger) -> list[Tally]:
     """Damage one file after the other, put it back, and count what was named."""
     made.run(folder)
     users = folder / "raw"
@@ -20,22 +20,23 @@ def trials(folder: Path, seed: int) -> list[Tally]:
     (users / "photo.jpg").write_text("mine")
     os.chdir(folder)
     before = digests([users])
-    generator = random.Random(seed)
     files = sorted(path for name in ("results", "data", "store") for path in Path(name).rglob("*") if path.is_file())
     verified = "named by `lineage verify`, status 1"
-    flips, cuts = Tally("bits flipped", verified), Tally("truncations and deletions", verified)
+    flips, cuts = Tally("bits flipped", verified, ledger), Tally("truncations and deletions", verified, ledger)
     for number in range(COUNT):
         path = files[number % len(files)]
         for tally, change in ((flips, _flip), (cuts, _cut if number % 3 else _delete)):
+            if tally.has(f"{number} {path}"):
+                continue
             good = path.read_bytes()
-            change(path, good, generator)
+            change(path, good, random.Random(f"{seed}/{number}/{change.__name__}"))
             outcome = trial(lambda: main(["lineage", "verify", "results", "--json"]))
             path.unlink(missing_ok=True)
             path.write_bytes(good)
             complaint = "" if _names(outcome, path) else f"is not named (status {outcome.status})"
             if digests([users]) != before:
                 complaint = "changed a file of the user's"
-            tally.add(f"{path}", outcome, complaint)
+            tally.add(f"{number} {path}", outcome, complaint)
     return [flips, cuts]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from autoshrink import params
 from autoshrink.cli import main
 from tests.abuse import inputs
-from tests.abuse.trial import Tally, digests, trial
+from tests.abuse.trial import Ledger, Tally, digests, trial
 from tests.functional import test_bad_inputs
 from tests.unit.lineage import made
 
@@ -20,7 +20,7 @@ Words = Sequence[str]
 NEVER = ("{a: {b: [1]}}", "[[[]]]", "'\\0'")
 
 
-def trials(folder: Path, seed: int) -> list[Tally]:
+def trials(folder: Path, seed: int, ledger: Ledger) -> list[Tally]:
     """Make each mistake in a folder of its own and count what was refused."""
     folder.mkdir(parents=True)
     inputs.preload()
@@ -32,8 +32,10 @@ def trials(folder: Path, seed: int) -> list[Tally]:
         "bad command lines": [*_silent(_command_lines(folder)), *inputs.command_line()],
         "bad models": [*_silent(_models(folder)), *inputs.models()],
     }.items():
-        tally = Tally(kind, refused)
+        tally = Tally(kind, refused, ledger)
         for number, (name, case) in enumerate(cases):
+            if tally.has(name):
+                continue
             here = folder / kind.replace(" ", "-").replace(",", "") / str(number)
             (here / "raw").mkdir(parents=True)
             (here / "raw/photo.jpg").write_text("mine")

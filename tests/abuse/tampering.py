@@ -11,7 +11,7 @@ from pathlib import Path
 from autoshrink.cli import main
 from autoshrink.files import artifacts
 from autoshrink.lineage import records
-from tests.abuse.trial import Tally, digests, trial
+from tests.abuse.trial import Ledger, Outcome, Tally, digests, trial
 from tests.unit.lineage import made
 
 SEARCH = made.SEARCH
@@ -26,11 +26,13 @@ QUESTIONS = (
 )
 
 
-def trials(folder: Path, seed: int) -> list[Tally]:
+def trials(folder: Path, seed: int, ledger: Ledger) -> list[Tally]:
     """Tamper with a fresh copy of the run each time; ask everything, then repair."""
     made.run(folder / "pristine")
-    tally = Tally("structural tamperings", "named, every question ends, nothing of the user's moved")
+    tally = Tally("structural tamperings", "named, every question ends, nothing of the user's moved", ledger)
     for number, (name, tamper) in enumerate(_tamperings().items()):
+        if tally.has(name):
+            continue
         here = folder / f"{number}" / "run"
         shutil.copytree(folder / "pristine", here)
         victim = here.parent / "victim"
@@ -40,6 +42,7 @@ def trials(folder: Path, seed: int) -> list[Tally]:
         os.chdir(here)
         tamper(here)
         before = digests([victim])
+        worst, wrong = Outcome(0, "", 0.0, 0.0), ""
         for words in QUESTIONS:
             outcome = trial(lambda words=words: main(["lineage", *words]))  # type: ignore[misc]
             complaint = ""
@@ -49,11 +52,15 @@ def trials(folder: Path, seed: int) -> list[Tally]:
                 complaint = f"{words[0]} ended with status {outcome.status}"
             if digests([victim]) != before or (here / SEARCH / "notes.txt").read_text() != "mine":
                 complaint = f"{words[0]} changed a file of the user's"
-            if complaint or words[0] == "verify":
-                tally.add(name, outcome, complaint)
-                tally.count -= words[0] != "verify"
-            else:
-                tally.seconds = max(tally.seconds, outcome.seconds)
+            wrong = wrong or complaint
+            worst = Outcome(
+                None if None in (worst.status, outcome.status) else 1,
+                worst.said + outcome.said,
+                max(worst.seconds, outcome.seconds),
+                max(worst.megabytes, outcome.megabytes),
+                max(worst.clock, outcome.clock),
+            )
+        tally.add(name, worst, wrong)
         os.chdir(folder)
         shutil.rmtree(here.parent, ignore_errors=True)
     return [tally]

@@ -1,6 +1,12 @@
-"""One trial: a command in a process of its own, with its status, what it said, its time and its memory."""
+"""One trial: a command in a process of its own, with its status, what it said, its time and its memory.
 
+Every trial becomes a row of a ledger as soon as it is done, so that a run of two thousand that is stopped goes on where
+it was.
+"""
+
+import contextlib
 import hashlib
+import json
 import os
 import resource
 import select
@@ -11,18 +17,51 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 SECONDS, MEGABYTES = 10.0, 1000.0
+PATIENCE = 60.0
+"""A trial that uses no processor for so many seconds on the clock waits for ever and is stopped."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command did. ``status`` is None where it had to be stopped."""
+    """What a command did: ``status`` is None where it had to be stopped; ``seconds`` are the processor's, whatever else
+    the machine does, ``clock`` those on the clock."""
 
     status: int | None
     said: str
     seconds: float
     megabytes: float
+    clock: float = 0.0
+
+
+class Ledger:
+    """The trials that are done, one JSON line each in ``path``; None: they are kept nowhere."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._rows: dict[tuple[str, str], dict[str, Any]] = {}
+        if path is not None and path.exists():
+            for line in path.read_text().splitlines():
+                with contextlib.suppress(ValueError):  # the last one may have been cut short by a kill
+                    row = json.loads(line)
+                    self._rows[row["kind"], row["name"]] = row
+
+    def get(self, kind: str, name: str) -> dict[str, Any] | None:
+        """Return the row of a trial that is done."""
+        return self._rows.get((kind, name))
+
+    def of(self, kind: str) -> list[str]:
+        """Return the names of the trials of a kind that are done, in order."""
+        return [name for of, name in self._rows if of == kind]
+
+    def add(self, **row: Any) -> None:
+        """Append a row."""
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a") as file:
+                file.write(json.dumps(row) + "\n")
 
 
 @dataclass
@@ -31,45 +70,90 @@ class Tally:
 
     kind: str
     expected: str
+    ledger: Ledger = field(default_factory=Ledger)
     count: int = 0
     seconds: float = 0.0
+    clock: float = 0.0
     megabytes: float = 0.0
     wrong: list[str] = field(default_factory=list)
 
+    def has(self, name: str) -> bool:
+        """Return whether a trial is done already, by the ledger; it is counted then."""
+        row = self.ledger.get(self.kind, name)
+        if row is not None:
+            self._count(name, row["seconds"], row["clock"], row["megabytes"], row["complaint"])
+        return row is not None
+
     def add(self, name: str, outcome: Outcome, complaint: str = "") -> None:
         """Count a trial; ``complaint`` says what is wrong with it, where something is."""
-        self.count += 1
-        self.seconds = max(self.seconds, outcome.seconds)
-        self.megabytes = max(self.megabytes, outcome.megabytes)
-        if outcome.status is None or outcome.seconds > SECONDS:
+        if outcome.status is None:
+            complaint = complaint or f"had to be stopped after {outcome.clock:.0f} s"
+        elif outcome.seconds > SECONDS:
             complaint = complaint or f"took {outcome.seconds:.1f} s"
         elif outcome.megabytes > MEGABYTES:
             complaint = complaint or f"took {outcome.megabytes:.0f} MB"
         elif "Traceback" in outcome.said:
             complaint = complaint or "ended in a traceback"
+        seconds, clock, megabytes = round(outcome.seconds, 2), round(outcome.clock, 2), round(outcome.megabytes)
+        facts: Any = {"seconds": seconds, "clock": clock, "megabytes": megabytes, "complaint": complaint}
+        self.ledger.add(kind=self.kind, name=name, **facts)
+        self._count(name, seconds, clock, megabytes, complaint)
+
+    def _count(self, name: str, seconds: float, clock: float, megabytes: float, complaint: str) -> None:
+        self.count += 1
+        self.seconds = max(self.seconds, seconds)
+        self.clock = max(self.clock, clock)
+        self.megabytes = max(self.megabytes, megabytes)
         if complaint:
             self.wrong.append(f"{name}: {complaint}")
 
 
-def trial(work: Callable[[], object], *, seconds: float = 2 * SECONDS) -> Outcome:
-    """Do ``work`` in a child of this process, which has imported everything already."""
+def trial(
+    work: Callable[[], object], *, killed_after: float | None = None, most_seconds: float = 2 * SECONDS
+) -> Outcome:
+    """Do ``work`` in a child of this process, which has imported everything already.
+
+    It is stopped where it hangs, or uses ``most_seconds`` of the processor; ``killed_after`` so many, it is killed, and
+    its status is then -9.
+    """
     with tempfile.TemporaryFile() as told:
         start = time.perf_counter()
         sys.stdout.flush()
         child = os.fork()
         if not child:
             _become(work, told.fileno())
-        waiting = os.pidfd_open(child)
-        ended, _, _ = select.select([waiting], [], [], seconds)
-        os.close(waiting)
+        ended = _ends_by_itself(child, most_seconds if killed_after is None else killed_after)
         if not ended:
             os.kill(child, signal.SIGKILL)
+            ended = killed_after is not None
         _, status, usage = os.wait4(child, 0)
         took = time.perf_counter() - start
         told.seek(0)
         said = told.read().decode(errors="replace")
     code = os.waitstatus_to_exitcode(status) if ended else None
-    return Outcome(code, said, took, usage.ru_maxrss / 1024)
+    return Outcome(code, said, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, took)
+
+
+def _ends_by_itself(child: int, seconds: float) -> bool:
+    """Wait until a process has ended; False where it has used so many seconds of the processor, or hangs."""
+    waiting = os.pidfd_open(child)
+    used, since = 0.0, time.monotonic()
+    try:
+        while not select.select([waiting], [], [], 0.005 if seconds < SECONDS else 0.5)[0]:
+            now = _used(child)
+            if now > used:
+                used, since = now, time.monotonic()
+            if now >= seconds or time.monotonic() - since > PATIENCE:
+                return False
+    finally:
+        os.close(waiting)
+    return True
+
+
+def _used(process: int) -> float:
+    """Return the seconds of the processor that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _become(work: Callable[[], object], descriptor: int) -> None:

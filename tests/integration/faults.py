@@ -13,6 +13,7 @@ import io
 import json
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -28,6 +29,8 @@ from autoshrink.records.evaluation import Evaluation
 from tests.unit.lineage import made
 
 FAILED, DONE = 3, 0
+# the part of temporary names that differs from process to process
+_RANDOM = re.compile(r"\.[A-Za-z0-9_-]+\.\d+-[0-9a-f]{8}\.tmp")
 
 
 class Injector:
@@ -43,8 +46,7 @@ class Injector:
 
     def visit(self, kind: str, name: object) -> None:
         """Fail if this point has not failed before."""
-        # without the random part of temporary names
-        point = f"{kind} {str(name).partition('.tmp')[0].rpartition('.')[0] or name}"
+        point = f"{kind} {_RANDOM.sub('', str(name))}"
         if kind in self.kinds and point not in self.seen:
             with self.met.open("a") as file:
                 print(point, file=file)

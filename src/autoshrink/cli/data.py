@@ -50,7 +50,7 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...], processes: int | N
         if objective.budget is not None and (final / address.MANIFEST).exists():
             from autoshrink.evaluation.budget import Fitting
 
-            Fitting(parameters, task, final, Path(parameters.paths.store)).check()
+            Fitting(parameters, task, final, Path(parameters.paths.store), partial(made_by, parameters, task)).check()
             click.echo(f"{task}: cells can be scaled to the objective's budget")
         data = address.folder(parameters, spec_of(task).proxy(parameters).dataset)
         if objective.limits and (data / address.MANIFEST).exists():

@@ -7,7 +7,7 @@ import click
 from autoshrink.cli import options
 from autoshrink.errors import UserError
 from autoshrink.files import artifacts, places
-from autoshrink.lineage import graph
+from autoshrink.lineage import agreement, graph
 from autoshrink.params.base import Task
 from autoshrink.records.model import DESCRIPTION
 from autoshrink.tasks import address
@@ -34,8 +34,9 @@ def export(
     """Export the trained model of RUN (a run's results, a search's folder or a model's own).
 
     What is written is compared with PyTorch on real inputs, out of the training data, for several batch sizes; where an
-    output differs by more than 1e-4, nothing is written. Beside it goes a model card, README.md, with the data, the
-    cell, costs, accuracy, lineage and a few lines of code that use it.
+    output differs by more than 1e-4, no model is written. Beside it goes a model card, README.md, with the data, the
+    cell, costs, accuracy, lineage and a few lines of code that use it. What an export wrote before is overwritten, as
+    exported.json beside it lists it; another file of the same name is named, and nothing is written.
 
     \b
     ONNX and TorchScript take
@@ -47,12 +48,15 @@ def export(
       autoshrink export results --format onnx
       autoshrink export results --task rnn --format onnx --format state-dict --out my-model
     """
-    from autoshrink.export import card
-    from autoshrink.export.formats import write
+    from autoshrink.export import card, exported
+    from autoshrink.export.formats import FILES, write
     from autoshrink.inference import models
 
     trained = models.find(run, Task(task) if task else None, search)
     deployment = models.deployment_of(trained, "export")
+    if trained.search is not None:  # the card tells the search's numbers
+        for place in (*trained.search.rounds(), trained.search.finalists):
+            agreement.check_files(place.written_evaluations())
     folder = out or Path("exported") / trained.name
     prepared = data or trained.data
     kept = graph.run_of(trained.folder) if trained.search else trained.folder
@@ -62,8 +66,10 @@ def export(
                 f"--out {folder}: lies in {ours}, which holds what the run has recorded; name a folder outside"
             )
     places.require_writable({"--out": folder})
+    names = [FILES[format] for format in formats] + [DESCRIPTION] * ("state-dict" in formats)
     models.require_data(trained, prepared)
     inputs = deployment.inputs(trained.folder, prepared)
+    exported.claim(folder, [*names, card.NAME, card.DRAWING])
     written = [write(trained, format, inputs, folder) for format in dict.fromkeys(formats)]
     if "state-dict" in formats:
         artifacts.write_bytes(folder / DESCRIPTION, (trained.folder / DESCRIPTION).read_bytes())

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autoshrink.cells.cell import Cell
 from autoshrink.costs import scaling
@@ -32,13 +32,15 @@ ANY_MARGIN = 1.0
 class Fitting:
     """What fits cells to the budget of a task's objective.
 
-    ``data`` is the folder of the final training's prepared data; measured latencies are kept in ``store``.
+    ``data`` is the folder of the final training's prepared data; measured latencies are kept in ``store``, with records
+    of the facts that ``made_by`` gives.
     """
 
     parameters: Parameters
     task: Task
     data: Path
     store: Path
+    made_by: Callable[[], Mapping[str, Any]] | None = None
 
     @cached_property
     def limits(self) -> dict[str, float]:
@@ -126,6 +128,7 @@ class Fitting:
                 self.store / "measurements",
                 identity,
                 lambda: latency.measure(module.to_empty(device="cpu").apply(_zero), inputs, device),
+                self.made_by,
             )
         return costs
 

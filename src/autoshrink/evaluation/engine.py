@@ -68,7 +68,7 @@ def evaluate(
     if objective.budget is not None:
         from autoshrink.evaluation.budget import Fitting
 
-        fitting = Fitting(parameters, task, final_data or data, store.folder.parent)
+        fitting = Fitting(parameters, task, final_data or data, store.folder.parent, store.made_by)
         if proposed.round == 1:
             fitting.check()
     fitted: dict[int, Fitted] = {}

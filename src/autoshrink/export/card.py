@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from autoshrink.cells import drawing
 from autoshrink.cells.cell import Cell
 from autoshrink.export.licences import licence
-from autoshrink.files import artifacts
+from autoshrink.files import artifacts, markdown
 from autoshrink.inference.models import Trained, deployment_of
 from autoshrink.lineage import records
 from autoshrink.records.best import Best
@@ -54,11 +54,12 @@ def write(trained: Trained, manifest: Manifest, written: Sequence["Written"], fo
 
 def _head(trained: Trained, cell: Cell) -> str:
     return (
-        f"# {trained.name}\n\n{trained.description.summary}, built of one cell that "
+        f"# {markdown.escaped(trained.name)}\n\n{markdown.escaped(trained.description.summary)}, "
+        "built of one cell that "
         "[AutoShrink](https://arxiv.org/abs/1911.09251) found by removing edges from a complete graph, round by "
         "round.\n\n"
         f"![{drawing.describe(cell)}]({DRAWING})\n\n{drawing.describe(cell)}\n\n"
-        f"`{cell.key}` is the cell's key, equal for all cells that differ in their nodes' numbers only."
+        f"{markdown.code(cell.key)} is the cell's key, equal for all cells that differ in their nodes' numbers only."
     )
 
 
@@ -67,7 +68,7 @@ def _results(trained: Trained) -> str:
     if path is None or not path.is_file():
         return ""
     content = FinalMetrics.read(path)
-    rows = [f"| {_METRICS.get(key, key)} | {_number(key, value)} |" for key, value in content.metrics.items()]
+    rows = [[_METRICS.get(key, key), _number(key, value)] for key, value in content.metrics.items()]
     unit = f"per {spec_of(trained.task).unit}"
     for key, name in (("parameters", "parameters"), ("macs", f"multiply-accumulates {unit}")):
         own, complete = content.costs[key], content.complete_costs[key]
@@ -75,11 +76,11 @@ def _results(trained: Trained) -> str:
         if content.budget is not None:
             limit = content.budget.limits.get(key)
             share = "" if limit is None else f" (within a budget of {quantity(limit)})"
-        rows.append(f"| {name} | {quantity(own)}{share} |")
+        rows.append([name, f"{quantity(own)}{share}"])
     return (
-        f"## How good it is, and what it costs\n\nMeasured once, on the test split of `{content.dataset}`, which "
-        "neither the search nor the training has seen. Costs leave batch norm out, as the paper does.\n\n"
-        "| | |\n| --- | --- |\n" + "\n".join(rows)
+        f"## How good it is, and what it costs\n\nMeasured once, on the test split of "
+        f"{markdown.code(content.dataset)}, which neither the search nor the training has seen. Costs leave batch norm "
+        f"out, as the paper does.\n\n{markdown.table(['', ' '], rows)}"
     )
 
 
@@ -99,30 +100,33 @@ def _checked(written: Sequence["Written"]) -> str:
 
 
 def _data(trained: Trained, manifest: Manifest) -> str:
-    counts = ", ".join(f"{split} {size}" for split, size in manifest.sizes.items())
+    counts = ", ".join(f"{markdown.escaped(split)} {size}" for split, size in manifest.sizes.items())
     digest = trained.description.origin.dataset_digest
+    name, version = markdown.code(manifest.name), markdown.escaped(manifest.source_version)
     return (
-        f"## Data\n\n`{manifest.name}`, out of {manifest.source_version}: {counts}. Prepared data's manifest: "
-        f"sha256 `{digest}`.\n\nTerms: {licence(manifest.source)}."
+        f"## Data\n\n{name}, out of {version}: {counts}. Prepared data's manifest: sha256 {markdown.code(digest)}.\n\n"
+        f"Terms: {licence(manifest.source)}."
     )
 
 
 def _training(trained: Trained) -> str:
     origin, recipe = trained.description.origin, trained.description.origin.recipe
-    optimizer = recipe.get("optimizer", "SGD")
+    optimizer = markdown.escaped(str(recipe.get("optimizer", "SGD")))
     lines = [
         f"{recipe['epochs']} epochs, batches of {recipe['batch_size']}, {optimizer} at a learning rate of "
         f"{recipe['learning_rate']:g}, root seed {origin.seed}; the whole recipe is in the model's `model.json`."
     ]
     widths = getattr(trained.description.network, "node_widths", {})
     if recipe.get("growth") and widths:
-        nodes = ", ".join(f"`{node}` {width}" for node, width in widths.items())
+        nodes = ", ".join(f"{markdown.code(node)} {width}" for node, width in widths.items())
         lines.append(
             f"Its nodes grew while it was trained, by Firefly descent, to these widths (stage.cell.node): {nodes}."
         )
     if trained.search is not None:
         best = Best.read(trained.search.best)
-        metrics = ", ".join(f"{key} {value:.4g}" for key, value in best.metrics.items() if isinstance(value, float))
+        metrics = ", ".join(
+            f"{markdown.escaped(key)} {value:.4g}" for key, value in best.metrics.items() if isinstance(value, float)
+        )
         lines.append(
             f"The cell is that of round {best.round} of the search `{best.task}/{best.search}`: score "
             f"{best.score:.4f}, on the search's proxy {metrics}."
@@ -132,19 +136,19 @@ def _training(trained: Trained) -> str:
 
 def _lineage(trained: Trained) -> str:
     rows = {
-        "weights (`model.safetensors`)": str(trained.description.weights_sha256),
-        "description (`model.json`)": artifacts.digest_of_file(trained.folder / DESCRIPTION),
+        "weights (model.safetensors)": str(trained.description.weights_sha256),
+        "description (model.json)": artifacts.digest_of_file(trained.folder / DESCRIPTION),
     }
     record = records.path_of(trained.folder / DESCRIPTION)
     code = ""
     if record.is_file():
         rows["lineage record of the training"] = artifacts.digest_of_file(record)
         facts = records.read(record).facts["code"]
-        commit = f", commit `{facts['commit']}`" if "commit" in facts else ""
+        commit = f", commit {markdown.code(str(facts['commit']))}" if "commit" in facts else ""
         state = " with changes of its own" if facts.get("dirty") else ""
-        code = f"\n\nTrained by autoshrink {facts['version']}{commit}{state}."
-    table = "\n".join(f"| {name} | `{digest}` |" for name, digest in rows.items())
-    return f"## Lineage\n\n| | sha256 |\n| --- | --- |\n{table}{code}"
+        code = f"\n\nTrained by autoshrink {markdown.escaped(str(facts['version']))}{commit}{state}."
+    table = markdown.table(["", "sha256"], [[name, str(digest)] for name, digest in rows.items()])
+    return f"## Lineage\n\n{table}{code}"
 
 
 def _limits(trained: Trained) -> str:

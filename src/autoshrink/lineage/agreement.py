@@ -15,6 +15,7 @@ from autoshrink.lineage import records, telling
 from autoshrink.lineage.records import Record
 from autoshrink.params.base import Task
 from autoshrink.records.evaluation import MEASURED, Evaluation
+from autoshrink.workflow.layout import stored_evaluation
 
 _KEY = re.compile("[0-9a-f]{64}")
 
@@ -27,15 +28,16 @@ def taken(record: Record) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     for evaluation in listed.values() if isinstance(listed, dict) else ():
         key = evaluation.get("key") if isinstance(evaluation, dict) else None
         if isinstance(key, str) and _KEY.fullmatch(key):
-            yield record.store / "evaluations" / key[:2] / f"{key}.json", evaluation
+            yield stored_evaluation(record.store, key), evaluation
 
 
 def agree(taken: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
-    """Return whether a job's evaluation is the store's, the costs aside that were measured for the job alone."""
+    """Return whether a job's evaluation is the store's, less what the job added: measured costs, and the final
+    network's width."""
     if not isinstance(costs := taken.get("costs"), dict) or not isinstance(stored := kept.get("costs"), dict):
         return False
     same = {name: value for name, value in costs.items() if name in stored or name not in MEASURED}
-    return {**taken, "costs": same} == dict(kept)
+    return {**{name: value for name, value in taken.items() if name != "fitted"}, "costs": same} == dict(kept)
 
 
 def conflicts(record: Record) -> list[Path]:
@@ -85,7 +87,7 @@ class Jobs:
 
     def _files(self) -> dict[Path, bytes]:
         if self._read is None:
-            paths = (path for task in Task for path in (self._results / task).glob("*/round-*/evaluations-*.json"))
+            paths = (path for task in Task for path in (self._results / task).glob("*/*/evaluations-*.json"))
             self._read = {path: _bytes(path) for path in sorted(paths) if not records.is_beside(path)}
         return self._read
 

@@ -108,26 +108,26 @@ def _unrecorded(run: Run, steps: Iterable[Record]) -> list[Path]:
     found = [path for path in sorted((run.results / "params").glob("params-*.yaml")) if verify.is_snapshot(path)]
     layout = Layout(run.results, run.results, run.results)
     for record in steps:
-        names = _log_names(record, run.results)
-        log = layout.log(*names)
-        found += [log, log.with_name(f"{log.name}.mistake"), layout.progress(*names), layout.benchmark(*names)]
-        if record.verb == "train":
+        for names in filter(None, _log_names(record, run.results)):
+            log = layout.log(*names)
+            found += [log, log.with_name(f"{log.name}.mistake"), layout.progress(*names), layout.benchmark(*names)]
             found += curves.written(layout.logs.joinpath(*names[:-1], "tensorboard"))
     return list(dict.fromkeys(found))
 
 
-def _log_names(record: Record, results: Path) -> list[str]:
-    """Return the names that a step's log and benchmark have (workflow/rules)."""
+def _log_names(record: Record, results: Path) -> Iterator[list[str]]:
+    """Yield the names that a step's log and benchmark may have (workflow/rules): after its verb, its artifact or the
+    folder of that."""
     if record.verb == "prepare":
-        return [f"prepare-{record.path.parent.name}"]
+        yield [f"prepare-{record.path.parent.name}"]
+        return
     folders = list(record.path.parent.relative_to(results).parts)
-    if record.verb == "evaluate":
-        return [*folders, record.artifact.stem.replace("evaluations-", "evaluate-")]
-    if record.verb in ("start", "train"):  # beside the folder of what they made
-        return [*folders[:-1], record.verb]
-    if record.verb in ("report", "known-networks", "study"):
-        return [*folders[1:], record.verb]
-    return [*folders, record.verb]
+    job = record.artifact.stem.replace("evaluations-", f"{record.verb}-")
+    yield from ([*folders, record.verb], [*folders, record.artifact.stem], [*folders, job], folders)
+    if len(folders) > 1:
+        yield [*folders[:-1], record.verb]
+    if folders[:1] in (["report"], ["study"]):
+        yield [*folders[1:], record.verb]
 
 
 def _is_inside(path: Path, own: list[Path]) -> bool:

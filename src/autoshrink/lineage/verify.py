@@ -13,7 +13,6 @@ from autoshrink.lineage.records import Record
 from autoshrink.params import Parameters, markup
 from autoshrink.params.base import Task
 from autoshrink.records.timing import StepTiming
-from autoshrink.workflow.layout import stored_evaluation
 from autoshrink.workflow.slices import slice_of
 
 ALTERED, MISSING, OUTDATED, ORPHANED = "altered", "missing", "out of date", "orphaned"

@@ -55,3 +55,14 @@ def test_without_tensorboard(
         made.add(epoch(1, 1.0))
     assert capsys.readouterr().err.count("TensorBoard is not installed") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_event_files_of_others_stay(tmp_path: Path) -> None:
+    """A training that starts anew removes the curves that one of ours wrote, and no other event file."""
+    foreign = tmp_path / "events.out.tfevents.1.mine"
+    foreign.write_text("mine")
+    for _ in range(2):
+        with curves.Curves(tmp_path) as made:
+            made.add(epoch(0, 4.0))
+    assert foreign.read_text() == "mine"
+    assert len(list(tmp_path.glob("events.*"))) == 2

@@ -81,3 +81,14 @@ def test_shares_that_are_not_as_many_as_processes_stop_the_run_before_any_job(
     with pytest.raises(UserError, match=r"^training.cnn.shares = \[0.25, 0.25, 0.5\]: 3 shares for 4 processes"):
         preflight.begin(asked, given)
     assert not list(tmp_path.rglob("params-*.yaml"))
+
+
+def test_only_copies_of_logs_are_forgotten(tmp_path: Path) -> None:
+    """What `logged` keeps of a mistake goes when the next run begins; another file of that name does not."""
+    (tmp_path / "train.log").write_text("a mistake\n")
+    (tmp_path / "train.log.mistake").write_text("a mistake\n")
+    mine = {"mine.mistake": "mine", "other.log": "words", "other.log.mistake": "mine", "alone.log.mistake": "mine"}
+    for name, text in mine.items():
+        (tmp_path / name).write_text(text)
+    preflight.forget_mistakes(tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {**mine, "train.log": "a mistake\n"}

@@ -13,11 +13,13 @@ import pytest
 from autoshrink.cells import drawing
 from autoshrink.cells.cell import Cell
 from autoshrink.cli import main
-from autoshrink.errors import UserError
-from autoshrink.export import licences
+from autoshrink.errors import ArtifactError, UserError
+from autoshrink.export import card, licences
 from autoshrink.inference import models
+from autoshrink.lineage import agreement
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.tasks.spec import spec_of
 
 
 def export(run: Path, out: Path, *words: str) -> int:
@@ -71,6 +73,46 @@ def test_a_run_is_not_exported_into_itself(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"autoshrink export: --out {out}: lies in ") and line.endswith("name a folder outside")
     assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
+
+
+def test_numbers_that_disagree_with_the_store_are_not_exported(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The card tells the search's numbers, so the evaluations they came from are compared first."""
+
+    def disagree(jobs: list[Path]) -> None:
+        raise ArtifactError("holds other numbers")
+
+    monkeypatch.setattr(agreement, "check_files", disagree)
+    assert export(run, tmp_path / "out", "--format", "state-dict") == 2
+    assert capsys.readouterr().err == "autoshrink export: holds other numbers\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_users_file_is_not_overwritten(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A README.md of the user's is named, and nothing is written beside it; an export's own is replaced."""
+    (tmp_path / "README.md").write_text("mine")
+    assert export(run, tmp_path, "--format", "state-dict") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "README.md is there already" in line and line.endswith("move it away")
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    (tmp_path / "README.md").unlink()
+    (tmp_path / "notes.txt").write_text("mine")
+    for _ in range(2):
+        assert export(run, tmp_path, "--format", "state-dict") == 0
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_what_a_name_holds_is_shown_and_not_obeyed(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Markup in names of data sets and searches stays text in the card."""
+    monkeypatch.chdir(run)
+    trained = models.find(Path("results"), Task.CNN)
+    manifest = spec_of(Task.CNN).manifest.read(trained.data / "manifest.json")
+    odd = manifest.model_copy(update={"name": "a`b](x) | <img>", "source_version": "v1 | <script>"})
+    card.write(trained, odd, [], tmp_path)
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "`` a`b](x) | <img> ``, out of v1 \\| &lt;script&gt;:" in text
+    assert "<script>" not in text
 
 
 def test_finding_models(run: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from autoshrink.files import artifacts
 from autoshrink.lineage import graph, records
 from autoshrink.lineage.repair import repair
 from autoshrink.lineage.verify import ALTERED, MISSING, ORPHANED, OUTDATED, verify
+from autoshrink.records.timing import StepTiming
 from tests.unit.lineage import made
 
 SEARCH = "results/cnn/shrink-0"
@@ -139,9 +141,9 @@ def test_leftover_of_killed_process_is_no_fault(folder: Path) -> None:
     assert not leftover.exists()
 
 
-def test_digest_of_run_is_its_content(folder: Path, tmp_path: Path) -> None:
+def test_digest_of_run_is_its_content(tmp_path: Path) -> None:
     """Two runs from scratch with the same seed have one digest; another seed has another."""
-    digests = [verify(graph.read(folder / "results")).digest]
+    digests = [verify(graph.read(made.run(tmp_path / "first"))).digest]
     digests.append(verify(graph.read(made.run(tmp_path / "again"))).digest)
     digests.append(verify(graph.read(made.run(tmp_path / "other", seed=7))).digest)
     assert digests[0] == digests[1] != digests[2]
@@ -364,3 +366,30 @@ def test_resealed_evaluation_is_named(folder: Path) -> None:
     run = graph.read(folder / "results")
     assert any(path.name in line for line in repair(run, verify(run), run.folders).moved)
     assert (folder / SEARCH / "best.json").exists(), "the run's own steps are intact"
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_text("cut")])
+def test_lost_timing_is_told_once(damage: Callable[[Path], object], folder: Path) -> None:
+    """A timing that is gone or damaged comes back empty: nothing is made again for it, and what is lost is said."""
+    timing = artifacts.timing_path(folder / SEARCH / "best.json")
+    damage(timing)
+    run = graph.read(folder / "results")
+    repaired = repair(run, verify(run), [folder])
+    (line,) = repaired.healed
+    assert "best.timing.json: is gone" in line and "not known any more" in line
+    assert findings(folder) == []
+    assert StepTiming.beside(folder / SEARCH / "best.json") == StepTiming()
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_text("seed: 1\n")])
+def test_lost_snapshot_is_told_once(damage: Callable[[Path], object], folder: Path) -> None:
+    """A snapshot that is gone or damaged is said to be, once: steps' records hold what of it they depend on."""
+    (snapshot,) = (folder / "results/params").glob("params-*.yaml")
+    seconds = StepTiming.beside(folder / SEARCH / "best.json").seconds
+    damage(snapshot)
+    run = graph.read(folder / "results")
+    repaired = repair(run, verify(run), [folder])
+    (line,) = repaired.healed
+    assert snapshot.name in line and "steps' own records hold" in line
+    assert findings(folder) == []
+    assert StepTiming.beside(folder / SEARCH / "best.json").seconds == seconds
