@@ -56,6 +56,16 @@ def photographs(folder: Path, classes: dict[str, int]) -> Path:
     return folder / "photographs"
 
 
+def own_reference(name: str) -> Mistake:
+    """Return the mistake of naming a reference of one's own that is not there, or makes no network."""
+
+    def make(folder: Path) -> Words:
+        (folder / "mine_networks.py").write_text("def text(width, channels, classes):\n    return 'no module'\n")
+        return setting(f'references.cnn.networks=["{name}"]')(folder)
+
+    return make
+
+
 def undecodable_image(folder: Path) -> Words:
     """A picture whose bytes are none."""
     place = photographs(folder, {"cat": 6, "dog": 6})
@@ -171,6 +181,16 @@ def bad_search_name(folder: Path) -> Words:
 
 CASES: dict[str, tuple[Mistake, str]] = {
     "unknown key": (setting("search.cnn.kk=5"), r"search\.cnn\.kk = 5: this key is not known"),
+    "unknown reference": (
+        setting('references.cnn.networks=["mobilenet_v3"]'),
+        r"'mobilenet_v3' is no reference; did you mean 'mobilenet_v2'\?; accepted: complete, chain",
+    ),
+    "reference of another task": (setting('references.rnn.networks=["resnet"]'), r"'resnet' is no reference"),
+    "own reference without module": (own_reference("nowhere:net"), r"nowhere:net: there is no Python module 'nowhere'"),
+    "own reference without function": (
+        own_reference("mine_networks:net"),
+        r"mine_networks:net: mine_networks has nothing by the name 'net'; expected a function",
+    ),
     "k = 0": (setting("search.cnn.k=0"), r"search\.cnn\.k = 0: .*greater than or equal to 1"),
     "nodes = 1": (setting("search.rnn.nodes=1"), r"search\.rnn\.nodes = 1: .*greater than or equal to 2"),
     "keep_fraction = 1.5": (

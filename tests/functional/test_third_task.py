@@ -15,7 +15,11 @@ from tests.functional.smoke_run import ROOT, environment
 PACKAGE = Path(__file__).parent / "tabular"
 LINE = '    TABULAR = "tabular", "autoshrink.tasks.tabular.spec"\n'
 AFTER = '    RNN = "rnn", "autoshrink.tasks.language.spec"\n'
-OVERLAY = "tasks: [tabular]\ndatasets: {wine: {source: wine}}\nsearch: {slots_per_job: 1}\n"
+OVERLAY = """tasks: [tabular]
+datasets: {wine: {source: wine}}
+search: {slots_per_job: 1}
+references: {tabular: {networks: [complete], tolerance: 0.3}}
+"""
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -73,6 +77,10 @@ def test_the_pipeline_runs_it_from_data_to_report(folder: Path, run: Run) -> Non
     metrics = artifacts.read_sealed(search / "metrics.json", "metrics", 1)
     assert 0 <= metrics["metrics"]["test_error"] <= 1
     assert 0 < metrics["costs"]["macs"] <= metrics["complete_costs"]["macs"]
+    verdict = artifacts.read_sealed(search / "evidence/verdict.json", "verdict", 1)
+    assert [network["name"] for network in verdict["networks"]] == ["found", "complete"]
+    assert verdict["networks"][0]["quality"]["mean"] == pytest.approx(metrics["metrics"]["test_error"])
+    assert "the found network" in done.stderr.strip().splitlines()[-1]
     start = "import sys; from autoshrink.cli import main; sys.exit(main())"
     refused = run(sys.executable, "-c", start, "export", "results", "--format", "onnx", fails=True).stderr
     assert "export is for models of cnn and rnn, not of tabular" in refused and "Traceback" not in refused

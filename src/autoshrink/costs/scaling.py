@@ -84,7 +84,7 @@ def scale(
         binding = max(targets, key=lambda name: costs[name] / targets[name])
         return Scaled(widths[index], costs, binding, costs[binding] / targets[binding])
 
-    above = bisect.bisect_right(range(len(widths)), 1.0, key=lambda index: at(index).ratio)
+    above = _first_above(lambda index: at(index).ratio, len(widths), bisect.bisect_right(widths, 1.0) - 1)
     near = [at(index) for index in range(max(0, above - _AROUND), min(len(widths), above + _AROUND))]
     fitting = [one for one in near if one.ratio <= 1.0] if fit == "at_most" else near
     # min and max take the first, which is the narrowest
@@ -92,6 +92,26 @@ def scale(
     if not fitting or abs(best.ratio - 1.0) > tolerance:
         raise UnreachableCostError(_unreachable(best, targets, tolerance, fit), best)
     return best
+
+
+def _first_above(ratio: Callable[[int], float], count: int, start: int) -> int:
+    """Return the first of ``count`` indices whose ratio is above 1, ``count`` where none is; ratios ascend.
+
+    Steps from ``start`` double until the target is passed, and bisection finds it between the last two: no network is
+    built that is much wider than the one wanted.
+    """
+    start = min(max(start, 0), count - 1)
+    low, high = -1, count  # ratio(low) <= 1 < ratio(high)
+    upwards = ratio(start) <= 1.0
+    low, high = (start, high) if upwards else (low, start)
+    step = 1
+    while 0 <= (index := start + step if upwards else start - step) < count:
+        is_above = ratio(index) > 1.0
+        low, high = (low, index) if is_above else (index, high)
+        if is_above == upwards:
+            break
+        step *= 2
+    return bisect.bisect_right(range(count), 1.0, low + 1, high, key=ratio)
 
 
 def geometric(first: float, last: float, step: float) -> list[float]:

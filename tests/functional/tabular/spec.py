@@ -27,7 +27,9 @@ from .parameters import (
 from .records import TableManifest, TableModel
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from autoshrink.params import Parameters
@@ -151,6 +153,37 @@ class TabularClassification(TaskSpec["PreparedTable", "ProxyRows", TabularProxy,
 
         return training.load_model(folder)
 
+    def widths(self, network: TabularNetwork) -> Sequence[float]:
+        """Return a factor per width."""
+        return [width / network.width for width in range(1, 1025)]
+
+    def widened(self, network: TabularNetwork, width: float) -> TabularNetwork:
+        """Return the network with other layers' width."""
+        return TabularNetwork(width=max(round(network.width * width), 1))
+
+    def reference_recipe(
+        self, recipe: TabularTraining, network: TabularNetwork, learning_rate: float
+    ) -> TabularTraining:
+        """Return the recipe with this network and rate."""
+        changes = {"network": network, "learning_rate": recipe.learning_rate * learning_rate}
+        return recipe.model_copy(update=changes)
+
+    def outcomes(self, folder: Path, data: "PreparedTable", compute: "Compute") -> "NDArray[np.float32]":
+        """Return 1 for each test row that is classified right, 0 for each other."""
+        import torch
+
+        from . import training
+
+        rows_NF, labels_N = data.split("test")
+        right = training.load_model(folder)(torch.from_numpy(rows_NF)).argmax(1) == torch.from_numpy(labels_N)
+        found: NDArray[np.float32] = right.float().numpy()
+        return found
+
+    def test_examples(self, manifest: Manifest) -> int:
+        """Return the test split's rows."""
+        assert isinstance(manifest, TableManifest)
+        return manifest.counts["test"]
+
     def example(self, data: "PreparedTable", recipe: TabularTraining) -> Counts:
         """Return features and classes."""
         return {"features": data.manifest.features, "classes": len(data.manifest.classes)}
@@ -195,6 +228,7 @@ SPEC = TabularClassification(
         proxy=TabularProxy,
         training=TabularTraining,
         datasets=(Wine,),
+        known_references=("complete", "chain"),
         in_words="a cell of dense layers",
     ),
     training_draws=("init",),
