@@ -80,7 +80,7 @@ def test_the_pipeline_runs_it_from_data_to_report(folder: Path, run: Run) -> Non
     verdict = artifacts.read_sealed(search / "evidence/verdict.json", "verdict", 1)
     assert [network["name"] for network in verdict["networks"]] == ["found", "complete"]
     assert verdict["networks"][0]["quality"]["mean"] == pytest.approx(metrics["metrics"]["test_error"])
-    assert "the found network" in done.stderr.strip().splitlines()[-1]
+    assert "tabular shrink-0: the found network" in done.stderr
     start = "import sys; from autoshrink.cli import main; sys.exit(main())"
     refused = run(sys.executable, "-c", start, "export", "results", "--format", "onnx", fails=True).stderr
     assert "export is for models of cnn and rnn, not of tabular" in refused and "Traceback" not in refused

@@ -87,7 +87,8 @@ def verdict(judged: Verdict) -> dict[str, Any]:
     better = "" if spec.metric.higher_is_better else " (reversed: better is up)"
     y_scale = alt.Scale(zero=False, reverse=not spec.metric.higher_is_better)
     x = alt.X("cost:Q", title=spec.macs, scale=alt.Scale(zero=False, padding=40), axis=alt.Axis(format="~s"))
-    y = alt.Y("quality:Q", title=f"{spec.metric.test_title}{unit}{better}", scale=y_scale)
+    y_title = f"{spec.metric.test_title}{unit}{better}"
+    y = alt.Y("quality:Q", title=y_title, scale=y_scale)
     colour = alt.Color(
         "network:N",
         title=None,
@@ -96,7 +97,9 @@ def verdict(judged: Verdict) -> dict[str, Any]:
         legend=alt.Legend(orient="right"),
     )
     base = alt.Chart(alt.NamedData("points"))
-    bars = base.mark_rule(strokeWidth=2).encode(x, alt.Y("low:Q", title=None, scale=y_scale), alt.Y2("high:Q"), colour)
+    bars = base.mark_rule(strokeWidth=2).encode(
+        x, alt.Y("low:Q", title=y_title, scale=y_scale), alt.Y2("high:Q", title=y_title), colour
+    )
     dots = base.mark_point(size=90, filled=True, opacity=1).encode(x, y, colour)
     star = base.transform_filter("datum.found").mark_point(
         shape=_STAR, size=330, filled=True, opacity=1, stroke="white", strokeWidth=0.8

@@ -11,6 +11,8 @@ from autoshrink.report import charts, figures
 from autoshrink.search import rounds
 from autoshrink.workflow.layout import SearchFolder
 
+_XLINK = ' xmlns:xlink="http://www.w3.org/1999/xlink"'
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -50,5 +52,6 @@ def _panel(verdict: Verdict, timing: StepTiming) -> Panel:
         heading=tuple(heading),
         rows=tuple(tuple(row) for row in rows),
         notes=tuple(notes),
-        chart=figures.rendered(charts.verdict(verdict)),
+        # an address that nothing in the chart refers to; the page names no other than SVG's own
+        chart=figures.rendered(charts.verdict(verdict)).replace(_XLINK, ""),
     )

@@ -31,6 +31,7 @@ def test_a_panel_says_what_the_verdict_says(small: Parameters, tmp_path: Path) -
     drawn = xml.etree.ElementTree.fromstring(panel.chart)
     assert drawn.tag.endswith("svg")
     assert "reference-1" in panel.chart
+    assert "xlink" not in panel.chart
     assert verdicts.read(written(tmp_path), small) == [panel]
 
 
