@@ -154,7 +154,7 @@ class Bench:
             if out.exists():
                 return
             program = [str(ROOT / "workflow/bin/gpus"), "1"] if gpus and self.kind == "cuda" else []
-            command = [*program, sys.executable, "-c", "from autoshrink.cli import main; main()", verb]
+            command = [*program, sys.executable, "-m", "autoshrink", verb]
             with spent.on(verb):
                 subprocess.run([*command, *map(str, words), "--out", str(out)], cwd=ROOT, check=True)
 

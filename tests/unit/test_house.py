@@ -31,6 +31,7 @@ FLOORS = (
     {"report"},
     {"export"},
     {"cli"},
+    {"__main__"},
 )
 SHARED_LINES = 12
 
