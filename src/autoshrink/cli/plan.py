@@ -240,4 +240,7 @@ def _print(made: "Plan") -> None:
     bound = next(item.bound for item in made.methods if item.name == made.chosen)
     click.echo(f"\nBound by {bound}.\n{made.sentence}")
     if any(kind for level in levels for kind in level.types):
-        click.echo("Types II and III are planned, not executed: the final training divides batches alone (type I).")
+        click.echo(
+            "Types II and III are planned, not executed: the final training divides batches alone (type I). As DTensor "
+            "placements torch runs them for dense layers and embeddings, and gives wrong outputs for convolutions."
+        )
