@@ -46,6 +46,13 @@ def test_the_report_reads_every_search_of_the_run() -> None:
     assert [len(found[kind]) for kind in ("best", "histories", "metrics", "known_networks")] == [2, 2, 2, 1]
 
 
+def test_each_search_has_a_plan_of_training_elsewhere_where_devices_are_named() -> None:
+    """Of both tasks; none where no devices are."""
+    assert Plan(defaults()).training_plans() == []
+    asked = defaults().model_copy(update={"plan": defaults().plan.model_copy(update={"devices": "tpu-boards"})})
+    assert Plan(asked).training_plans() == [Path(f"results/{task}/shrink-0/plan.json") for task in ("cnn", "rnn")]
+
+
 def test_a_study_reads_metrics_only_of_trained_answers() -> None:
     """Without final trainings a study is made of rounds alone."""
     plan = planned()
