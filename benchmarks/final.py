@@ -35,6 +35,7 @@ from autoshrink.tasks.language import data as language_data
 from autoshrink.tasks.language import network as language_network
 from autoshrink.tasks.language import sequences
 from autoshrink.tasks.language import training as language_training
+from autoshrink.tasks.spec import spec_of
 from autoshrink.tasks.vision import data as vision_data
 from autoshrink.tasks.vision import network, recipe
 from autoshrink.tasks.vision import training as vision_training
@@ -92,13 +93,13 @@ class _Images(Dataset[Any]):
 
 def images_reference(parameters: Parameters, data: Path, device: torch.device, steps: int) -> float:
     """Return images per second of the reference loop."""
-    settings: ImageTraining = parameters.training.cnn
+    settings: ImageTraining = spec_of(Task.CNN).training(parameters)
     prepared = vision_data.load(address.folder(parameters, settings.dataset, data))
     cell, seed = loops.candidates_of(Task.CNN, parameters, 1)[0]
     model = network.build(cell, settings.network, prepared.channels, len(prepared.classes), seed).to(device)
     optimizer = recipe.optimizer(model, settings)
     loss_of = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
-    images = _Images(prepared.split("train"), prepared, settings.augmentation.rotation)
+    images = _Images(prepared.split("train"), prepared, settings.augmentation.rotation or 0.0)
     loader = DataLoader(images, settings.batch_size, shuffle=True, num_workers=2, drop_last=True)
     model.train()
     started, done = 0.0, -5  # the first steps warm up

@@ -42,6 +42,8 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...], processes: int | N
     for line in (*rehearsal.check(parameters), *evidence.rehearse(parameters)):
         click.echo(line)
     for task in parameters.tasks:
+        if chosen := spec_of(task).recipe_in_words(parameters):
+            click.echo(f"{task}: the final training's augmentation: {chosen}")
         plan = rounds.plan(parameters, task)
         count = sum(len(slots) for job in plan for slots in job)
         click.echo(f"{task}: at most {len(plan)} rounds and {count} evaluations for each of {parameters.search.seeds}")

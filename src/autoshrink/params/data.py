@@ -7,11 +7,20 @@ from pydantic import Field, model_validator
 from autoshrink.params.base import Task
 from autoshrink.params.sections import Dataset
 
+Kind = Literal["photographs", "glyphs"]
+
 
 class ImageDataset(Dataset):
     """Labelled images."""
 
     task: ClassVar[Task] = Task.CNN
+    built_in_kind: ClassVar[Kind] = "glyphs"
+
+    @property
+    def kind(self) -> Kind:
+        """What the images show: photographs, whose mirror images are as good; or digits, letters and other small
+        figures, which may be turned and shifted a little but not mirrored."""
+        return self.built_in_kind
 
 
 class TextDataset(Dataset):
@@ -39,6 +48,7 @@ class Digits(ImageDataset):
 class FashionMnist(ImageDataset):
     """Fashion-MNIST, 60,000 + 10,000 clothes, 28 x 28 grey, with its official test split."""
 
+    built_in_kind: ClassVar[Kind] = "photographs"
     source: Literal["fashion-mnist"]
     folder: str | None = None
     """Folder holding the four idx files (gzipped or not); null: torchvision downloads them."""
@@ -47,6 +57,7 @@ class FashionMnist(ImageDataset):
 class Cifar10(ImageDataset):
     """CIFAR-10, 50,000 + 10,000 photographs, 32 x 32 RGB, with its official test split."""
 
+    built_in_kind: ClassVar[Kind] = "photographs"
     source: Literal["cifar10"]
     folder: str | None = None
     """Folder holding the official python or binary version (its files, or the folder that holds them), checked by the
@@ -66,6 +77,9 @@ class ImageFolder(ImageDataset):
     """Side of the square that an ``array`` image is resized and centre-cropped to, pixels."""
     color: Literal["rgb", "grey"] = "rgb"
     """Colour mode of decoded images."""
+    show: Kind | None = None
+    """What the images show, which chooses the final training's augmentation where that says null: ``photographs``, or
+    ``glyphs`` such as digits and letters, which are not mirrored. null: photographs where ``color`` is rgb."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of each class held out as the test split; read only where there is no ``val/`` or ``test/`` folder."""
     corrupt_images: Literal["error", "skip"] = "error"
@@ -73,6 +87,11 @@ class ImageFolder(ImageDataset):
     shared_images: Literal["error", "skip"] = "error"
     """On an image found in both splits, pixel for pixel: stop and name it, or drop it from the test split and count it
     in the manifest."""
+
+    @property
+    def kind(self) -> Kind:
+        """What ``show`` says; without it, images in colour are photographs."""
+        return self.show or ("photographs" if self.color == "rgb" else "glyphs")
 
     @property
     def unfit(self) -> str | None:

@@ -155,16 +155,19 @@ class ImageProxy(TaskProxy):
 class Augmentation(Section):
     """Augmentation of training images; off by default."""
 
-    pad_crop: Annotated[int, Field(ge=0)] = 0
-    """Pad by this many pixels and crop back at random (CIFAR's standard is 4)."""
-    horizontal_flip: Fraction = 0.0
-    """Probability of a mirror image."""
-    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
-    """Random rotation, up to this many degrees either way."""
-    translation: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Random shift, up to this share of the image's side."""
-    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Random scale between 1 - zoom and 1 + zoom."""
+    pad_crop: Annotated[int, Field(ge=0)] | None = 0
+    """Pad by this many pixels and crop back at random (CIFAR's standard is 4). null: as the kind of data asks for,
+    an eighth of the side for photographs, else 0."""
+    horizontal_flip: Fraction | None = 0.0
+    """Probability of a mirror image. null: as the kind of data asks for, 0.5 for photographs, else 0."""
+    rotation: Annotated[float, Field(ge=0, le=180)] | None = 0.0
+    """Random rotation, up to this many degrees either way. null: as the kind of data asks for, 12 for glyphs, else
+    0."""
+    translation: Annotated[float, Field(ge=0, lt=1)] | None = 0.0
+    """Random shift, up to this share of the image's side. null: as the kind of data asks for, 0.08 for glyphs, else
+    0."""
+    zoom: Annotated[float, Field(ge=0, lt=1)] | None = 0.0
+    """Random scale between 1 - zoom and 1 + zoom. null: as the kind of data asks for, 0.1 for glyphs, else 0."""
     crop_area: Annotated[list[Fraction], Field(min_length=2, max_length=2)] | None = None
     """Random resized crop: least and greatest share of the image's area (``storage: files`` only)."""
     crop_aspect: Annotated[list[Positive], Field(min_length=2, max_length=2)] = [0.75, 4 / 3]
@@ -265,7 +268,9 @@ class ImageTraining(TaskTraining):
     """Maximum gradient norm; 0 is no clipping."""
     sync_batch_norm: bool = False
     """Synchronise batch norm statistics across processes (SyncBatchNorm); costs an exchange per layer."""
-    augmentation: Augmentation = Augmentation(rotation=12.0, translation=0.08, zoom=0.1)
+    augmentation: Augmentation = Augmentation(
+        pad_crop=None, horizontal_flip=None, rotation=None, translation=None, zoom=None
+    )
     """Augmentation of training images."""
     growth: Growth | None = None
     """Growth of node widths during training; null: fixed widths."""

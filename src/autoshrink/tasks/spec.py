@@ -180,6 +180,10 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
         assert isinstance(section, self.sections.references)
         return section
 
+    def recipe_in_words(self, parameters: "Parameters") -> str:
+        """Return what the kind of data chooses in the full recipe, in words; "" where it chooses nothing."""
+        return ""
+
     # data
 
     @abstractmethod

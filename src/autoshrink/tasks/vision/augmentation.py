@@ -66,12 +66,12 @@ def _noise(draws_BD: Tensor, like_BCHW: Tensor) -> Tensor:
 
 def _crop_and_flip(images_BHWC: Tensor, draws_BD: Tensor, augmentation: Augmentation) -> Tensor:
     batch, height, width, _ = images_BHWC.shape
-    device, pad = images_BHWC.device, augmentation.pad_crop
+    device, pad = images_BHWC.device, augmentation.pad_crop or 0
     padded_BHWC = nn.functional.pad(images_BHWC, (0, 0, pad, pad, pad, pad))
     offsets_B2 = (draws_BD[:, :2] * (2 * pad + 1)).long().clamp(max=2 * pad)
     rows_BH = offsets_B2[:, :1] + torch.arange(height, device=device)
     columns_W = torch.arange(width, device=device)
-    mirrored_B1 = draws_BD[:, 2:3] < augmentation.horizontal_flip
+    mirrored_B1 = draws_BD[:, 2:3] < (augmentation.horizontal_flip or 0.0)
     columns_BW = offsets_B2[:, 1:] + torch.where(mirrored_B1, columns_W.flip(0), columns_W)
     image_B = torch.arange(batch, device=device)
     return padded_BHWC[image_B[:, None, None], rows_BH[:, :, None], columns_BW[:, None, :]]
@@ -79,11 +79,12 @@ def _crop_and_flip(images_BHWC: Tensor, draws_BD: Tensor, augmentation: Augmenta
 
 def _turn(images_BHWC: Tensor, draws_BD: Tensor, augmentation: Augmentation) -> Tensor:
     angle_B, zoom_B, right_B, down_B = (2 * draws_BD - 1).unbind(1)
-    angle_B = angle_B * math.radians(augmentation.rotation)
-    zoom_B = 1 / (1 + zoom_B * augmentation.zoom)  # the grid goes from output to input
+    angle_B = angle_B * math.radians(augmentation.rotation or 0.0)
+    zoom_B = 1 / (1 + zoom_B * (augmentation.zoom or 0.0))  # the grid goes from output to input
     cosine_B, sine_B = torch.cos(angle_B) * zoom_B, torch.sin(angle_B) * zoom_B
     # the grid's coordinates run from -1 to 1: a side is 2 long
-    right_B, down_B = right_B * 2 * augmentation.translation, down_B * 2 * augmentation.translation
+    shift = 2 * (augmentation.translation or 0.0)
+    right_B, down_B = right_B * shift, down_B * shift
     theta_B23 = torch.stack([cosine_B, -sine_B, right_B, sine_B, cosine_B, down_B], 1).view(-1, 2, 3)
     x_BCHW = images_BHWC.permute(0, 3, 1, 2).to(theta_B23.dtype)
     grid_BHW2 = nn.functional.affine_grid(theta_B23, list(x_BCHW.shape), align_corners=False)

@@ -112,8 +112,9 @@ def training_change(recipe: ImageTraining, size: tuple[int, int]) -> Change:
     if wanted.horizontal_flip:
         steps.append(v2.RandomHorizontalFlip(wanted.horizontal_flip))
     if wanted.rotation or wanted.translation or wanted.zoom:
-        shift, zoom = (wanted.translation,) * 2, (1 - wanted.zoom, 1 + wanted.zoom)
-        steps.append(v2.RandomAffine(wanted.rotation, shift, zoom, interpolation=v2.InterpolationMode.BILINEAR))
+        shift, scale = (wanted.translation or 0.0,) * 2, wanted.zoom or 0.0
+        zoom = 1 - scale, 1 + scale
+        steps.append(v2.RandomAffine(wanted.rotation or 0.0, shift, zoom, interpolation=v2.InterpolationMode.BILINEAR))
     if wanted.rand_augment:
         steps.append(rand_augment_transform(wanted.rand_augment, {}))
     if wanted.color_jitter:

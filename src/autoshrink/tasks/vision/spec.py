@@ -51,6 +51,11 @@ _SIDES: dict[type, int] = {
 }
 MOST_GROUPS = 1024
 """Channel groups of ``channel_divisor`` in the widest layer that a budget may ask for."""
+AUGMENTATION: dict[datasets.Kind, dict[str, float]] = {
+    "photographs": {"horizontal_flip": 0.5, "rotation": 0.0, "translation": 0.0, "zoom": 0.0},
+    "glyphs": {"horizontal_flip": 0.0, "rotation": 12.0, "translation": 0.08, "zoom": 0.1},
+}
+"""What stands for null, by the kind of data; the pad of a photograph's random crop is an eighth of its side."""
 OF_FILES = ("crop_area", "random_resize_kernel", "color_jitter", "rand_augment")
 """Augmentation that needs images decoded from their files."""
 
@@ -60,6 +65,27 @@ class ImageClassification(
     TaskSpec["PreparedImages", "ProxyData", ImageProxy, ImageTraining, ImageNetwork],
 ):
     """Images in, classes out; convolutional cells, stacked in stages (paper, section 4)."""
+
+    def training(self, parameters: "Parameters") -> ImageTraining:
+        """Return the full recipe, with the augmentation that the kind of data asks for where it says null."""
+        recipe = super().training(parameters)
+        entry = parameters.datasets[recipe.dataset]
+        assert isinstance(entry, datasets.ImageDataset)
+        size = recipe.image_size or (
+            entry.image_size if isinstance(entry, datasets.ImageFolder) else _SIDES.get(type(entry), 0)
+        )
+        asked = {**AUGMENTATION[entry.kind], "pad_crop": size // 8 if entry.kind == "photographs" else 0}
+        left = {key: value for key, value in asked.items() if getattr(recipe.augmentation, key) is None}
+        return recipe.model_copy(update={"augmentation": recipe.augmentation.model_copy(update=left)})
+
+    def recipe_in_words(self, parameters: "Parameters") -> str:
+        """Return what the kind of data makes of the final training's augmentation."""
+        recipe = self.training(parameters)
+        entry = parameters.datasets[recipe.dataset]
+        assert isinstance(entry, datasets.ImageDataset)
+        chosen = [*AUGMENTATION[entry.kind], "pad_crop"]
+        values = ", ".join(f"{key} {getattr(recipe.augmentation, key):g}" for key in sorted(chosen))
+        return f"{recipe.dataset} shows {entry.kind}: {values}"
 
     def offered_operators(self) -> Mapping[str, str]:
         """Return the entry points of other packages."""
