@@ -1,4 +1,4 @@
-"""What the final model is worth (the only step that reads a test split), and what known networks cost beside it.
+"""What the final model is worth on the test split, and what known networks cost beside it.
 
 in:   RESULTS/{task}/{search}/{best.json,round-00/round.json,model/}, DATA/{dataset}-{address}/manifest.json
 out:  RESULTS/{task}/{search}/{metrics,test-details}.json
