@@ -1,14 +1,14 @@
 """Write a training's curves for TensorBoard, next to its log. They are not an artifact: no step reads them."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from autoshrink.lineage import graph, records
 from autoshrink.records import curves
+from autoshrink.training.events import EpochEnded, Resumed, TrainingEvent
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -43,14 +43,14 @@ class Curves:
         if self._writer:
             self._writer.close()
 
-    def add(self, entry: Mapping[str, Any]) -> None:
-        """Add what a training tells: an epoch's numbers, or that it goes on from a checkpoint."""
+    def add(self, event: TrainingEvent) -> None:
+        """Add an epoch's numbers; a resumed training appends to its earlier curves."""
         if not self._is_open:
-            self._open(entry["epoch"] if "resumed" in entry else None)
-        if self._writer and "learning_rate" in entry:  # an epoch has ended; else it only says that it is alive
-            for key, value in entry.items():
-                if isinstance(value, float) and key != "progress":
-                    self._writer.add_scalar(key, value, entry["epoch"] + 1)
+            self._open(event.epoch if isinstance(event, Resumed) else None)
+        if self._writer and isinstance(event, EpochEnded):
+            for key, value in event.entry.items():
+                if isinstance(value, float):
+                    self._writer.add_scalar(key, value, event.epoch + 1)
             self._writer.flush()
 
     def _open(self, epochs_done: int | None) -> None:

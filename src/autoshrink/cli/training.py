@@ -16,10 +16,11 @@ from autoshrink.errors import UserError
 from autoshrink.params.base import Task
 from autoshrink.records.evaluation import Fitted
 from autoshrink.records.metrics import FinalMetrics, KeptBudget, ProxyFacts, TestDetails
-from autoshrink.records.progress import Event, leading
+from autoshrink.records.progress import leading
 from autoshrink.runtime import preemption
 from autoshrink.tasks import address, availability
 from autoshrink.tasks.spec import Metric, spec_of
+from autoshrink.training.events import EpochEnded, Grown, Resumed, TrainingEvent, Working
 from autoshrink.workflow.layout import ModelFolder
 
 
@@ -37,27 +38,24 @@ class Told:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._curves.__exit__(kind, error, at)
 
-    def __call__(self, entry: Mapping[str, Any]) -> None:
-        """Tell what the training loop reports."""
-        lines = self._lines
-        self._curves.add(entry)
-        if "growth" in entry:
-            grown = entry["growth"]
-            what = f"grew by {grown['new']} new and {grown['split']} split neurons"
-            lines.say(
-                "grown", message=what, numbers=leading({key: grown[key] for key in ("predicted_gain", "gain")}, "gain")
-            )
-            return
-        facts: dict[str, Any] = {"epoch": entry["epoch"] + 1, "epochs": self._epochs}
-        if "resumed" in entry:
-            lines.resume(entry["epoch"] / self._epochs)
-            lines.say("resumed", message=entry["resumed"], **facts)
-            return
-        numbers = leading(entry, self._metric.name)
-        left = lines.remaining(numbers.pop("progress"))
-        # only an epoch that has ended has a loss
-        event: Event = "epoch" if "train_loss" in entry else "working"
-        lines.say(event, seconds_left=left, numbers=numbers, **facts)
+    def __call__(self, event: TrainingEvent) -> None:
+        """Report an event of the training loop."""
+        lines, epochs = self._lines, self._epochs
+        self._curves.add(event)
+        match event:
+            case Grown(growth):
+                said = f"grew by {growth.new} new and {growth.split} split neurons"
+                gains = {"gain": growth.gain, "predicted_gain": growth.predicted_gain}
+                lines.say("grown", message=said, numbers=gains)
+            case Resumed(epoch, checkpoint):
+                lines.resume(epoch / epochs)
+                lines.say("resumed", message=checkpoint, epoch=epoch + 1, epochs=epochs)
+            case Working(epoch, done, rates):
+                left = lines.remaining(done)
+                lines.say("working", epoch=epoch + 1, epochs=epochs, seconds_left=left, numbers=rates)
+            case EpochEnded(entry, done):
+                left, numbers = lines.remaining(done), leading(entry, self._metric.name)
+                lines.say("epoch", epoch=event.epoch + 1, epochs=epochs, seconds_left=left, numbers=numbers)
 
 
 @click.command(short_help="Train the best cell's network with the full recipe.")

@@ -20,6 +20,8 @@ from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
 
 KIND, VERSION = "checkpoint", 1
+State = Mapping[str, Any]
+"""Nested mappings and lists of tensors and JSON values, keyed as torch keys its state dicts."""
 _NAME = re.compile(r"step-\d{9}\.json")
 log = logging.getLogger(__name__)
 
@@ -29,11 +31,11 @@ class Checkpoint:
     """A state to go on from: ``state`` is the nested value that was saved, tensors on the CPU."""
 
     step: int
-    state: Any
+    state: State
     path: Path
 
 
-def save(folder: Path, step: int, state: Any, identity: Mapping[str, Any], keep: int) -> Path:
+def save(folder: Path, step: int, state: State, identity: Mapping[str, Any], keep: int) -> Path:
     """Save ``state`` (nested dicts and lists of tensors and JSON values) and drop all but the ``keep`` newest
     checkpoints.
 

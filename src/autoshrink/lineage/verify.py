@@ -90,7 +90,7 @@ def verify(run: Run, parameters: Parameters | None = None) -> Verdict:
                 continue
             wrong.add(path)
     for record in run.records.values():
-        findings += _inputs(record, found, wrong, run)
+        findings += _inputs(record, found, wrong)
     findings += [finding for path in rest for finding in _itself(path, run)]
     findings += _stale(run)
     findings += _beside(run)
@@ -115,7 +115,7 @@ def _digest(path: Path) -> str | OSError:
         return error
 
 
-def _inputs(record: Record, found: Mapping[Path, str], wrong: set[Path], run: Run) -> list[Finding]:
+def _inputs(record: Record, found: Mapping[Path, str], wrong: set[Path]) -> list[Finding]:
     """Return the artifact as out of date where an input is no longer what it was made from."""
     for path, digest in record.inputs.items():
         if path in wrong:

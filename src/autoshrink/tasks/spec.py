@@ -6,7 +6,7 @@ light: whatever needs torch is imported inside the method that needs it, so that
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from autoshrink.params.search import TaskSearch
 from autoshrink.params.sections import Dataset, TaskProxy, TaskReferences, TaskSections, TaskTraining
 from autoshrink.records.manifest import Manifest
 from autoshrink.records.model import ModelDescription
+from autoshrink.training.events import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from autoshrink.tasks.deployment import AnyDeployment
 
 Counts = dict[str, int]
-Progress = Callable[[dict[str, Any]], None]
 
 
 class ProxyTrial(Protocol):

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from autoshrink.files.checkpoints import State
+from autoshrink.records.history import GrowthEntry
 from autoshrink.training.history import Direction, Record
 
 Batch = TypeVar("Batch")
@@ -95,7 +97,7 @@ class Learner(ABC, Generic[Batch]):
         """The recipe trained by."""
 
     @abstractmethod
-    def epoch_facts(self) -> dict[str, Any]:
+    def epoch_facts(self) -> Mapping[str, float | bool]:
         """Return what an epoch's record says beside the losses: ``learning_rate`` and whatever else changes."""
 
     @abstractmethod
@@ -142,19 +144,19 @@ class Learner(ABC, Generic[Batch]):
         """Follow an epoch's record, as a switch of optimizers does."""
         return None
 
-    def grow(self, epoch: int) -> dict[str, Any] | None:
-        """Change the network where a change is due before ``epoch``, and return what the history says of it, as JSON.
+    def grow(self, epoch: int) -> GrowthEntry | None:
+        """Change the network where a change is due before ``epoch``, and return its entry in the history.
 
         ``module`` and ``optimizer`` are then others, and weights of earlier epochs no longer fit.
         """
         return None
 
     @abstractmethod
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         """Return what a checkpoint keeps beside the optimizer: nested values of tensors and JSON."""
 
     @abstractmethod
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: State) -> None:
         """Take ``state`` up, and make the optimizer that its own state is then loaded into."""
 
     @abstractmethod

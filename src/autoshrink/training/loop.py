@@ -5,7 +5,6 @@ resumed from any checkpoint ends in the same bytes as one that never stopped (on
 """
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic
 
@@ -14,15 +13,16 @@ from torch import Tensor, nn
 
 from autoshrink.errors import UserError
 from autoshrink.files import checkpoints
-from autoshrink.records.history import TrainingHistory
+from autoshrink.params.base import Task
+from autoshrink.records.evaluation import EpochEntry
+from autoshrink.records.history import GrowthEntry, TrainingHistory
 from autoshrink.runtime import preemption, processes, seeds
 from autoshrink.runtime.processes import Share
+from autoshrink.training.events import EpochEnded, Grown, Progress, Resumed, TrainingEvent, Working
 from autoshrink.training.history import best_epoch, finite
 from autoshrink.training.learner import Batch, Learner
 
 PROGRESS_SECONDS = 10.0
-
-Progress = Callable[[dict[str, Any]], None]
 
 
 class Loop(Generic[Batch]):
@@ -31,7 +31,7 @@ class Loop(Generic[Batch]):
     def __init__(
         self,
         learner: Learner[Batch],
-        task: str,
+        task: Task,
         folder: Path,
         device: torch.device,
         share: Share,
@@ -45,8 +45,8 @@ class Loop(Generic[Batch]):
         self.sums = torch.zeros(len(learner.measured), dtype=torch.float64, device=device)
         """``Loss.sums`` since the epoch began; ``examples`` is what they are over, all processes' together."""
         self.examples = 0
-        self.history: list[dict[str, Any]] = []
-        self.growths: list[dict[str, Any]] = []
+        self.history: list[EpochEntry] = []
+        self.growths: list[GrowthEntry] = []
         self.best: dict[str, Tensor] | None = None
         """The weights of the best epoch since the last growth."""
         self._resume()
@@ -73,8 +73,9 @@ class Loop(Generic[Batch]):
                 self.learner.load_weights(self.best)
             self.learner.save(self.folder)
             chosen = self._best_epoch() if self.best is not None else self.epoch - 1
-            content = {"task": self.task, "epochs": self.history, "chosen_epoch": chosen, "growths": self.growths}
-            TrainingHistory.model_validate(content).write(self.folder / "history.json")
+            TrainingHistory(
+                task=self.task, epochs=tuple(self.history), chosen_epoch=chosen, growths=tuple(self.growths)
+            ).write(self.folder / "history.json")
         processes.wait()
 
     def _wrapped(self) -> nn.Module:
@@ -91,11 +92,11 @@ class Loop(Generic[Batch]):
         self.best = None
         self.module = self._wrapped()
         self._save()
-        self._tell({"progress": self.epoch / self.learner.recipe.epochs, "growth": record, "epoch": self.epoch - 1})
+        self._tell(Grown(record))
 
     def _best_epoch(self) -> int | None:
         """Return the best epoch since the last growth: weights from before no longer fit."""
-        since = self.growths[-1]["epoch"] if self.growths else 0
+        since = self.growths[-1].epoch if self.growths else 0
         found = best_epoch(self.history[since:], self.learner.quality, self.learner.direction)
         return None if found is None else since + found
 
@@ -129,7 +130,7 @@ class Loop(Generic[Batch]):
             if time.monotonic() - told > PROGRESS_SECONDS and not last:
                 rate = (self.examples - seen) / (time.monotonic() - told)
                 share = (self.epoch + self.step / steps) / recipe.epochs
-                self._tell({"epoch": self.epoch, "progress": share, f"{self.learner.unit}_per_second": rate})
+                self._tell(Working(self.epoch, share, {f"{self.learner.unit}_per_second": rate}))
                 told, seen = time.monotonic(), self.examples
         self._end_epoch()
 
@@ -161,7 +162,7 @@ class Loop(Generic[Batch]):
         learner = self.learner
         self._collect_sums()
         sums = processes.from_first(self.sums).tolist()
-        record: dict[str, Any] = {"epoch": self.epoch, **learner.epoch_facts()}
+        record: dict[str, float | int | bool | None] = {"epoch": self.epoch, **learner.epoch_facts()}
         record |= {
             f"train_{name}": finite(value / self.examples) for name, value in zip(learner.measured, sums, strict=True)
         }
@@ -176,12 +177,12 @@ class Loop(Generic[Batch]):
         self.sums.zero_()
         self.examples = 0
         self._save()
-        self._tell({**record, "progress": self.epoch / learner.recipe.epochs})
+        self._tell(EpochEnded(record, self.epoch / learner.recipe.epochs))
 
-    def _tell(self, record: dict[str, Any]) -> None:
-        """Tell the caller, from the first process only, where training stands; ``progress`` is the share behind it."""
+    def _tell(self, event: TrainingEvent) -> None:
+        """Report an event, from the first process only."""
         if self.share.rank == 0:
-            self.progress(record)
+            self.progress(event)
 
     def _collect_sums(self) -> None:
         """Move all processes' sums to the first, which alone saves them."""
@@ -201,7 +202,7 @@ class Loop(Generic[Batch]):
             "sums": self.sums,
             "examples": self.examples,
             "history": self.history,
-            "growths": self.growths,
+            "growths": [growth.to_json() for growth in self.growths],
             "best": self.best,
         }
         if self.share.rank == 0:
@@ -225,8 +226,8 @@ class Loop(Generic[Batch]):
         if self.share.rank == 0:
             self.sums.copy_(state["sums"])
         self.examples, self.history, self.best = state["examples"], state["history"], state["best"]
-        self.growths = state["growths"]
-        self._tell({"epoch": min(self.epoch, learner.recipe.epochs - 1), "resumed": found.path.name})
+        self.growths = [GrowthEntry.model_validate(growth) for growth in state["growths"]]
+        self._tell(Resumed(min(self.epoch, learner.recipe.epochs - 1), found.path.name))
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ def taken(
         return share
     if shares == "balanced":
         even = replace(share, parts=(1.0 / share.world,) * share.world)
-        return replace(share, parts=_measured(learner(even), even, batch, unit))
+        return replace(share, parts=_measured(learner(even), even))
     if mistake := count_mistake(section, shares, share.world):
         raise ParameterError(mistake)
     return replace(share, parts=tuple(float(part) for part in shares))
@@ -49,7 +49,7 @@ def weight(section: str, share: Share, batch: int, unit: int = 1) -> float:
     return share.weight(batch, unit)
 
 
-def _measured(learner: Learner[Batch], share: Share, batch: int, unit: int) -> tuple[float, ...]:
+def _measured(learner: Learner[Batch], share: Share) -> tuple[float, ...]:
     """Return each process's part of the speed of all: examples a second, forward and backward, of an even share."""
     examples, start = 0, 0.0
     learner.module.train()

@@ -13,7 +13,8 @@ from autoshrink.params.objective import Costs
 from autoshrink.params.sections import Dataset, TaskSections
 from autoshrink.records.manifest import Manifest
 from autoshrink.tasks import raw_data
-from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Tested, Workload
+from autoshrink.tasks.spec import Counts, Metric, ProxyTrial, TaskSpec, Tested, Workload
+from autoshrink.training.events import Progress
 
 from .parameters import (
     Operator,

@@ -3,7 +3,6 @@
 Shapes: N rows, F features.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from autoshrink.records.evaluation import TrialResult
 from autoshrink.records.model import Origin
 from autoshrink.runtime import seeds
 from autoshrink.tasks import models
+from autoshrink.training.events import EpochEnded, Progress
 
 from . import network
 from .data import PreparedTable
@@ -107,7 +107,7 @@ def train(
     data: PreparedTable,
     folder: Path,
     seed: int,
-    progress: Callable[[dict[str, Any]], None],
+    progress: Progress,
 ) -> None:
     """Train the final model and write model.safetensors, model.json and history.json into ``folder``."""
     rows_NF, labels_N = (torch.from_numpy(array) for array in data.split("train"))
@@ -122,7 +122,7 @@ def train(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         history.append({"epoch": epoch, "train_loss": float(loss)})
-        progress({"progress": (epoch + 1) / recipe.epochs, **history[-1]})
+        progress(EpochEnded(history[-1], (epoch + 1) / recipe.epochs))
     origin = Origin(
         dataset=data.name,
         dataset_digest=data.digest,

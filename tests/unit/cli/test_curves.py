@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from autoshrink.cli import curves
+from autoshrink.training.events import EpochEnded, Resumed, Working
 
 
 def read(folder: Path) -> list[tuple[int, float]]:
@@ -17,9 +18,9 @@ def read(folder: Path) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in found.Scalars("train_loss")]
 
 
-def epoch(number: int, loss: float) -> dict[str, float | int | str]:
-    """Return what a training tells at the end of an epoch."""
-    return {"epoch": number, "progress": 0.5, "learning_rate": 0.5, "train_loss": loss}
+def epoch(number: int, loss: float) -> EpochEnded:
+    """Return what a training reports at the end of an epoch."""
+    return EpochEnded({"epoch": number, "learning_rate": 0.5, "train_loss": loss}, 0.5)
 
 
 def test_a_killed_training_has_one_curve(tmp_path: Path) -> None:
@@ -27,9 +28,9 @@ def test_a_killed_training_has_one_curve(tmp_path: Path) -> None:
     with curves.Curves(tmp_path) as first:
         for number, loss in enumerate((4.0, 3.0, 2.5)):
             first.add(epoch(number, loss))
-        first.add({"epoch": 3, "progress": 0.6, "words_per_second": 100.0})
+        first.add(Working(3, 0.6, {"words_per_second": 100.0}))
     with curves.Curves(tmp_path) as second:
-        second.add({"epoch": 2, "resumed": "000002.json"})
+        second.add(Resumed(2, "000002.json"))
         second.add(epoch(2, 2.0))
         second.add(epoch(3, 1.0))
     assert read(tmp_path) == [(1, 4.0), (2, 3.0), (3, 2.0), (4, 1.0)]

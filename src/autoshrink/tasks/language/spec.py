@@ -25,7 +25,8 @@ from autoshrink.records.manifest import Manifest
 from autoshrink.tasks import raw_data
 from autoshrink.tasks.language.objective import language_score, paper_flops
 from autoshrink.tasks.language.records import TextManifest, TextModel
-from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Tested, Workload
+from autoshrink.tasks.spec import Counts, Metric, ProxyTrial, TaskSpec, Tested, Workload
+from autoshrink.training.events import Progress
 
 if TYPE_CHECKING:
     import numpy as np

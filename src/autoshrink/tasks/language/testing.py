@@ -7,12 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autoshrink.cells.cell import Cell
 from autoshrink.errors import DataError
-from autoshrink.params.language import LanguageTraining
 from autoshrink.params.root import Compute
 from autoshrink.runtime import devices
-from autoshrink.tasks.language import costs as language_costs
 from autoshrink.tasks.language import inspection, loading, sequences, unigram
 from autoshrink.tasks.language.data import PreparedText
 from autoshrink.tasks.language.network import LanguageModel
@@ -71,8 +68,3 @@ def _opened(folder: Path, data: PreparedText, device: torch.device) -> tuple[Tex
     module = loading.load_model(folder).to(device)
     module.tie()
     return description, module
-
-
-def costs(cell: Cell, recipe: LanguageTraining, data: PreparedText) -> dict[str, int]:
-    """Return the parameters and the MACs per word of the network that ``recipe`` builds from ``cell`` for this text."""
-    return language_costs.measure(cell, recipe.network, len(data.vocabulary))

@@ -7,12 +7,12 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from autoshrink.cells.body import Body
+from autoshrink.files.checkpoints import State
 from autoshrink.params.base import Task
 from autoshrink.params.language import LanguageTraining
 from autoshrink.params.root import Compute
@@ -23,9 +23,10 @@ from autoshrink.tasks.language import dropout, network, schedule, sequences
 from autoshrink.tasks.language.data import PreparedText
 from autoshrink.tasks.language.records import TextModel, TextOrigin
 from autoshrink.training import shares
+from autoshrink.training.events import Progress
 from autoshrink.training.history import Record, finite
 from autoshrink.training.learner import UNTRACED, Learner, Loss
-from autoshrink.training.loop import Loop, Progress
+from autoshrink.training.loop import Loop
 from autoshrink.training.rehearsal import take_step
 
 
@@ -154,7 +155,7 @@ class LanguageLearner(Learner[Words]):
         """The recipe trained by."""
         return self._recipe
 
-    def epoch_facts(self) -> dict[str, Any]:
+    def epoch_facts(self) -> Mapping[str, float | bool]:
         """Return the epoch's rate of a sequence of full length, and which optimizer was at work."""
         return {"learning_rate": self._rate, "averaged": self.averaging}
 
@@ -222,7 +223,7 @@ class LanguageLearner(Learner[Words]):
         if schedule.starts_averaging(losses[:-1], losses[-1], patience):
             self.optimizer = averaging_optimizer(self.model, self.recipe)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         """Return the parameters, all processes' hidden states, and which optimizer is at work."""
         return {
             "model": network.parameters(self.model),
@@ -230,7 +231,7 @@ class LanguageLearner(Learner[Words]):
             "state": processes.gathered(self._state_BN, self._counts),
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: State) -> None:
         """Load the parameters and this process's hidden states, and make the optimizer."""
         network.load_parameters(self.model, state["model"])
         if state["averaging"]:

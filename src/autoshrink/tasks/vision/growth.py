@@ -14,7 +14,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +22,7 @@ from torch.func import functional_call
 from autoshrink.cells.cell import Cell
 from autoshrink.costs import counting
 from autoshrink.params.vision import Growth, ImageNetwork
+from autoshrink.records.history import GrowthEntry
 from autoshrink.runtime import seeds
 from autoshrink.tasks.vision import network as networks
 from autoshrink.tasks.vision.feeds import Batch
@@ -378,8 +378,7 @@ class Grown:
     network: ImageNetwork
     overgrown: Overgrown
     gates_G: Tensor
-    record: dict[str, Any]
-    """For the history, as JSON values."""
+    entry: GrowthEntry
 
 
 def cost_of(
@@ -393,12 +392,16 @@ def cost_of(
 def grow(
     overgrown: Overgrown,
     growth: Growth,
+    epoch: int,
     batches: Iterator[Batch],
     objective: Objective,
     size: tuple[int, int],
     budget: int,
 ) -> Grown:
-    """Tune, score, choose and install candidates. ``batches`` are of training images, with the network's targets."""
+    """Tune, score, choose and install candidates before ``epoch``.
+
+    ``batches`` are of training images, with the network's targets.
+    """
     cell, network = overgrown.cell, overgrown.network
 
     def wider(added: Mapping[str, int]) -> ImageNetwork:
@@ -420,14 +423,16 @@ def grow(
     opening = min(losses, key=lambda opening: losses[opening])
     if not losses[opening] < start:  # what was predicted to help harms at every size
         chosen = []
-    record = {
-        "quota": quota,
-        "new": sum(neuron.kind == "new" for neuron in chosen),
-        "split": sum(neuron.kind == "split" for neuron in chosen),
-        "gate": opening if chosen else 0.0,
-        "predicted_gain": float(sum(gains[neuron] for neuron in chosen)),
-        "gain": start - losses[opening] if chosen else 0.0,
-        "widths": dict(wider(counts(chosen)).node_widths),
-        "costs": {growth.cost: cost(counts(chosen))},
-    }
-    return Grown(wider(counts(chosen)), overgrown, overgrown.opened(chosen, opening), record)
+    grown = wider(counts(chosen))
+    entry = GrowthEntry(
+        epoch=epoch,
+        quota=quota,
+        new=sum(neuron.kind == "new" for neuron in chosen),
+        split=sum(neuron.kind == "split" for neuron in chosen),
+        gate=opening if chosen else 0.0,
+        predicted_gain=float(sum(gains[neuron] for neuron in chosen)),
+        gain=start - losses[opening] if chosen else 0.0,
+        widths=dict(grown.node_widths),
+        costs={growth.cost: cost(counts(chosen))},
+    )
+    return Grown(grown, overgrown, overgrown.opened(chosen, opening), entry)

@@ -24,9 +24,10 @@ from autoshrink.params.vision import (
 )
 from autoshrink.records.manifest import Manifest
 from autoshrink.tasks import raw_data
-from autoshrink.tasks.spec import Counts, Metric, Progress, ProxyTrial, TaskSpec, Tested, Workload
+from autoshrink.tasks.spec import Counts, Metric, ProxyTrial, TaskSpec, Tested, Workload
 from autoshrink.tasks.vision.objective import image_score
 from autoshrink.tasks.vision.records import ImageManifest, ImageModel
+from autoshrink.training.events import Progress
 
 if TYPE_CHECKING:
     import numpy as np

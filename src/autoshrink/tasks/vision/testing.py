@@ -7,14 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from autoshrink.cells.cell import Cell
-from autoshrink.costs import counting
 from autoshrink.errors import DataError
 from autoshrink.params.root import Compute
-from autoshrink.params.vision import ImageTraining
 from autoshrink.runtime import devices
 from autoshrink.tasks.spec import Tested
-from autoshrink.tasks.vision import loading, network, scoring, splits
+from autoshrink.tasks.vision import loading, scoring, splits
 from autoshrink.tasks.vision.data import PreparedImages
 from autoshrink.tasks.vision.feeds import Feed
 from autoshrink.tasks.vision.inspection import Inspection
@@ -66,9 +63,3 @@ def _opened(
         )
     module = loading.load_model(folder).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return description, module, splits.test_feed(data, description, compute.threads, device)
-
-
-def costs(cell: Cell, recipe: ImageTraining, data: PreparedImages) -> dict[str, int]:
-    """Return the parameters and MACs per image of the network that ``recipe`` builds from ``cell`` for this data."""
-    module = network.skeleton(cell, recipe.network, data.channels, len(data.classes))
-    return counting.measure(module, [torch.zeros(1, data.channels, *splits.image_size(data, recipe))])

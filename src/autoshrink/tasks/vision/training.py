@@ -6,7 +6,6 @@ Shapes: B batch, C channels, H height, W width, N classifier outputs.
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +13,11 @@ from torch import Tensor, nn
 from autoshrink.cells.body import Body
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import DataError, ParameterError
+from autoshrink.files.checkpoints import State
 from autoshrink.params.base import Task
 from autoshrink.params.root import Compute
 from autoshrink.params.vision import ImageNetwork, ImageTraining
+from autoshrink.records.history import GrowthEntry
 from autoshrink.runtime import devices, processes, seeds
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks import code, models
@@ -27,9 +28,10 @@ from autoshrink.tasks.vision.data import PreparedImages
 from autoshrink.tasks.vision.feeds import Batch
 from autoshrink.tasks.vision.records import ImageModel, ImageOrigin
 from autoshrink.training import shares
+from autoshrink.training.events import Progress
 from autoshrink.training.history import finite
 from autoshrink.training.learner import UNTRACED, Learner, Loss
-from autoshrink.training.loop import Loop, Progress
+from autoshrink.training.loop import Loop
 from autoshrink.training.rehearsal import take_step
 
 REHEARSED = 4
@@ -193,7 +195,7 @@ class ImageLearner(Learner[Batch]):
         self._schedule = recipes.schedule(self.optimizer, self._recipe, self._steps_per_epoch)
         self._average = recipes.averaged(self.module, self._recipe)
 
-    def grow(self, epoch: int) -> dict[str, Any] | None:
+    def grow(self, epoch: int) -> GrowthEntry | None:
         """Grow the network's nodes where a growth is due before ``epoch``; optimizer and average are carried over."""
         how = self._recipe.growth
         if how is None or self._grown == how.rounds or epoch != (self._grown + 1) * how.epochs:
@@ -206,9 +208,10 @@ class ImageLearner(Learner[Batch]):
         overgrown = growth.Overgrown(
             self._cell, self._network, self._data.channels, classes, state, how.candidates, seed, self._device
         )
-        found = growth.grow(overgrown, how, self._growth_batches(seed), self._loss, self._size, self._budget)
+        batches = self._growth_batches(seed)
+        found = growth.grow(overgrown, how, epoch, batches, self._loss, self._size, self._budget)
         self._install(found)
-        return {"epoch": epoch, **found.record}
+        return found.entry
 
     def _growth_batches(self, seed: int) -> Iterator[Batch]:
         """Yield training images and the network's targets without end, in an order of the growth's own."""
@@ -270,7 +273,7 @@ class ImageLearner(Learner[Batch]):
         """The recipe trained by."""
         return self._recipe
 
-    def epoch_facts(self) -> dict[str, Any]:
+    def epoch_facts(self) -> Mapping[str, float | bool]:
         """Return the learning rate of the epoch's last step."""
         return {"learning_rate": self.optimizer.param_groups[0]["lr"]}
 
@@ -329,13 +332,13 @@ class ImageLearner(Learner[Batch]):
         """Load them into the evaluated network."""
         self.evaluated.load_state_dict(weights)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         """Return the network's state and the averaged one's."""
         average = self._average.module.state_dict() if self._average else None
         widths = dict(self._network.node_widths)
         return {"model": self.module.state_dict(), "average": average, "widths": widths, "grown": self._grown}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: State) -> None:
         """Load both, into a network of the widths it had grown to."""
         self._grown = state["grown"]
         if state["widths"] != self._network.node_widths:

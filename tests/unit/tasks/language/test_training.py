@@ -17,13 +17,15 @@ import torch
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import ArtifactError, DataError, ParameterError, UserError
 from autoshrink.files import artifacts
+from autoshrink.params.base import Task
 from autoshrink.params.language import BackpropagationThroughTime, Dropouts, LanguageNetwork, LanguageTraining
 from autoshrink.runtime import seeds
 from autoshrink.runtime.processes import Share
-from autoshrink.tasks.language import dropout, loading, network, sequences, testing, training, unigram
+from autoshrink.tasks.language import costs, dropout, loading, network, sequences, testing, training, unigram
 from autoshrink.tasks.language.data import PreparedText
 from autoshrink.tasks.language.records import TextModel
 from autoshrink.training import loop as loops
+from autoshrink.training.events import Resumed
 from autoshrink.training.loop import Loop
 from tests.device import COMPUTE, DEVICE
 from tests.waiting import NoWaiting
@@ -111,7 +113,7 @@ def test_a_stopped_training_resumes_to_the_same_bytes(
     torch.rand(3)  # the global generator is no part of the state
     told = train(text, tmp_path)
     assert outputs(tmp_path) == outputs(trained)
-    assert "resumed" in told[0] or stop_after < 3
+    assert isinstance(told[0], Resumed) or stop_after < 3
 
 
 def test_a_finished_training_called_again_changes_nothing(text: PreparedText, trained: Path) -> None:
@@ -119,7 +121,7 @@ def test_a_finished_training_called_again_changes_nothing(text: PreparedText, tr
     before = outputs(trained)
     told = train(text, trained)
     assert outputs(trained) == before
-    assert [set(entry) for entry in told] == [{"resumed", "epoch"}]
+    assert [type(event) for event in told] == [Resumed]
 
 
 def test_checkpoints_change_no_result(text: PreparedText, trained: Path, tmp_path: Path) -> None:
@@ -134,7 +136,7 @@ def test_a_checkpoint_of_another_cell_is_set_aside(text: PreparedText, trained: 
     short = RECIPE.model_copy(update={"epochs": 1})
     train(text, tmp_path, short, Cell.complete(["relu"]))
     told = train(text, tmp_path)
-    assert "resumed" not in told[0]
+    assert not isinstance(told[0], Resumed)
     assert outputs(tmp_path) == outputs(trained)
     assert list((tmp_path / "checkpoints").glob("*.foreign-*"))
 
@@ -176,7 +178,7 @@ def test_a_step_waits_for_nothing(text: PreparedText, tmp_path: Path) -> None:
         update={"dropouts": Dropouts(words=0.1, embedding=0.1, input=0.1, hidden=0.1, output=0.1), "weight_decay": 0.1}
     )
     learner = training.LanguageLearner(CELL, recipe, text, 1, DEVICE, Share())
-    loop = Loop(learner, "rnn", tmp_path, DEVICE, Share(), print)
+    loop = Loop(learner, Task.RNN, tmp_path, DEVICE, Share(), print)
     for number, batch in zip(range(3), learner.batches(0, 0), strict=False):
         with NoWaiting() if number else contextlib.nullcontext():
             loop._run_step(batch)
@@ -199,7 +201,7 @@ def test_one_sgd_step_is_the_recipes(text: PreparedText, tmp_path: Path) -> None
     learner = training.LanguageLearner(CELL, recipe, text, 1, DEVICE, Share())
     model = network.build(CELL, recipe.network, text.vocabulary, 1).to(DEVICE)
     model.tie()
-    Loop(learner, "rnn", tmp_path, DEVICE, Share(), print)._run_step(words(learner, 7))
+    Loop(learner, Task.RNN, tmp_path, DEVICE, Share(), print)._run_step(words(learner, 7))
     part = sequences.loss(model, learner.train_LB[:8], model.initial_state(4), dropout.NONE, 0.1, 0.1)
     found = torch.autograd.grad(part.objective, list(model.parameters()))
     gradients = dict(zip(network.parameters(model), found, strict=True))
@@ -224,7 +226,7 @@ def test_the_test_split_is_measured_beside_the_unigram_model(text: PreparedText,
         assert chances == sorted(chances, reverse=True) and sum(chances) <= 1.001
         known = {item["word"]: item["probability"] for item in sample["expected"]}
         assert known.get(sample["truth"], sample["probability"]) == sample["probability"]
-    assert testing.costs(CELL, RECIPE, text)["parameters"] == sum(
+    assert costs.measure(CELL, RECIPE.network, len(text.vocabulary))["parameters"] == sum(
         parameter.numel() for parameter in loading.load_model(trained).parameters()
     )
 

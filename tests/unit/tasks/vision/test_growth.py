@@ -152,7 +152,7 @@ def grown(arrays: PreparedImages, tmp_path_factory: pytest.TempPathFactory) -> P
 
 def train(data: PreparedImages, folder: Path, **changes: Any) -> list[dict[str, Any]]:
     """Train the chain and return what was told."""
-    told: list[dict[str, Any]] = []
+    told: list[Any] = []
     recipe = ImageTraining.model_validate({**RECIPE, **changes})
     training.train(LEAVES, recipe, data, folder, 5, COMPUTE, told.append)
     return told

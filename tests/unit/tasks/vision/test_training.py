@@ -19,6 +19,7 @@ from autoshrink.params.vision import ImageTraining
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks.vision import loading, splits, testing, training
 from autoshrink.tasks.vision.data import PreparedImages, Split
+from autoshrink.training.events import Resumed
 from tests.device import COMPUTE, DEVICE
 
 RESULTS = ("model.safetensors", "model.json", "history.json")
@@ -53,8 +54,8 @@ def recipe(**changes: Any) -> ImageTraining:
     )
 
 
-def train(cell: Cell, how: ImageTraining, data: PreparedImages, folder: Path, seed: int = 5) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = []
+def train(cell: Cell, how: ImageTraining, data: PreparedImages, folder: Path, seed: int = 5) -> list[Any]:
+    told: list[Any] = []
     training.train(cell, how, data, folder, seed, COMPUTE, told.append)
     return told
 
@@ -76,8 +77,8 @@ def test_training_learns_and_the_model_can_be_tested(cell: Cell, arrays: Prepare
     assert sum(count for truth, answer, count in details["confusions"] if truth == answer) == sum(details["correct"])
     assert all(sample["image"].startswith("data:image/png;base64,") for sample in details["samples"])
     assert all(sample["truth"] != sample["predicted"] for sample in details["mistakes"])
-    assert [event["epoch"] for event in told] == list(range(12))
-    assert told[-1]["progress"] == 1.0
+    assert [event.epoch for event in told] == list(range(12))
+    assert told[-1].done == 1.0
     history = artifacts.read_sealed(tmp_path / "history.json", "history", 1)
     assert len(history["epochs"]) == 12
     assert history["epochs"][-1]["train_loss"] < history["epochs"][0]["train_loss"]
@@ -130,7 +131,7 @@ def test_a_finished_training_called_again_leaves_the_same_bytes(
     train(cell, recipe(), arrays, tmp_path)
     before = contents(tmp_path)
     told = train(cell, recipe(), arrays, tmp_path)
-    assert [event.get("resumed") for event in told] == ["step-000000010.json"]
+    assert told == [Resumed(1, "step-000000010.json")]
     assert contents(tmp_path) == before
 
 
