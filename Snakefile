@@ -37,7 +37,9 @@ if not (IS_JOB or workflow.dryrun or workflow.touch):
     preflight.or_exit(preflight.mend, PLAN.parameters)
     # `onstart` of a module is never called
     if len(workflow.modifier_stack) > 1:
-        preflight.or_exit(preflight.begin, PLAN.parameters, training_resources())
+        preflight.or_exit(
+            preflight.begin, PLAN.parameters, questions.training_resources(workflow)
+        )
 
 
 localrules:
@@ -60,7 +62,9 @@ rule all:
 
 
 onstart:
-    preflight.or_exit(preflight.begin, PLAN.parameters, training_resources())
+    preflight.or_exit(
+        preflight.begin, PLAN.parameters, questions.training_resources(workflow)
+    )
     # Snakemake 9.27 sets itself a limit of 100 job starts a second, and watches it by a timer per finished job, each of
     # which selects jobs anew every second: in a study of a thousand jobs a quarter of two cores. No option takes the limit
     # away, and a longer time span than a second keeps Snakemake alive that long after its last job.

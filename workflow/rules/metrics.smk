@@ -11,7 +11,7 @@ rule test:
     input:
         best=SEARCH.best,
         start=SEARCH.round(0).state,
-        data=lambda wildcards: PLAN.manifest("training", wildcards.task),
+        data=ASK.manifest("training"),
         model=SEARCH.model.description,
         weights=SEARCH.model.weights,
     output:
@@ -26,12 +26,12 @@ rule test:
         "../envs/autoshrink.yaml"
     threads: PLAN.parameters.compute.threads
     resources:
-        runtime=resource("runtime", "test"),
-        mem_mb=resource("mem_mb", "test"),
-        gpu=resource("gpu", "test"),
+        runtime=ASK.resource("runtime", "test"),
+        mem_mb=ASK.resource("mem_mb", "test"),
+        gpu=ASK.resource("gpu", "test"),
     params:
-        slice=trigger("test"),
-        code=code("test"),
+        slice=ASK.trigger("test"),
+        code=ASK.code("test"),
         data=subpath(input.data, parent=True),
         model=subpath(input.model, parent=True),
     message:
@@ -53,10 +53,10 @@ rule known_networks:
         "../envs/autoshrink.yaml"
     threads: 1
     resources:
-        runtime=resource("runtime", "known-networks"),
-        mem_mb=resource("mem_mb", "known-networks"),
+        runtime=ASK.resource("runtime", "known-networks"),
+        mem_mb=ASK.resource("mem_mb", "known-networks"),
     params:
-        code=code("known-networks"),
+        code=ASK.code("known-networks"),
     message:
         "counting the parameters and MACs of known networks"
     shell:

@@ -1,0 +1,50 @@
+"""Functions that the workflow's rules use for inputs, params and resources: each asks the plan for a job's wildcards."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from autoshrink.cli.preflight import or_exit
+from autoshrink.params.base import Task
+from autoshrink.tasks import availability
+from autoshrink.workflow.plan import Plan
+
+Wildcards = Any
+"""Snakemake's wildcards: a mapping whose values are attributes too."""
+
+
+class Rules:
+    """The functions for one plan. A user's mistake ends Snakemake in one line, before any job."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def planned(self, question: Callable[..., Any], *arguments: Any) -> Callable[[Wildcards], Any]:
+        """Return an input or params function: the plan's answer for the job's wildcards."""
+        return lambda wildcards: or_exit(question, *arguments, **wildcards)
+
+    def trigger(self, verb: str) -> Callable[[Wildcards], Any]:
+        """Return a params function: the parameters a step depends on; when they change, the step runs again."""
+        return lambda wildcards: self._plan.slice(verb, wildcards.get("task"), wildcards.get("dataset"))
+
+    def code(self, verb: str) -> Callable[[Wildcards], str | None]:
+        """Return a params function: the digest of a step's code; when it changes, the step runs again."""
+        return lambda wildcards: self._plan.code(verb, wildcards.get("task"), wildcards.get("dataset"))
+
+    def resource(self, kind: str, verb: str) -> Callable[[Wildcards, int], int]:
+        """Return a resource function: a step's need by the parameters, more on each attempt."""
+        return lambda wildcards, attempt: self._plan.resource(kind, verb, wildcards.get("task"), attempt)
+
+    def manifest(self, recipe: str) -> Callable[[Wildcards], Path]:
+        """Return an input function: the manifest of the data that ``proxy`` or ``training`` names for the task."""
+        return lambda wildcards: self._plan.manifest(recipe, wildcards.task)
+
+    def vectors(self, recipe: str) -> Callable[[Wildcards], list[Path]]:
+        """Return an input function: the pre-trained vectors, if any, that ``proxy`` or ``training`` names."""
+        return lambda wildcards: or_exit(availability.side_inputs, self._plan.parameters, recipe, Task(wildcards.task))
+
+
+def training_resources(workflow: Any) -> Any:
+    """Return the resources of the rule ``train``; none where another workflow has left it out."""
+    name = workflow.modifier.modify_rulename("train")
+    return workflow.get_rule(name).resources if workflow.is_rule(name) else {}
