@@ -211,6 +211,7 @@ class Bench:
         from autoshrink.runtime import devices
         from autoshrink.runtime.processes import Share
         from autoshrink.tasks.language import data, training
+        from autoshrink.training.events import EpochEnded, TrainingEvent
         from autoshrink.training.loop import Loop
 
         from . import gpu_data
@@ -226,9 +227,9 @@ class Bench:
             if optimizer == "epochs":
                 ends: dict[int, float] = {}
 
-                def tell(record: dict[str, Any]) -> None:
-                    if "validation_loss" in record:
-                        ends[record["epoch"]] = time.perf_counter()
+                def tell(event: TrainingEvent) -> None:
+                    if isinstance(event, EpochEnded):
+                        ends[event.epoch] = time.perf_counter()
 
                 training.train(cell, recipe, text, folder / "model", 1, self.parameters.compute, tell)
                 times = [ends[epoch] for epoch in sorted(ends)]

@@ -19,6 +19,8 @@ PLAN = preflight.or_exit(
     is_job=IS_JOB,
 )
 RUN, ASK = PLAN.layout, questions.Rules(PLAN)
+planned, trigger, code = ASK.planned, ASK.trigger, ASK.code
+resource, manifest, vectors = ASK.resource, ASK.manifest, ASK.vectors
 SEARCH = RUN.search("{task}", "{search}")
 ROUND = SEARCH.round("{round}")
 

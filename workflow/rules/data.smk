@@ -18,11 +18,11 @@ rule prepare:
         "../envs/autoshrink.yaml"
     threads: 1
     resources:
-        runtime=ASK.resource("runtime", "prepare"),
-        mem_mb=ASK.resource("mem_mb", "prepare"),
+        runtime=resource("runtime", "prepare"),
+        mem_mb=resource("mem_mb", "prepare"),
     params:
-        slice=ASK.trigger("prepare"),
-        code=ASK.code("prepare"),
+        slice=trigger("prepare"),
+        code=code("prepare"),
         folder=subpath(output[0], parent=True),
     message:
         "preparing the data set {wildcards.dataset}"

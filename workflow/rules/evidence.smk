@@ -17,7 +17,7 @@ rule train_reference:
     input:
         best=SEARCH.best,
         start=SEARCH.round(0).state,
-        data=lambda wildcards: PLAN.manifest("training", wildcards.task),
+        data=manifest("training"),
         vectors=vectors("training"),
         rate=planned(PLAN.rate),
         source=planned(PLAN.sources),
@@ -79,7 +79,7 @@ rule test_reference:
     """Measure a network's trainings on the test split, example by example."""
     input:
         best=SEARCH.best,
-        data=lambda wildcards: PLAN.manifest("training", wildcards.task),
+        data=manifest("training"),
         models=planned(PLAN.model_files),
         rate=planned(PLAN.chosen_rate),
     output:
@@ -115,7 +115,7 @@ rule verdict:
     """Judge the found network against the references; measure all networks' latency."""
     input:
         best=SEARCH.best,
-        data=lambda wildcards: PLAN.manifest("training", wildcards.task),
+        data=manifest("training"),
         model=SEARCH.model.description,
         tests=planned(PLAN.tests),
     output:

@@ -11,7 +11,7 @@ rule test:
     input:
         best=SEARCH.best,
         start=SEARCH.round(0).state,
-        data=ASK.manifest("training"),
+        data=manifest("training"),
         model=SEARCH.model.description,
         weights=SEARCH.model.weights,
     output:
@@ -26,12 +26,12 @@ rule test:
         "../envs/autoshrink.yaml"
     threads: PLAN.parameters.compute.threads
     resources:
-        runtime=ASK.resource("runtime", "test"),
-        mem_mb=ASK.resource("mem_mb", "test"),
-        gpu=ASK.resource("gpu", "test"),
+        runtime=resource("runtime", "test"),
+        mem_mb=resource("mem_mb", "test"),
+        gpu=resource("gpu", "test"),
     params:
-        slice=ASK.trigger("test"),
-        code=ASK.code("test"),
+        slice=trigger("test"),
+        code=code("test"),
         data=subpath(input.data, parent=True),
         model=subpath(input.model, parent=True),
     message:
@@ -53,10 +53,10 @@ rule known_networks:
         "../envs/autoshrink.yaml"
     threads: 1
     resources:
-        runtime=ASK.resource("runtime", "known-networks"),
-        mem_mb=ASK.resource("mem_mb", "known-networks"),
+        runtime=resource("runtime", "known-networks"),
+        mem_mb=resource("mem_mb", "known-networks"),
     params:
-        code=ASK.code("known-networks"),
+        code=code("known-networks"),
     message:
         "counting the parameters and MACs of known networks"
     shell:

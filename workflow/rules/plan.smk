@@ -9,7 +9,7 @@ rule plan:
     """Plan which dimension of each layer is divided between unequal accelerators, and in what shares."""
     input:
         cell=SEARCH.best,
-        data=ASK.manifest("training"),
+        data=manifest("training"),
         devices=PLAN.device_file(),
     output:
         SEARCH.plan,
@@ -21,11 +21,11 @@ rule plan:
         "../envs/autoshrink.yaml"
     threads: 1
     resources:
-        runtime=ASK.resource("runtime", "plan"),
-        mem_mb=ASK.resource("mem_mb", "plan"),
+        runtime=resource("runtime", "plan"),
+        mem_mb=resource("mem_mb", "plan"),
     params:
-        slice=ASK.trigger("plan"),
-        code=ASK.code("plan"),
+        slice=trigger("plan"),
+        code=code("plan"),
         devices=PLAN.parameters.plan.devices,
         batch=PLAN.parameters.plan.batch,
         method=PLAN.parameters.plan.method,

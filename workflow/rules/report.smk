@@ -38,11 +38,11 @@ rule report:
         "../envs/autoshrink.yaml"
     threads: 1
     resources:
-        runtime=ASK.resource("runtime", "report"),
-        mem_mb=ASK.resource("mem_mb", "report"),
+        runtime=resource("runtime", "report"),
+        mem_mb=resource("mem_mb", "report"),
     params:
-        slice=ASK.trigger("report"),
-        code=ASK.code("report"),
+        slice=trigger("report"),
+        code=code("report"),
         folder=subpath(output[0], parent=True),
         results=subpath(output[0], ancestor=2),
     message:

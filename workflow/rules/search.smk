@@ -20,8 +20,8 @@ rule start:
     conda:
         "../envs/autoshrink.yaml"
     params:
-        slice=ASK.trigger("start"),
-        code=ASK.code("start"),
+        slice=trigger("start"),
+        code=code("start"),
     message:
         "{wildcards.task} {wildcards.search}: starting"
     shell:
@@ -32,7 +32,7 @@ rule start:
 rule propose:
     """Draw the candidates of a round."""
     input:
-        ASK.planned(PLAN.previous),
+        planned(PLAN.previous),
     output:
         ROUND.proposal,
     log:
@@ -40,8 +40,8 @@ rule propose:
     conda:
         "../envs/autoshrink.yaml"
     params:
-        slice=ASK.trigger("propose"),
-        code=ASK.code("propose"),
+        slice=trigger("propose"),
+        code=code("propose"),
     message:
         "{wildcards.task} {wildcards.search}: proposing round {wildcards.round}"
     shell:
@@ -54,8 +54,8 @@ rule evaluate:
     """Train some of a round's candidates on the proxy; those that the store has are taken from it."""
     input:
         proposal=ROUND.proposal,
-        data=ASK.manifest("proxy"),
-        vectors=ASK.vectors("proxy"),
+        data=manifest("proxy"),
+        vectors=vectors("proxy"),
         final_data=lambda wildcards: PLAN.fitted_to(wildcards.task),
     output:
         ROUND.evaluations("{job}"),
@@ -68,13 +68,13 @@ rule evaluate:
         "../envs/autoshrink.yaml"
     threads: PLAN.parameters.compute.threads
     resources:
-        runtime=ASK.resource("runtime", "evaluate"),
-        mem_mb=ASK.resource("mem_mb", "evaluate"),
-        gpu=ASK.resource("gpu", "evaluate"),
+        runtime=resource("runtime", "evaluate"),
+        mem_mb=resource("mem_mb", "evaluate"),
+        gpu=resource("gpu", "evaluate"),
     params:
-        slice=ASK.trigger("evaluate"),
-        code=ASK.code("evaluate"),
-        slots=ASK.planned(PLAN.slots),
+        slice=trigger("evaluate"),
+        code=code("evaluate"),
+        slots=planned(PLAN.slots),
         data=subpath(input.data, parent=True),
         final_data=lambda wildcards, input: [
             f"--final-data={Path(found).parent}" for found in input.final_data
@@ -92,9 +92,9 @@ rule evaluate:
 rule select:
     """Score a round's candidates and keep the best one's cell."""
     input:
-        previous=ASK.planned(PLAN.previous),
+        previous=planned(PLAN.previous),
         proposal=ROUND.proposal,
-        evaluations=ASK.planned(PLAN.evaluations),
+        evaluations=planned(PLAN.evaluations),
     output:
         ROUND.state,
     log:
@@ -102,8 +102,8 @@ rule select:
     conda:
         "../envs/autoshrink.yaml"
     params:
-        slice=ASK.trigger("select"),
-        code=ASK.code("select"),
+        slice=trigger("select"),
+        code=code("select"),
     message:
         "{wildcards.task} {wildcards.search}: selecting in round {wildcards.round}"
     shell:
@@ -115,7 +115,7 @@ rule select:
 rule finalists:
     """Choose the finalists among the cells of all rounds."""
     input:
-        ASK.planned(PLAN.rounds),
+        planned(PLAN.rounds),
     output:
         SEARCH.finalists.proposal,
     log:
@@ -123,8 +123,8 @@ rule finalists:
     conda:
         "../envs/autoshrink.yaml"
     params:
-        slice=ASK.trigger("finalists"),
-        code=ASK.code("finalists"),
+        slice=trigger("finalists"),
+        code=code("finalists"),
     message:
         "{wildcards.task} {wildcards.search}: choosing the finalists"
     shell:
@@ -136,8 +136,8 @@ rule repeat:
     """Train finalists again under a seed of their own; evaluations that the store has are taken from it."""
     input:
         proposal=SEARCH.finalists.proposal,
-        data=ASK.manifest("proxy"),
-        vectors=ASK.vectors("proxy"),
+        data=manifest("proxy"),
+        vectors=vectors("proxy"),
         final_data=lambda wildcards: PLAN.fitted_to(wildcards.task),
     output:
         SEARCH.finalists.evaluations("{job}"),
@@ -150,13 +150,13 @@ rule repeat:
         "../envs/autoshrink.yaml"
     threads: PLAN.parameters.compute.threads
     resources:
-        runtime=ASK.resource("runtime", "repeat"),
-        mem_mb=ASK.resource("mem_mb", "repeat"),
-        gpu=ASK.resource("gpu", "repeat"),
+        runtime=resource("runtime", "repeat"),
+        mem_mb=resource("mem_mb", "repeat"),
+        gpu=resource("gpu", "repeat"),
     params:
-        slice=ASK.trigger("repeat"),
-        code=ASK.code("repeat"),
-        which=ASK.planned(PLAN.repeat),
+        slice=trigger("repeat"),
+        code=code("repeat"),
+        which=planned(PLAN.repeat),
         data=subpath(input.data, parent=True),
         final_data=lambda wildcards, input: [
             f"--final-data={Path(found).parent}" for found in input.final_data
@@ -175,8 +175,8 @@ rule repeat:
 rule best:
     """Write the search's answer, the best cell of all rounds, and the front of all candidates."""
     input:
-        rounds=ASK.planned(PLAN.rounds),
-        repeated=ASK.planned(PLAN.repeats),
+        rounds=planned(PLAN.rounds),
+        repeated=planned(PLAN.repeats),
     output:
         best=SEARCH.best,
         front=SEARCH.front,
@@ -185,8 +185,8 @@ rule best:
     conda:
         "../envs/autoshrink.yaml"
     params:
-        slice=ASK.trigger("best"),
-        code=ASK.code("best"),
+        slice=trigger("best"),
+        code=code("best"),
         repeated=lambda wildcards, input: [
             word for file in input.repeated for word in ("--repeated", file)
         ],

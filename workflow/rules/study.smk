@@ -26,7 +26,7 @@ rule study:
 rule study_task:
     """Compare the strategies of a task: table, anytime curves, paired tests, page."""
     input:
-        ASK.planned(PLAN.studied),
+        planned(PLAN.studied),
     output:
         [STUDY / name for name in STUDY_FILES],
         STUDY / STUDY_RECORD,
@@ -44,11 +44,11 @@ rule study_task:
         "../envs/autoshrink.yaml"
     threads: 1
     resources:
-        runtime=ASK.resource("runtime", "study"),
-        mem_mb=ASK.resource("mem_mb", "study"),
+        runtime=resource("runtime", "study"),
+        mem_mb=resource("mem_mb", "study"),
     params:
-        slice=ASK.trigger("study"),
-        code=ASK.code("study"),
+        slice=trigger("study"),
+        code=code("study"),
         folder=subpath(output[0], parent=True),
         results=subpath(output[0], ancestor=3),
     message:

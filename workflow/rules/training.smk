@@ -10,8 +10,8 @@ rule train:
     """Train the best cell's network; goes on from its last checkpoint."""
     input:
         cell=SEARCH.best,
-        data=ASK.manifest("training"),
-        vectors=ASK.vectors("training"),
+        data=manifest("training"),
+        vectors=vectors("training"),
     output:
         SEARCH.model.description,
         SEARCH.model.weights,
@@ -25,12 +25,12 @@ rule train:
         "../envs/autoshrink.yaml"
     threads: PLAN.parameters.compute.threads
     resources:
-        runtime=ASK.resource("runtime", "train"),
-        mem_mb=ASK.resource("mem_mb", "train"),
-        gpu=ASK.resource("gpu", "train"),
+        runtime=resource("runtime", "train"),
+        mem_mb=resource("mem_mb", "train"),
+        gpu=resource("gpu", "train"),
     params:
-        slice=ASK.trigger("train"),
-        code=ASK.code("train"),
+        slice=trigger("train"),
+        code=code("train"),
         data=subpath(input.data, parent=True),
         folder=subpath(output[0], parent=True),
     message:

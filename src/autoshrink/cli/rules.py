@@ -1,4 +1,4 @@
-"""Functions that the workflow's rules use for inputs, params and resources: each asks the plan for a job's wildcards."""
+"""Functions that the workflow's rules use for inputs, params and resources: each asks the plan for a job."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -127,8 +127,8 @@ def test_optimizer_state_and_average_are_carried_over(arrays: PreparedImages, op
         learner.after_step()
     parameters = dict(learner.module.named_parameters())
     before = {name: dict(learner.optimizer.state[parameters[name]]) for name in parameters}
-    record = learner.grow(2)
-    assert record and record["new"] + record["split"] > 0
+    entry = learner.grow(2)
+    assert entry and entry.new + entry.split > 0
     grown = dict(learner.module.named_parameters())
     assert grown["classifier.weight"].shape[1] > parameters["classifier.weight"].shape[1]
     for name, old in parameters.items():
