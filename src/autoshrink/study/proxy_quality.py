@@ -27,6 +27,7 @@ from autoshrink.search.objective import score
 from autoshrink.search.space import draw_operators, random_cell
 from autoshrink.tasks import address, availability, code
 from autoshrink.tasks.spec import spec_of
+from autoshrink.training.events import EpochEnded, TrainingEvent
 
 LEAST = 10
 """Cells: of fewer a rank correlation says next to nothing, and a bootstrap sample may hold one cell alone."""
@@ -252,9 +253,9 @@ def _final(
         except ArtifactError:
             artifacts.set_aside(kept, "damaged")
 
-    def progress(entry: Any) -> None:
-        if "train_loss" in entry:
-            tell(f"{label}: epoch {entry['epoch'] + 1} of {recipe.epochs}")
+    def progress(event: TrainingEvent) -> None:
+        if isinstance(event, EpochEnded):
+            tell(f"{label}: epoch {event.epoch + 1} of {recipe.epochs}")
 
     try:
         spec.train(cell.canonical(), recipe, spec.load(data), here, parameters.seed, parameters.compute, progress)
