@@ -46,5 +46,9 @@ def test_finalists_are_searching_that_is_left(tmp_path: Path) -> None:
     found = told(tmp_path, 0.01)
     assert found.answer is None
     names = [job.name for job in found.jobs]
-    assert names[:2] == ["finalists 0 to 1, seed 1", "finalists 2 to 2, seed 1"] and len(names) == 6
+    assert names[:2] == ["finalists 0 to 1, seed 1", "finalists 2 to 2, seed 1"] and names[4:6] == ["training", "test"]
+    assert names[6:] == [
+        *(f"training {name} for the verdict, seed-0" for name in ("complete", "mobilenet_v2", "random-0")),
+        "verdict",
+    ]
     assert {job.state for job in found.jobs} == {"queued"}
