@@ -60,7 +60,7 @@ def test_a_log_has_a_line_per_round(handler: LogHandler, capsys: pytest.CaptureF
     handler.emit(job(9, "train", task="cnn", search="shrink-0"))
     handler.emit(record("\nDone. Look at results/report/index.html", farewell=True))
     said = capsys.readouterr().err.splitlines()
-    assert "cnn shrink-0: " in said[1] and "best: score" in said[1] and "accuracy" in said[1]
+    assert "cnn shrink-0: " in said[1] and "has the best mean score: " in said[1]
     assert "ended (" in said[1]
     assert said[2].endswith("doing train")
     assert said[-1] == "Done. Look at results/report/index.html"
