@@ -6,6 +6,9 @@ from functools import cached_property
 
 from autoshrink.errors import UserError
 
+NAMED = 4
+"""Kinds of device that a group's words name."""
+
 
 @dataclass(frozen=True)
 class Accelerator:
@@ -80,7 +83,9 @@ class Group:
 
     @property
     def label(self) -> str:
-        """The same in words: ``128 tpu-v2 + 128 tpu-v3``."""
+        """The same in words: ``128 tpu-v2 + 128 tpu-v3``, or how many where the kinds are too many to name."""
+        if len(self.accelerators) > NAMED:
+            return f"{self.devices} devices of {len(self.accelerators)} kinds"
         return " + ".join(f"{count} {name}" for name, count in self.accelerators.items())
 
     def receiving(self, side: int) -> float:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from autoshrink.errors import UserError
 from autoshrink.planner import tables
-from autoshrink.planner.array import Array, joined, uniform
+from autoshrink.planner.array import Accelerator, Array, joined, uniform
 from autoshrink.planner.fitting import best_plan
 from autoshrink.planner.layers import Kind, Layer, Network, Partition, chain
 from autoshrink.planner.planning import Division, Method, Planner, Rule, Settings
@@ -142,6 +142,12 @@ def test_depthwise_convolutions_divided_by_channel_sum_nothing() -> None:
     costing = Costing(chain("dw", 2, layers), TWO, Settings(Method.HYPAR, "equal"))
     assert division.types == (Partition.INPUT,)
     assert sum(costing.parts(division).communication) == 0
+
+
+def test_an_array_of_many_kinds_is_counted_in_words() -> None:
+    kinds = [uniform(Accelerator(f"a{index}", 1.0, 1.0, 1.0), 2) for index in range(5)]
+    assert joined(kinds[:2]).label == "2 a0 + 2 a1"
+    assert joined(kinds).label == "10 devices of 5 kinds"
 
 
 def test_equal_halves_are_planned_once() -> None:
