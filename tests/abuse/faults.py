@@ -43,10 +43,10 @@ def _undisturbed(folder: Path) -> dict[str, bytes]:
     pipeline.write(folder)
     os.chdir(folder)
     outcome = trial(_imported(folder.parent / "imported"), most_seconds=WHOLE_RUN)
+    assert outcome.status == 0, outcome.said
     for name in (folder.parent / "imported").read_text().split():  # so that no fork need import it
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    assert outcome.status == 0, outcome.said
     return pipeline.contents()
 
 

@@ -21,7 +21,7 @@ NETWORK = {"stem_filters": 4, "base_filters": 4, "stage_scales": [1.0, 2.0], "st
 SETTINGS: dict[str, Any] = {
     "tasks": ["cnn"],
     "datasets": {"digits": {"source": "digits"}},
-    "search": {"slots_per_job": 2, "cnn": {"nodes": 3, "k": 2, "keep_fraction": 0.4}},
+    "search": {"slots_per_job": 2, "cnn": {"nodes": 3, "k": 2, "keep_fraction": 0.4, "finalists": None}},
     "proxy": {
         "cnn": {
             "dataset": "digits",
@@ -32,6 +32,7 @@ SETTINGS: dict[str, Any] = {
         }
     },
     "training": {"cnn": {"dataset": "digits", "network": {**NETWORK, "stage_pools": [1, 2]}, "epochs": 2}},
+    "references": {"cnn": {"networks": []}},
     "compute": {"threads": 1, "device": "cpu"},
     "report": {"known_networks": False},
 }
