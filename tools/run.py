@@ -9,7 +9,6 @@ whoever gets it knows that Snakemake's own lock, if there is one, is a dead run'
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -25,7 +24,9 @@ MARK = "AUTOSHRINK_RUN_FOLDER"
 
 def main(arguments: list[str]) -> int:
     """Take the lock, clear away what a dead run left, and become Snakemake; return only if that cannot be."""
-    if mistakes := configuration_mistakes(arguments):
+    from autoshrink.params.arguments import mistakes_in
+
+    if mistakes := mistakes_in(arguments):
         return complain("\nrun: ".join(mistakes))
     try:
         STATE.mkdir(exist_ok=True)
@@ -59,52 +60,6 @@ def main(arguments: list[str]) -> int:
     if not {"--quiet", "-q"} & {*arguments}:
         options += ["--quiet", "host"]
     os.execv(BIN / "snakemake", ["snakemake", *arguments, *options])
-
-
-def configuration_mistakes(arguments: list[str]) -> list[str]:
-    """Return what Snakemake would answer by a traceback, or never: parameters' files and ``--config``, a line each.
-
-    The files are read as the workflow reads them, with bounds. What their values mean is the workflow's to check.
-    """
-    from autoshrink.errors import UserError
-    from autoshrink.params import loading
-
-    found = []
-    files = [Path(word) for word in words_of(arguments, "--configfile", "--configfiles")]
-    for file in [Path("params.yaml"), *files] if os.path.lexists("params.yaml") else files:
-        try:
-            loading.read(file)
-        except UserError as error:
-            found += str(error).splitlines()
-    for word in words_of(arguments, "--config", "-C"):
-        key, equals, value = word.partition("=")
-        if not (equals and re.fullmatch(r"[a-zA-Z_][\w-]*\w", key)):  # Snakemake's own expression
-            found.append(f"--config {word}: expected SECTION=VALUE{nested(key, value)}")
-    return found
-
-
-def nested(key: str, value: str) -> str:
-    """Return how Snakemake takes what was meant by a dotted key."""
-    first, *others = key.split(".")
-    if not (others and value and all(re.fullmatch(r"[\w-]+", part) for part in (first, *others))):
-        return ", such as --config seed=7; or give a file of parameters by --configfile"
-    inside = "".join(f"{{{part}: " for part in others) + value + "}" * len(others)
-    return f"; give it as --config '{first}={inside}'"
-
-
-def words_of(arguments: list[str], *options: str) -> list[str]:
-    """Return the words that follow these options, each of which takes several."""
-    found: list[str] = []
-    taking = False
-    for word in arguments:
-        option, equals, value = word.partition("=")
-        if word.startswith("-"):
-            taking = option in options
-            if taking and equals:
-                found.append(value)
-        elif taking:
-            found.append(word)
-    return found
 
 
 def complain(message: str) -> int:

@@ -6,6 +6,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from autoshrink.errors import ArtifactError, UserError
 from autoshrink.files import artifacts
@@ -118,3 +120,21 @@ def test_pack_of_unsealed_json_is_refused(folder: Path) -> None:
         archive.writestr("package.json", "{}")
     with pytest.raises(ArtifactError, match=r"package\.json is not a sealed file"):
         unpack(Path("evil.zip"))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_bytes_are_a_pack_or_one_line(data: st.DataObject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pack cut, or changed anywhere, is refused in a line and restores nothing, or restores sealed files."""
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("good.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("results/best.json", artifacts.sealed_bytes("best", 1, {"score": 1}))
+    good = Path("good.zip").read_bytes()
+    start, end = (data.draw(st.integers(0, len(good))) for _ in range(2))
+    Path("bad.zip").write_bytes(good[:start] + data.draw(st.binary(max_size=8)) + good[end:])
+    shutil.rmtree("results", ignore_errors=True)
+    try:
+        unpack(Path("bad.zip"))
+    except UserError as error:
+        assert "\n" not in str(error)
+    assert {path.name for path in tmp_path.iterdir()} <= {"good.zip", "bad.zip", "results"}

@@ -1,8 +1,11 @@
 """Device files: what they mean, and one line for each mistake in them."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from autoshrink.errors import UserError
 from autoshrink.planner import device_file
@@ -68,3 +71,20 @@ def test_a_mistake_is_one_line(tmp_path: Path, old: str, new: str, said: str) ->
 def test_a_file_that_is_not_there_is_one_line() -> None:
     with pytest.raises(UserError, match=r"nowhere.yaml: there is no such device file; .*tpu-boards"):
         device_file.read("nowhere.yaml")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.binary(max_size=80)
+    | st.builds(
+        lambda position, end, word: (GOOD[:position] + word + GOOD[end:]).encode(),
+        st.integers(0, len(GOOD)),
+        st.integers(0, len(GOOD)),
+        st.sampled_from(["", "[", "{", "*a", "&a ", "-1", "1e999", ".nan", "null", "\\0", "1" * 400]),
+    )
+)
+def test_any_bytes_are_an_array_or_one_line(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "devices.yaml"
+    path.write_bytes(content)
+    with contextlib.suppress(UserError):
+        assert device_file.read(str(path)).root.devices >= 1

@@ -1,0 +1,39 @@
+"""Checkpoints: what was saved comes back, and what is damaged is passed over."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from autoshrink.files import checkpoints
+
+IDENTITY = {"cell": "a"}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), suffix=st.sampled_from([".json", ".safetensors"]))
+def test_a_damaged_checkpoint_is_passed_over(
+    data: st.DataObject, suffix: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """However its files are changed, the one before it is taken, whole, and the damaged one is kept aside."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for step in (1, 2):
+        newest = checkpoints.save(folder, step, {"weights": torch.ones(3) * step, "epoch": step}, IDENTITY, keep=2)
+    path = newest.with_suffix(suffix)
+    good = path.read_bytes()
+    start, end = (data.draw(st.integers(0, len(good))) for _ in range(2))
+    path.write_bytes(bad := good[:start] + data.draw(st.binary(max_size=8)) + good[end:])
+    found = checkpoints.load_latest(folder, IDENTITY)
+    assert found is not None
+    assert found.step == (2 if bad == good else 1)
+    assert found.state["epoch"] == found.step and torch.equal(found.state["weights"], torch.ones(3) * found.step)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=60))
+def test_any_bytes_are_no_checkpoint(content: bytes, tmp_path: Path) -> None:
+    for suffix in (".json", ".safetensors"):
+        (tmp_path / f"step-000000001{suffix}").write_bytes(content)
+    assert checkpoints.load_latest(tmp_path, IDENTITY) is None
