@@ -7,7 +7,8 @@
 *record* trains every cell of a small space of a task's default proxy, under several seeds as finalists have them; the
 same command goes on where it was interrupted. *replay* runs searches that look their evaluations up: each sees one
 seed, its finalists others, and what its answer is truly worth is the mean of the seeds that neither has seen. The table
-`made` has a landscape that is known, and noise of a given size, so that searches go by the hundred.
+`made` has a landscape that is known, and noise of a given size, so that searches go by the hundred. *reliability* says
+how well a few seeds rank the recorded cells as the others do.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from autoshrink.search.objective import preference, score
 from autoshrink.search.rounds import SearchName, section_of
 from autoshrink.search.space import all_edges, draw_operators, subgraph
 from autoshrink.search.strategy import Scored
+from autoshrink.study.nas_bench import cell_of_key
 from autoshrink.study.tables import MadeTable
 from autoshrink.tasks.spec import spec_of
 
@@ -270,6 +272,24 @@ def made(noise: float, searches: int) -> tuple[Parameters, Task, list[World], st
     return parameters, task, worlds, f"made: standard deviation of a cell {noise:g}"
 
 
+def reliability(path: Path) -> Iterator[str]:
+    """Yield how well the mean scores of a few seeds rank cells as those of the others do, over all cells and the better
+    half of them."""
+    _, _, whole, about = recorded(path, 1)
+    yield about
+    with path.open() as file:
+        cells = {row["cell"]: cell_of_key(row["cell"]) for row in csv.DictReader(file)}
+    found = np.array([[world.look(cell, 0)[0] for world in whole] for cell in cells.values()], dtype=float)
+    better = np.argsort(-found.mean(1), kind="stable")[: len(cells) // 2]
+    for name, scores in ((f"all {len(cells)} cells", found), (f"the better {len(better)}", found[better])):
+        for count in range(1, 5):
+            agreement = [
+                stats.kendalltau(scores[:, list(some)].mean(1), np.delete(scores, some, 1).mean(1)).statistic
+                for some in itertools.combinations(range(scores.shape[1]), count)
+            ]
+            yield f"{name}, {count} seeds against the others: Kendall's tau {np.mean(agreement):.2f}"
+
+
 def rows(about: str, settings: Sequence[Finalists], found: Sequence[Sequence[Outcome]]) -> Iterator[dict[str, object]]:
     """Yield a row per setting: means over searches, the paired gain with its 95 % interval over clusters."""
     for setting, outcomes in zip(settings, zip(*found, strict=True), strict=True):
@@ -316,7 +336,12 @@ def main() -> None:
     replaying.add_argument("--draws", type=int, default=8, help="Searches for each seed of a recorded table.")
     replaying.add_argument("--searches", type=int, default=400, help="Searches on the made table.")
     replaying.add_argument("--out", type=Path, required=True)
+    ranking = ways.add_parser("reliability")
+    ranking.add_argument("table", type=Path, help="A file that record wrote.")
     arguments = parser.parse_args()
+    if arguments.way == "reliability":
+        print("\n".join(reliability(arguments.table)))
+        return
     if arguments.way == "record":
         record(arguments.task, arguments.nodes, arguments.seeds, arguments.data, arguments.out)
         return
