@@ -335,7 +335,7 @@ def _whiskers(base: "alt.Chart", field: str, x: "alt.X", y: "alt.Y | None") -> "
         low = y.copy()
         low["shorthand"] = f"{field}_low:Q"
     known = base.transform_filter(f"isValid(datum.{field}_low)")
-    rule = known.mark_rule(color=palette.CANDIDATE, strokeWidth=1, opacity=0.35)
+    rule = known.mark_rule(color=palette.CANDIDATE, strokeWidth=1.2, opacity=0.6)
     return [rule.encode(x, low, alt.Y2(f"{field}_high:Q"))]
 
 

@@ -30,7 +30,7 @@ function finalists(search, onpick) {
   const task = DATA.tasks[search.task];
   const rule = finals.rule === "best_mean" ? "The best mean is the answer" : "Of those within one standard error of the best mean, the one with the fewest MACs is the answer";
   const noise = finals.deviation === null ? "" : ` The same cell scores differently by ${number(finals.deviation, 4)} from seed to seed (one standard deviation, pooled): the whiskers of the charts.`;
-  const head = ["cell", "round", "score in its round", `mean of ${count(finals.seeds, "seed")}`, "standard error", `mean ${task.metric}`, task.cost, ""];
+  const head = ["cell", "round", "score in its round", `mean of ${count(finals.seeds, "seed")}`, "standard error", `mean ${task.metric}`, task.cost, "answer"];
   const body = finals.rows.map((row) =>
     el(
       "tr",
@@ -42,7 +42,7 @@ function finalists(search, onpick) {
       el("td", {}, row.error === null ? "–" : number(row.error, 4)),
       el("td", {}, metric(search.task, row.quality)),
       el("td", {}, quantity(row.macs)),
-      el("td", {}, row.chosen ? "★ the answer" : ""),
+      el("td", {}, row.chosen ? "★" : "–"),
     ),
   );
   return el(
