@@ -1,13 +1,14 @@
 """References are trained by the pipeline itself, and the run ends in a verdict."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from autoshrink.records.reference import NetworkTest, ReferenceNetwork
 from autoshrink.records.verdict import Verdict
-from tests.functional.smoke_run import RESULTS, Folder
+from tests.functional.smoke_run import BIN, RESULTS, Folder, environment
 
 OVERLAY = """
 search:
@@ -47,7 +48,7 @@ def test_a_run_ends_in_its_verdict(finished: Folder, tmp_path: Path) -> None:
     assert "my_networks:plain" in last[0]
     assert "rnn shrink-0: the found network" in last[1]
     evidence = folder.path / RESULTS / "cnn/shrink-0/evidence"
-    scaled = ReferenceNetwork.read(evidence / "my_networks.plain/seed-0/network.json")
+    scaled = ReferenceNetwork.read(evidence / "my_networks.plain/seed-0/model/network.json")
     assert abs(scaled.costs["macs"] / scaled.target - 1) <= 0.3
     assert len(NetworkTest.read(evidence / "found/test.json").results) == 2
     assert not (evidence / "found/seed-0").exists()  # the search's own model
@@ -56,3 +57,6 @@ def test_a_run_ends_in_its_verdict(finished: Folder, tmp_path: Path) -> None:
     assert [item["learning_rate"] for item in tuned["tried"]] == [0.5, 1.0]
     page = (folder.path / RESULTS / "report/index.html").read_text()
     assert page.index('class="verdicts"') < page.index('class="metrics"')
+    command = [str(BIN / "autoshrink"), "lineage", "verify", RESULTS]
+    verified = subprocess.run(command, cwd=folder.path, env=environment(), capture_output=True, text=True)
+    assert verified.returncode == 0, verified.stdout

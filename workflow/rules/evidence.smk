@@ -1,7 +1,7 @@
 """The verdict: the found network against references of its cost, trained by the same recipe on the same data and seeds.
 
 in:   RESULTS/{task}/{search}/{best.json,round-00/round.json,model/}, DATA/{dataset}-{address}/manifest.json
-out:  RESULTS/{task}/{search}/evidence/{network}/{training}/{network.json,model/}    training = seed-0, ..., rate-0, ...
+out:  RESULTS/{task}/{search}/evidence/{network}/{training}/model/    training = seed-0, ..., rate-0, ...
       RESULTS/{task}/{search}/evidence/{network}/rate.json     only where several learning rates are tried
       RESULTS/{task}/{search}/evidence/{network}/{test.json,outcomes.npy}
       RESULTS/{task}/{search}/evidence/verdict.json

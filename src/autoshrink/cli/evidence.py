@@ -39,7 +39,7 @@ reference_name = click.option("--reference", required=True, metavar="NAME", help
 @click.option("--start", type=options.FILE, required=True, help="The search's round 0, whose operators cells take.")
 @options.data
 @click.option("--rate", type=options.FILE, help="The learning rate that was chosen.  [default: the recipe's]")
-@options.out("network.json and the folder model")
+@options.out("the folder model")
 @reported
 def train_reference(
     files: tuple[Path, ...],
@@ -105,8 +105,8 @@ def train_reference(
         if reference != FOUND:
             scaled = references.scaled(parameters, found, reference, spec.example(prepared, recipe))
             scaled = ReferenceNetwork.model_validate({**dict(scaled), "learning_rate": factor})
-            scaled.write(out / "network.json")
-            doing.outputs.append(out / "network.json")
+            scaled.write(model / "network.json")
+            doing.outputs.append(model / "network.json")
             body, network = references.network_of(scaled, parameters)
         if reference == FOUND:
             own = recipe.model_copy(update={"network": network, "learning_rate": recipe.learning_rate * factor})
@@ -198,7 +198,7 @@ def test_reference(
     \b
     Example:
       autoshrink test-reference --task cnn --search shrink-0 --reference mobilenet_v2 --best best.json \\
-        --network seed-0/network.json --out test.json seed-0/model
+        --network seed-0/model/network.json --out test.json seed-0/model
     """
     import numpy as np
 

@@ -83,7 +83,7 @@ class TrainingFolder:
     @property
     def network(self) -> Path:
         """The network, scaled to the found one's cost."""
-        return self.folder / "network.json"
+        return self.model.folder / "network.json"
 
     @property
     def model(self) -> ModelFolder:
