@@ -98,12 +98,20 @@ class Progressive:
             children = {child.cell.key: child for child in self._drawn(memory, (round_number + 1) // 2, draws)}
             within = [children[item.candidate.cell.key] for item in scored if item.violation == 0]
             over = [(children[item.candidate.cell.key], item) for item in scored if item.violation > 0]
-            # a child over a limit is not trained: it is taken to be as good as the average, and pays for its excess
-            paid = [(child, self._paid(float(memory["level"]), item.violation)) for child, item in over]
+            # counting alone teaches what keeps to the limits: each child is taken to be as good as the average, pays
+            # for its excess, and is held against the round's mean
+            paid = [
+                (children[item.candidate.cell.key], self._paid(float(memory["level"]), item.violation))
+                for item in scored
+            ]
+            mean = sum(reward for _, reward in paid) / max(1, len(paid))
+            # as long as nothing is within the limits, the nearest to them have children
+            near = [replace(item, score=0.0) for _, item in over]
+            memory["parents"] = self._best(memory, near)
             going_on = self._ranked(memory, within, draws)[: self.slots()[round_number]]
             memory["pending"] = [child.to_json() for child in going_on]
             memory["seen"] = [*memory["seen"], *(child.cell.key for child, _ in over)]
-            memory["weights"] = self._learned(space, memory, paid)
+            memory["weights"] = self._learned(space, memory, paid, mean)
             return Selection(State(state.cell, memory=memory), None)
         if self._counts_first:
             found = [_Child.from_json(item) for item in memory["pending"]]
@@ -113,12 +121,11 @@ class Progressive:
         cell, memory["best"], slot = archive.improve(state, scored)
         memory["seen"] = [*memory["seen"], *(item.candidate.cell.key for item in scored)]
         memory["scores"] = [*memory["scores"], *(item.score for item in scored if item.score is not None)]
-        alive = sorted([*archive.read(memory["parents"]), *scored], key=rank)[: self.options.parents]
-        memory["parents"] = [archive.to_json(item) for item in alive]
+        memory["parents"] = self._best(memory, scored)
         if self.options.predictor == "ridge":
             memory["known"] = [*memory["known"], *map(archive.to_json, scored)]
         rewards = [(children[item.candidate.cell.key], self._reward(item, memory["scores"])) for item in scored]
-        memory["weights"] = self._learned(space, memory, rewards)
+        memory["weights"] = self._learned(space, memory, rewards, float(memory["level"]))
         for _, reward in rewards:
             memory["level"] += _MEMORY * (reward - memory["level"])
         memory["pending"] = []
@@ -127,6 +134,11 @@ class Progressive:
     @property
     def _counts_first(self) -> bool:
         return bool(self.search.objective.limits)
+
+    def _best(self, memory: Mapping[str, Any], more: Sequence[Scored]) -> list[Any]:
+        """Return the parents of the next round, those within the limits first."""
+        alive = sorted([*archive.read(memory["parents"]), *more], key=rank)[: self.options.parents]
+        return [archive.to_json(item) for item in alive]
 
     def _children(self, trained: int) -> int:
         return max(trained, self.options.parents * self.options.children)
@@ -147,8 +159,10 @@ class Progressive:
             return reward * float(self.options.product_base**violation)
         return reward - self.options.hinge_weight * violation
 
-    def _learned(self, space: Space, memory: Any, rewards: Sequence[tuple[_Child, float]]) -> dict[str, float]:
-        """Return the policy's weights after REINFORCE; the baseline is the moving mean of rewards before the round."""
+    def _learned(
+        self, space: Space, memory: Any, rewards: Sequence[tuple[_Child, float]], baseline: float
+    ) -> dict[str, float]:
+        """Return the policy's weights after REINFORCE with this baseline."""
         before, weights = memory["weights"], dict(memory["weights"])
         for child, reward in rewards:
             for cell, place, option in child.steps:
@@ -158,7 +172,7 @@ class Progressive:
                 for chance, item in zip(_softmax([_value(before, item) for item in features]), features, strict=True):
                     for name, value in item.items():
                         gradient[name] = gradient.get(name, 0.0) - chance * value
-                step = self.options.learning_rate * (reward - memory["level"])
+                step = self.options.learning_rate * (reward - baseline)
                 for name in sorted(gradient):
                     weights[name] = weights.get(name, 0.0) + step * gradient[name]
         return weights
@@ -168,12 +182,14 @@ class Progressive:
         space = self.family.drawn(draws)
         seen = set(memory["seen"])
         found: list[_Child] = []
-        parents = [item.candidate.cell for item in archive.read(memory["parents"])] or [space.baseline()]
+        alive = archive.read(memory["parents"])
+        parents = [item.candidate.cell for item in alive] or [space.baseline()]
         if not memory["seen"]:
             found.append(_Child(space.baseline(), "the baseline"))
             seen.add(space.baseline().key)
         counts = slots(self.search, self.family, self.options.rounds)
-        growing = step <= len(counts) // 3
+        # from a network over a limit there is only one way to go
+        growing = step <= len(counts) // 3 and not any(item.violation > 0 for item in alive)
         wanted, policy = self._children(counts[step - 1]), _Policy(space, memory["weights"])
         for number in range(wanted - len(found)):
             parent = parents[number % len(parents)]

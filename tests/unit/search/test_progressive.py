@@ -76,3 +76,19 @@ def test_the_predictor_finds_a_linear_law() -> None:
     scores = [3 * row["a"] + 2 * row["b"] - row["c"] for row in known]
     best, middle, worst = _ridge(known, scores, [{"a": 1, "b": 1}, {"a": 1, "b": 1, "c": 1}, {"c": 1}])
     assert best > middle > worst
+
+
+def test_a_baseline_over_the_limits_is_left_by_its_children() -> None:
+    """Where nothing fits yet, children of the nearest to the limits are counted until some do, and only those train."""
+    search = ImageSearch(k=3, objective=ImageObjective(max_macs=1))
+    strategy = Progressive(search, NAS_201, ProgressiveStrategy(rounds=9))
+    state, trained = strategy.start(DRAWS), 0
+    for number in range(1, 19):
+        proposed = strategy.propose(state, number, DRAWS)
+        sizes = [len(NAS_201.chosen(item.cell)) for item in proposed]
+        if number % 2 == 0:
+            trained += len(proposed)
+            assert all(size <= 3 for size in sizes)
+        scored = [Scored(item, 0.5, max(0.0, size / 3 - 1)) for item, size in zip(proposed, sizes, strict=True)]
+        state = strategy.select(state, number, scored, DRAWS).state
+    assert trained >= 9
