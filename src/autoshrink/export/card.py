@@ -93,10 +93,21 @@ def _example(trained: Trained, item: "Written") -> str:
 
 def _checked(written: Sequence["Written"]) -> str:
     lines = [
-        f"- `{item.path.name}`: at most {item.difference:.1g} from PyTorch's outputs, on real inputs of several sizes"
+        f"- `{item.path.name}`: in int8, by onnxruntime, so that outputs differ from PyTorch's by up to "
+        f"{item.difference:.1g}; the table says what that costs"
+        if item.quantised
+        else f"- `{item.path.name}`: at most {item.difference:.1g} from PyTorch's outputs, on real inputs of several "
+        "sizes"
         for item in written
     ]
-    return "Checked when it was exported:\n\n" + "\n".join(lines)
+    tables = [
+        "\n\n| | float | int8 |\n| --- | --- | --- |\n"
+        + "\n".join(f"| {what} | {one} | {other} |" for what, one, other in item.quantised.rows)
+        + (f"\n\n{item.quantised.remark}." if item.quantised.remark else "")
+        for item in written
+        if item.quantised
+    ]
+    return "Checked when it was exported:\n\n" + "\n".join(lines) + "".join(tables)
 
 
 def _data(trained: Trained, manifest: Manifest) -> str:

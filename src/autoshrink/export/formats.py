@@ -2,6 +2,7 @@
 
 import io
 import json
+import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 
 from autoshrink import __version__
 from autoshrink.errors import UserError
+from autoshrink.export import quantisation
+from autoshrink.export.quantisation import Quantised, Run
 from autoshrink.files import artifacts
 from autoshrink.inference.models import Trained, deployment_of, load_model
 from autoshrink.records.model import WEIGHTS
@@ -21,21 +24,55 @@ from autoshrink.tasks.deployment import AnyDeployment, Inputs
 TOLERANCE = 1e-4
 """Greatest difference from PyTorch that is accepted, absolute; relative to the greatest output where that exceeds 1."""
 ONNX_OPSET = 20
+INT8 = "onnx-int8"
 
-FILES = {"onnx": "model.onnx", "torchscript": "model.torchscript.pt", "state-dict": WEIGHTS}
+FILES = {
+    "onnx": "model.onnx",
+    INT8: "model.int8.onnx",
+    "torchscript": "model.torchscript.pt",
+    "state-dict": WEIGHTS,
+}
 
 
 @dataclass(frozen=True)
 class Written:
-    """A file that was written, and the greatest absolute difference of its outputs from PyTorch's on real inputs."""
+    """A file that was written, and the greatest absolute difference of its outputs from PyTorch's on real inputs.
+
+    An int8 file's outputs differ by design; ``quantised`` says what that costs.
+    """
 
     format: str
     path: Path
     difference: float
+    quantised: Quantised | None = None
+
+
+def write_int8(trained: Trained, inputs: Sequence[Inputs], data: Path, folder: Path) -> Written:
+    """Write the model into ``folder`` as int8 ONNX, quantised and judged on the validation part of ``data``.
+
+    The float ONNX file that it is made from is compared with PyTorch first, as ``write`` does. Raises as ``write`` and
+    ``quantisation.quantise`` do; nothing is then written.
+    """
+    deployment = deployment_of(trained, "export")
+    with tempfile.TemporaryDirectory() as scratch:
+        content = write(trained, "onnx", inputs, Path(scratch)).path.read_bytes()
+    example = min(inputs, key=lambda given: sum(tensor.numel() for tensor in given))
+    quantised, found = quantisation.quantise(content, deployment, trained.folder, data, example)
+    run, difference = quantisation.runner(quantised), 0.0
+    reference = deployment.reference(load_model(trained.folder), trained.description)
+    for given in inputs:
+        with torch.no_grad():
+            expected = _tuple(reference(*given))
+        difference = max(
+            difference, *(float((one - other).abs().max()) for one, other in zip(expected, run(given), strict=True))
+        )
+    path = folder / FILES[INT8]
+    artifacts.write_bytes(path, quantised)
+    return Written(INT8, path, difference, found)
 
 
 def write(trained: Trained, format: str, inputs: Sequence[Inputs], folder: Path) -> Written:
-    """Write the model into ``folder`` in ``format`` (a key of ``FILES``) and compare it with PyTorch on all ``inputs``.
+    """Write the model into ``folder`` in ``format`` (of ``FILES``, but int8) and compare it with PyTorch on ``inputs``.
 
     ``inputs`` are real ones of different batch sizes, as the task's deployment gives them; the first serves as the
     example that is traced. Raises UserError where the outputs differ by more than ``TOLERANCE``; nothing is then
@@ -87,22 +124,11 @@ def _onnx(trained: Trained, deployment: AnyDeployment, model: nn.Module, example
     return content
 
 
-def _run_onnx(content: bytes, *_: Any) -> Callable[[Inputs], list[Tensor]]:
+def _run_onnx(content: bytes, *_: Any) -> Run:
     import onnx
-    import onnxruntime
 
     onnx.checker.check_model(content)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    names = [item.name for item in session.get_inputs()]
-
-    def run(inputs: Inputs) -> list[Tensor]:
-        given = {name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)}
-        return [torch.from_numpy(output) for output in session.run(None, given)]
-
-    return run
+    return quantisation.runner(content)
 
 
 def _torchscript(trained: Trained, deployment: AnyDeployment, model: nn.Module, example: Inputs) -> bytes:

@@ -1,7 +1,7 @@
 """What ``predict`` and ``export`` ask of a task's trained models."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -13,6 +13,7 @@ from autoshrink.records.model import ModelDescription
 from autoshrink.records.record import Json
 
 Inputs = tuple[Tensor, ...]
+Run = Callable[[Inputs], Sequence[Tensor]]
 Described = TypeVar("Described", bound=ModelDescription)
 
 
@@ -65,6 +66,20 @@ class Deployment(ABC, Generic[Described]):
         """Return inputs of several batch sizes for the model in ``folder`` from its prepared data in ``data``.
 
         Never of the test split. Raises ArtifactError where the data is damaged.
+        """
+
+    @abstractmethod
+    def calibration(self, folder: Path, data: Path) -> Iterator[Inputs] | None:
+        """Return validation inputs to calibrate an int8 model's scales on; None where they are found as it runs.
+
+        Raises DataError, also where it returns None, when no validation data was held out.
+        """
+
+    @abstractmethod
+    def judge(self, folder: Path, data: Path, run: Run) -> tuple[str, float, int]:
+        """Return the metric's name, its value and on how many examples, of ``run`` on all validation data.
+
+        ``run`` maps inputs to outputs as ``signature`` says, for the model in ``folder``.
         """
 
     @abstractmethod

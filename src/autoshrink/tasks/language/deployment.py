@@ -3,6 +3,7 @@
 Shapes: B batch, T time steps, L length of a column, E embedding width, N hidden width, V words.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from autoshrink.tasks.deployment import Deployment, Inputs, Signature, traced
+from autoshrink.tasks.deployment import Deployment, Inputs, Run, Signature, traced
 from autoshrink.tasks.language import data as texts
 from autoshrink.tasks.language import loading, prediction, sequences
 from autoshrink.tasks.language.cell import RecurrentCell
@@ -20,8 +21,10 @@ from autoshrink.tasks.language.records import TextModel
 BATCHES = ((4, 35), (1, 1), (2, 17))
 """Columns and words of the sequences that an export is checked on."""
 
-USAGE = {
-    "onnx": """\
+COLUMNS, WORDS = 10, 35
+"""Columns of the validation text that an int8 model is judged on, and words that it gets at a time."""
+
+_ONNX = """\
 import numpy as np
 import onnxruntime
 
@@ -29,7 +32,10 @@ session = onnxruntime.InferenceSession("{file}")
 tokens = np.zeros((5, 1), np.int64)  # 5 time steps of 1 text; the words' numbers are in session.get_modelmeta()
 state = np.zeros((1, {hidden}), np.float32)  # before the first word
 logits, state = session.run(None, {{"tokens": tokens, "state": state}})
-print(logits[-1].argmax(1))  # the likeliest next word; hand the state to the next call""",
+print(logits[-1].argmax(1))  # the likeliest next word; hand the state to the next call"""
+USAGE = {
+    "onnx": _ONNX,
+    "onnx-int8": _ONNX,
     "torchscript": """\
 import torch
 
@@ -126,6 +132,24 @@ class TextDeployment(Deployment[TextModel]):
                     state_BN = model.run(before_TB, state_BN)[1].contiguous()
             found.append((tokens_TB.contiguous(), state_BN))
         return found
+
+    def calibration(self, folder: Path, data: Path) -> None:
+        """Return None: a language model's activations are scaled as they come."""
+
+    def judge(self, folder: Path, data: Path, run: Run) -> tuple[str, float, int]:
+        """Return the perplexity of the validation text, in columns whose state goes on from part to part."""
+        tokens = texts.load(data).split("validation")
+        columns = max(1, min(COLUMNS, len(tokens) // 2))
+        text_LB = sequences.columns(tokens, columns, torch.device("cpu"), str(data))
+        state_BN = loading.load_model(folder).initial_state(columns)
+        loss, count = 0.0, 0
+        for start in range(0, len(text_LB) - 1, WORDS):
+            targets_TB = text_LB[start + 1 : start + 1 + WORDS]
+            tokens_TB = text_LB[start : start + len(targets_TB)].contiguous()
+            logits_TBV, state_BN = run((tokens_TB, state_BN))
+            each = nn.functional.cross_entropy(logits_TBV.flatten(0, 1), targets_TB.flatten(), reduction="sum")
+            loss, count = loss + float(each), count + targets_TB.numel()
+        return "perplexity", math.exp(loss / count), count
 
     def labels(self, description: TextModel) -> tuple[str, Sequence[str]]:
         """Return the words."""

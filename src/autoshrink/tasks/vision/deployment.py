@@ -3,7 +3,8 @@
 Shapes: B batch, C channels, H height, W width, K classes, N classifier outputs.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -11,26 +12,33 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from autoshrink.tasks.deployment import Deployment, Inputs, Signature, traced
+from autoshrink.errors import DataError
+from autoshrink.params.vision import ImageTraining
+from autoshrink.tasks.deployment import Deployment, Inputs, Run, Signature, traced
 from autoshrink.tasks.vision import data as images
-from autoshrink.tasks.vision import folders, prediction
+from autoshrink.tasks.vision import folders, prediction, splits
 from autoshrink.tasks.vision.network import CellNetwork
 from autoshrink.tasks.vision.records import ImageModel
 
 IMAGES = 16
 """Images of the largest batch that an export is checked on."""
 
+CALIBRATION, BATCH = 256, 32
+"""Held-out images that an int8 model's scales are calibrated on, at most, and images that are run at a time."""
+
 Item = TypeVar("Item")
 
-USAGE = {
-    "onnx": """\
+_ONNX = """\
 import numpy as np
 import onnxruntime
 
 session = onnxruntime.InferenceSession("{file}")
 pixels = np.zeros((1, {channels}, {height}, {width}), np.float32)  # images, each value in [0, 1]
 (logits,) = session.run(None, {{"pixels": pixels}})
-print(logits.argmax(1))  # the class of each image; their names are in session.get_modelmeta()""",
+print(logits.argmax(1))  # the class of each image; their names are in session.get_modelmeta()"""
+USAGE = {
+    "onnx": _ONNX,
+    "onnx-int8": _ONNX,
     "torchscript": """\
 import torch
 
@@ -95,6 +103,22 @@ class ImageDeployment(Deployment[ImageModel]):
         pixels_BCHW = chosen_BHWC.permute(0, 3, 1, 2) / 255.0
         return [(pixels_BCHW,), (pixels_BCHW[:1],), (pixels_BCHW[: IMAGES // 2],)]
 
+    def calibration(self, folder: Path, data: Path) -> Iterator[Inputs]:
+        """Return held-out images, at most ``CALIBRATION``, spread over all of them."""
+        pixels, _ = _held_out(folder, data)
+        step = max(1, len(pixels) // CALIBRATION)
+        chosen = range(0, len(pixels), step)[:CALIBRATION]
+        return ((torch.stack([pixels[index] for index in part]),) for part in _parts(chosen))
+
+    def judge(self, folder: Path, data: Path, run: Run) -> tuple[str, float, int]:
+        """Return the accuracy on the held-out images."""
+        pixels, labels = _held_out(folder, data)
+        right = 0
+        for part in _parts(range(len(pixels))):
+            (logits_BK,) = run((torch.stack([pixels[index] for index in part]),))
+            right += int((logits_BK.argmax(1) == torch.tensor([labels[index] for index in part])).sum())
+        return "accuracy", right / len(pixels), len(pixels)
+
     def labels(self, description: ImageModel) -> tuple[str, Sequence[str]]:
         """Return the classes."""
         return "classes", description.classes
@@ -112,6 +136,47 @@ class ImageDeployment(Deployment[ImageModel]):
     def scripted(self, model: nn.Module, description: ImageModel, example: Inputs) -> Any:
         """Return the reference, traced."""
         return traced(self.reference(model, description), example)
+
+
+class _Pixels:
+    """Training images by index, as pixels (C, H, W) in [0, 1]; those in files are read when they are asked for."""
+
+    def __init__(self, count: int, read: Callable[[int], Tensor]) -> None:
+        self._count, self._read = count, read
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self._read(index).permute(2, 0, 1) / 255.0
+
+
+def _held_out(folder: Path, data: Path) -> tuple[_Pixels, list[int]]:
+    """Return the images held out from the model's training, and their labels. Raises DataError where there are none."""
+    description, prepared = ImageModel.of(folder), images.load(data)
+    recipe = ImageTraining.model_validate_json(json.dumps(dict(description.origin.recipe)))
+    files = prepared.listing("train") if prepared.storage == "files" else None
+    split = None if files is not None else prepared.split("train")
+    labels_N = np.array([file.label for file in files]) if files is not None else split.labels_N  # type: ignore[union-attr]
+    chosen = np.flatnonzero(splits.held_out(prepared, labels_N, recipe, description.origin.seed)).tolist()
+    if not chosen:
+        raise DataError(
+            f"{folder}: no validation images were held out from its training, and int8 is calibrated and judged on "
+            "them; accepted: a model trained with training.cnn.validation_per_class above 0"
+        )
+
+    def read(index: int) -> Tensor:
+        if files is not None:
+            root = Path(str(prepared.manifest.settings["folder"]))
+            return prediction.read(root / files[chosen[index]].path, description)
+        return torch.from_numpy(split.images_NHWC[chosen[index]])  # type: ignore[union-attr]
+
+    return _Pixels(len(chosen), read), [int(labels_N[index]) for index in chosen]
+
+
+def _parts(indices: range) -> Iterator[range]:
+    """Return the indices in batches."""
+    return (indices[start : start + BATCH] for start in range(0, len(indices), BATCH))
 
 
 def _spread(items: Sequence[Item]) -> list[Item]:
