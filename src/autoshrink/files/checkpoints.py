@@ -97,8 +97,10 @@ def load_latest(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
 
 
 def _all(folder: Path) -> list[Path]:
-    """Return the checkpoints by step: names that ``save`` gives, and no other that a user may have put beside them."""
-    return sorted(path for path in folder.glob("step-*.json") if _NAME.fullmatch(path.name))
+    """Return the checkpoints by step: of the names that ``save`` gives those that are sealed, or that damage has
+    unsealed beside their tensors; no other file, which a user may have put there."""
+    named = (path for path in folder.glob("step-*.json") if _NAME.fullmatch(path.name))
+    return sorted(path for path in named if artifacts.is_sealed(path) or path.with_suffix(".safetensors").is_file())
 
 
 def _set_aside(path: Path, why: str, message: str) -> None:

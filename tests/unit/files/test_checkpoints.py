@@ -37,3 +37,15 @@ def test_any_bytes_are_no_checkpoint(content: bytes, tmp_path: Path) -> None:
     for suffix in (".json", ".safetensors"):
         (tmp_path / f"step-000000001{suffix}").write_bytes(content)
     assert checkpoints.load_latest(tmp_path, IDENTITY) is None
+
+
+def test_a_users_file_of_such_a_name_stays(tmp_path: Path) -> None:
+    """A file that is neither sealed nor stands beside tensors is neither removed nor renamed."""
+    mine = tmp_path / "step-000000000.json"
+    mine.write_text("mine")
+    for step in (1, 2, 3):
+        checkpoints.save(tmp_path, step, {"epoch": step}, IDENTITY, keep=1)
+    found = checkpoints.load_latest(tmp_path, IDENTITY)
+    assert found is not None and found.step == 3
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == ["step-000000000.json", "step-000000003.json"]
+    assert mine.read_text() == "mine"
