@@ -160,6 +160,8 @@ def _become(work: Callable[[], object], descriptor: int) -> None:
     """Run in the child: everything said goes to the file, and whatever happens ends here."""
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    # whatever the parent's are: pytest puts files of its own in their place
+    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     status = 0
     try:
