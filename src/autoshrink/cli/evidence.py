@@ -140,8 +140,8 @@ def choose_rate(
       autoshrink choose-rate --task rnn --search shrink-0 --reference lstm --out rate.json \\
         rate-0/model/history.json rate-1/model/history.json
     """
+    from autoshrink.evidence import learning_rates
     from autoshrink.records.history import TrainingHistory
-    from autoshrink.records.reference import ChosenRate, TriedRate
     from autoshrink.search import rounds
 
     parameters, name = options.load(files, settings), rounds.SearchName.parse(task, search)
@@ -151,22 +151,9 @@ def choose_rate(
         raise UserError(f"{len(histories)} histories for the {len(rates)} of references.{task}.learning_rates")
     subject = {**name.to_json(), "reference": reference}
     with step("choose-rate", out, inputs=histories, parameters=parameters, task=name.task, subject=subject):
-        tried = []
-        for factor, path in zip(rates, histories, strict=True):
-            history = TrainingHistory.read(path)
-            kept = None if history.chosen_epoch is None else history.epochs[history.chosen_epoch]
-            quality = None if kept is None else kept.get(f"validation_{spec.metric.name}")
-            tried.append(TriedRate(learning_rate=factor, quality=None if quality is None else float(quality)))
-        sign = 1.0 if spec.metric.higher_is_better else -1.0
-        finite = [(sign * item.quality, -index) for index, item in enumerate(tried) if item.quality is not None]
-        if not finite:
-            raise UserError(
-                f"{task}/{search}: {reference}: no training with any of references.{task}.learning_rates has a "
-                "validation result; hold out validation data, or give lower rates"
-            )
-        chosen = tried[-max(finite)[1]].learning_rate
-        ChosenRate(task=name.task, search=search, name=reference, learning_rate=chosen, tried=tuple(tried)).write(out)
-    click.echo(f"{task}/{search}: {reference}: {chosen:g} times the recipe's learning rate")
+        chosen = learning_rates.choose(parameters, name, reference, [TrainingHistory.read(path) for path in histories])
+        chosen.write(out)
+    click.echo(f"{task}/{search}: {reference}: {chosen.learning_rate:g} times the recipe's learning rate")
 
 
 @click.command(short_help="Measure a network's trainings on the test split.")

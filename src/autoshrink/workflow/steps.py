@@ -134,6 +134,7 @@ STEPS = {
             "Keep the learning rate that is best on validation data",
             "rate.json",
             ("references",),
+            ("autoshrink.evidence.learning_rates:choose",),
             is_quick=True,
         ),
         Step(
