@@ -52,7 +52,7 @@ def test_no_validation_images_is_one_line(run: Path, monkeypatch: pytest.MonkeyP
     recipe = {**told.origin.recipe, "validation_per_class": 0}
     without = told.model_copy(update={"origin": told.origin.model_copy(update={"recipe": recipe})})
     monkeypatch.setattr(ImageModel, "of", lambda folder: without)
-    with pytest.raises(DataError, match=r"no validation images were held out .* validation_per_class above 0"):
+    with pytest.raises(DataError, match=r"no validation images were held out .*validation_per_class above 0"):
         deployment_of(trained, "export").calibration(trained.folder, run / "data" / "digits")
 
 
