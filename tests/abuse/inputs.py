@@ -629,7 +629,14 @@ _DESCRIPTION: dict[str, Any] = {
     "deviation": [0.5],
     "image_size": [8, 8],
     "evaluation_crop": 1.0,
-    "origin": {"dataset": "digits", "storage": "array", "recipe": {}, "source": "digits"},
+    "origin": {
+        "dataset": "digits",
+        "dataset_digest": "0" * 64,
+        "storage": "array",
+        "recipe": {},
+        "source": "digits",
+        "seed": 1,
+    },
 }
 
 
@@ -671,7 +678,7 @@ def models() -> Iterator[tuple[str, Case]]:
     yield "model of another digest", Case(model(good, weights_sha256="0" * 64), "missing or altered")
     yield "model without a task", Case(model(good, task=...), "task")
     yield "model of an unknown task", Case(model(good, task="gan"), "task")
-    yield "model with an unknown key", Case(model(good, network={"magic": 1}), "not a model of ours")
+    yield "model with an unknown key", Case(model(good, network={"magic": 1}), r"network\.magic")
     yield "no model", Case(lambda folder: ["predict", ".", "."], "holds no trained model")
     yield "nothing to predict", Case(lambda folder: ["predict", ".", "nothing.png"], "there is no such file or folder")
 
@@ -716,6 +723,8 @@ def command_line() -> Iterator[tuple[str, Case]]:
                 "x",
                 "--slots",
                 "2:1",
+                "--params",
+                DEFAULTS,
                 "--data",
                 "x",
                 "--store",

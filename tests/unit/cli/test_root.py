@@ -39,7 +39,7 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
     ("words", "expected"),
     [
         (["expo"], {"export"}),
-        (["export", "--format", ""], {"onnx", "torchscript", "state-dict"}),
+        (["export", "--format", ""], {"onnx", "onnx-int8", "torchscript", "state-dict"}),
         (["lineage", "w"], {"why"}),
     ],
 )

@@ -17,10 +17,10 @@ def inputs(task: Task, sizes: tuple[int, ...] = (4, 1, 3)) -> list[Inputs]:
     return [(torch.randint(0, 12, (5 + size, size)), 0.1 * torch.randn(size, 16)) for size in sizes]
 
 
-@pytest.mark.parametrize("format", formats.FILES)
+@pytest.mark.parametrize("format", [format for format in formats.FILES if format != formats.INT8])
 @pytest.mark.parametrize("task", list(Task))
 def test_format_equals_pytorch(task: Task, format: str, run: Path, tmp_path: Path) -> None:
-    """Each format of each task is written and gives PyTorch's outputs for several batch sizes and lengths."""
+    """Each exact format of each task is written and gives PyTorch's outputs for several batch sizes and lengths."""
     written = formats.write(models.find(run / "results", task), format, inputs(task), tmp_path)
     assert written.path.is_file()
     assert written.difference <= formats.TOLERANCE
