@@ -120,8 +120,9 @@ def contents() -> dict[str, bytes]:
     found = {}
     for path in sorted(Path().rglob("*")):
         beside = path.name.endswith((".timing.json", ".tmp")) or SET_ASIDE.search(path.name)
-        # the page shows how long things took
-        if not path.is_file() or beside or "logs" in path.parts or path.name.startswith(("index.html", "report.")):
+        # the page and its table of metrics show how long things took
+        is_report = path.name.startswith(("index.html", "report.", "metrics.csv", "metrics.md"))
+        if not path.is_file() or beside or "logs" in path.parts or is_report:
             continue
         content = path.read_bytes()
         if path.name.endswith(".lineage.json"):
