@@ -81,7 +81,9 @@ def train(task: str, mode: str, data: Path) -> dict[str, Any]:
     from autoshrink.tasks.vision import proxy as vision_proxy
     from benchmarks import loops, search
 
-    parameters = params.load([ROOT / "params.yaml"], [f"compute.numerics={mode}", "compute.device=cpu"])
+    # the recorded digests are of a vocabulary with the words of these test lines
+    words = "proxy.rnn.test_lines=150"
+    parameters = params.load([ROOT / "params.yaml"], [f"compute.numerics={mode}", "compute.device=cpu", words])
     devices.pick(parameters.compute)
     torch.set_num_threads(1)
     recipe, drawn = search.proxy_of(parameters, Task(task), data, False, EPOCHS)

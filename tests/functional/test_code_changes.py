@@ -52,7 +52,7 @@ def test_an_edit_runs_what_depends_on_it(tmp_path: Path) -> None:
     said = verified(folder)
     assert "finished steps were made by other code: 3 select" in said, said
     said = run(folder, goal)
-    assert "3 finished steps were made by other code (3 select)" in said
+    assert "4 finished steps were made by other code (3 select, 1 best)" in said
     assert "other code" not in verified(folder)
     assert sorted((folder / "store").rglob("*.json")) == trained
     assert first.stat().st_mtime_ns == before

@@ -1,6 +1,7 @@
 """References are trained by the pipeline itself, and the run ends in a verdict."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def plain(width, channels, classes):
 @pytest.mark.slow
 def test_a_run_ends_in_its_verdict(finished: Folder, tmp_path: Path) -> None:
     """Two seeds, a network of the user's own, a tuned LSTM: trained, tested, judged, on the page, and said last."""
-    folder = finished.copied(tmp_path / "run").overlaid(OVERLAY)
+    folder = Folder.new(tmp_path / "run").overlaid(OVERLAY)
+    shutil.copytree(finished.path / "store", folder.path / "store")  # what is trained alike is not trained again
     (folder.path / "my_networks.py").write_text(OWN)
     done = folder.run()
     assert done.returncode == 0, done.stderr

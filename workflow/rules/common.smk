@@ -8,6 +8,7 @@ from pathlib import Path
 
 from autoshrink.cli import preflight, rules as questions
 from autoshrink.params.root import DATASET_NAME
+from autoshrink.report import outputs
 from autoshrink.search.rounds import SEARCH_NAME
 from autoshrink.tasks import address
 
@@ -23,6 +24,21 @@ planned, trigger, code = ASK.planned, ASK.trigger, ASK.code
 resource, manifest, vectors = ASK.resource, ASK.manifest, ASK.vectors
 SEARCH = RUN.search("{task}", "{search}")
 ROUND = SEARCH.round("{round}")
+REPORT_FILES = outputs(PLAN.parameters)
+CATEGORIES = {task.value: f"{task.name} search" for task in questions.Task}
+
+
+def in_report(name):
+    """Return an output of the report, marked for Snakemake's own report with the caption of its kind."""
+    path = Path(name)
+    if path.suffix not in (".svg", ".csv", ".html"):
+        return RUN.report / name
+    return report(
+        RUN.report / name,
+        caption=f"../report/{path.stem}.rst",
+        category=CATEGORIES.get(path.parts[0], "The run"),
+        labels={"what": path.stem, "file": path.suffix.removeprefix(".")},
+    )
 
 
 wildcard_constraints:

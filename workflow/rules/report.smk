@@ -4,24 +4,6 @@ in:   every round, best cell, model history and metrics of every search, and the
 out:  RESULTS/report/, which `snakemake --report` collects too
 """
 
-from autoshrink.report import outputs
-
-REPORT_FILES = outputs(PLAN.parameters)
-CATEGORIES = {task.value: f"{task.name} search" for task in questions.Task}
-
-
-def in_report(name):
-    """Return an output of the report, marked for Snakemake's own report with the caption of its kind."""
-    path = Path(name)
-    if path.suffix not in (".svg", ".csv", ".html"):
-        return RUN.report / name
-    return report(
-        RUN.report / name,
-        caption=f"../report/{path.stem}.rst",
-        category=CATEGORIES.get(path.parts[0], "The run"),
-        labels={"what": path.stem, "file": path.suffix.removeprefix(".")},
-    )
-
 
 rule report:
     """Make the tables, figures and the page of the run."""
