@@ -30,7 +30,7 @@ unit: set-up ## unit tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 tests/unit tests/gpu tests/benchmarks
 
 functional: set-up ## tests of the whole: real runs of the smoke preset, also on two nodes of a SLURM where it can be had
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q tests/functional
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 tests/functional
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m "not slow" tests/integration tests/docs tests/browser
 
 thorough: lint ## everything there is, also what takes long: documentation's commands, DVC, browsers, fifty kills, clusters
