@@ -139,6 +139,7 @@ class Bench:
 
     def _by_jobs(self, task: Task, files: list[Path], work: Path, spent: "Spent") -> int:
         """Run every step as a process with the rules' own command, in turn; what is there is not made anew."""
+        from autoshrink.search import finalists
         from autoshrink.search import rounds as search
         from autoshrink.tasks import address
         from autoshrink.tasks.spec import spec_of
@@ -156,7 +157,7 @@ class Bench:
             program = [str(ROOT / "workflow/bin/gpus"), "1"] if gpus and self.kind == "cuda" else []
             command = [*program, sys.executable, "-m", "autoshrink", verb]
             with spent.on(verb):
-                subprocess.run([*command, *map(str, words), "--out", str(out)], cwd=ROOT, check=True)
+                subprocess.run([*command, "--out", str(out), *map(str, words)], cwd=ROOT, check=True)
 
         if not (data / address.MANIFEST).exists():
             step("prepare", data, dataset, *given)
@@ -176,7 +177,16 @@ class Bench:
             step("select", state, *given, *searched, "--previous", previous, "--proposal", proposal, *outs)
             states.append(state)
             previous = state
-        step("best", folder / "best.json", *searched, *states)
+        chosen, found = folder / "finalists/proposal.json", []
+        for job, (repeat, slots) in enumerate(
+            finalists.jobs(search.section_of(parameters, task).finalists, parameters.search.slots_per_job)
+        ):
+            step("finalists", chosen, *given, *searched, *states)
+            found.append(folder / f"finalists/evaluations-{job}.json")
+            words = [*given, *about, "--proposal", chosen, "--repeat", repeat, "--slots", f"{slots.start}:{slots.stop}"]
+            step("repeat", found[-1], *words, "--data", data, "--store", work / "store", gpus=True)
+        decided = [word for file in found for word in ("--repeated", file)]
+        step("best", folder / "best.json", *given, *searched, *decided, *states)
         return len(states) - 1
 
     def _by_snakemake(self, task: Task, files: list[Path], work: Path, spent: "Spent") -> int:

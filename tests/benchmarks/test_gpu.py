@@ -62,6 +62,7 @@ def test_a_case_of_several_processes_gives_numbers(case: Case, tmp_path: Path) -
 
 def check(case: Case, rows: list[dict[str, Any]]) -> None:
     """Check a case's rows."""
+    assert [row["value"] for row in rows if row["quantity"] == "failed"] == []
     assert rows and all(set(row) <= set(gpu.COLUMNS) and row["data"].startswith("synthetic") for row in rows)
     values = {row["quantity"]: float(row["value"]) for row in rows}
     if case.part == "exact":
