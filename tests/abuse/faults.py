@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autoshrink.cli import main
-from tests.abuse import inputs, pipeline
+from tests.abuse import pipeline
+from tests.abuse.inputs.cases import preload
 from tests.abuse.trial import Ledger, Outcome, Tally, digests, trial
 from tests.integration.faults import Injector, lost
 from tests.unit.lineage.made import due
@@ -28,7 +29,7 @@ STEPS = slice(None)
 
 def trials(folder: Path, seed: int, ledger: Ledger) -> list[Tally]:
     """Kill and refuse writes, first one, then the other; the results are those of a run that nothing disturbed."""
-    inputs.preload()
+    preload()
     expected = _undisturbed(folder / "undisturbed")
     tallies = [_kills(folder, seed, ledger, expected)]
     for name, number in (("full disk", errno.ENOSPC), ("read-only disk", errno.EROFS)):

@@ -1,15 +1,18 @@
 """Bad inputs: parameters, data, cells, models, command lines. Each ends in lines that say what is wrong, status 2."""
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from autoshrink import params
-from autoshrink.cli import main
-from tests.abuse import inputs
-from tests.abuse.trial import Ledger, Tally, digests, trial
+from tests.abuse.inputs.cases import Case, attempt, preload
+from tests.abuse.inputs.cells import cells
+from tests.abuse.inputs.command_line import command_line
+from tests.abuse.inputs.data import data
+from tests.abuse.inputs.models import models
+from tests.abuse.inputs.parameters import parameters
+from tests.abuse.trial import Ledger, Tally
 from tests.functional import test_bad_inputs
 from tests.unit.lineage import made
 
@@ -23,14 +26,14 @@ NEVER = ("{a: {b: [1]}}", "[[[]]]", "'\\0'")
 def trials(folder: Path, seed: int, ledger: Ledger) -> list[Tally]:
     """Make each mistake in a folder of its own and count what was refused."""
     folder.mkdir(parents=True)
-    inputs.preload()
+    preload()
     refused = "refused in a line that names it, status 2"
     tallies = []
     for kind, cases in {
-        "bad data, cells and files": [*_silent(_from_tests()), *inputs.data(), *inputs.cells()],
-        "bad parameters": [*_silent(_parameters()), *inputs.parameters()],
-        "bad command lines": [*_silent(_command_lines(folder)), *inputs.command_line()],
-        "bad models": [*_silent(_models(folder)), *inputs.models()],
+        "bad data, cells and files": [*_silent(_from_tests()), *data(), *cells()],
+        "bad parameters": [*_silent(_parameters()), *parameters()],
+        "bad command lines": [*_silent(_command_lines(folder)), *command_line()],
+        "bad models": [*_silent(_models(folder)), *models()],
     }.items():
         tally = Tally(kind, refused, ledger)
         for number, (name, case) in enumerate(cases):
@@ -39,28 +42,14 @@ def trials(folder: Path, seed: int, ledger: Ledger) -> list[Tally]:
             here = folder / kind.replace(" ", "-").replace(",", "") / str(number)
             (here / "raw").mkdir(parents=True)
             (here / "raw/photo.jpg").write_text("mine")
-            os.chdir(here)
-            words = case.make(here)
-            before = digests([here])
-            outcome = trial(lambda words=words: main([str(word) for word in words]))  # type: ignore[misc]
-            complaint = ""
-            if outcome.status != 2 or not outcome.said.strip():
-                complaint = f"status {outcome.status}: {outcome.said.strip()[:200]}"
-            elif not re.search(case.says, outcome.said):
-                complaint = f"does not say {case.says!r}: {outcome.said.strip()[:200]}"
-            elif len(outcome.said.splitlines()) > inputs.MOST_LINES and case.says:
-                complaint = f"{len(outcome.said.splitlines())} lines"
-            elif digests([here]) != before:
-                complaint = "left or changed a file"
-            tally.add(name, outcome, complaint)
-        os.chdir(folder)
+            tally.add(name, *attempt(case, here))
         tallies.append(tally)
     return tallies
 
 
-def _silent(cases: Mapping[str, Callable[[Path], Words]]) -> Iterator[tuple[str, inputs.Case]]:
+def _silent(cases: Mapping[str, Callable[[Path], Words]]) -> Iterator[tuple[str, Case]]:
     """Yield cases of which no words are asked: what they say differs with the value."""
-    return ((name, inputs.Case(make, "")) for name, make in cases.items())
+    return ((name, Case(make, "")) for name, make in cases.items())
 
 
 def _from_tests() -> dict[str, Callable[[Path], Words]]:

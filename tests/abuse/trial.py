@@ -35,6 +35,16 @@ class Outcome:
     megabytes: float
     clock: float = 0.0
 
+    def complaint(self) -> str:
+        """Return what no command may do, whatever was asked of it; empty where it did nothing of this."""
+        if self.status is None:
+            return f"had to be stopped after {self.clock:.0f} s"
+        if self.seconds > SECONDS:
+            return f"took {self.seconds:.1f} s"
+        if self.megabytes > MEGABYTES:
+            return f"took {self.megabytes:.0f} MB"
+        return "ended in a traceback" if "Traceback" in self.said else ""
+
 
 class Ledger:
     """The trials that are done, one JSON line each in ``path``; None: they are kept nowhere."""
@@ -86,14 +96,7 @@ class Tally:
 
     def add(self, name: str, outcome: Outcome, complaint: str = "") -> None:
         """Count a trial; ``complaint`` says what is wrong with it, where something is."""
-        if outcome.status is None:
-            complaint = complaint or f"had to be stopped after {outcome.clock:.0f} s"
-        elif outcome.seconds > SECONDS:
-            complaint = complaint or f"took {outcome.seconds:.1f} s"
-        elif outcome.megabytes > MEGABYTES:
-            complaint = complaint or f"took {outcome.megabytes:.0f} MB"
-        elif "Traceback" in outcome.said:
-            complaint = complaint or "ended in a traceback"
+        complaint = complaint or outcome.complaint()
         seconds, clock, megabytes = round(outcome.seconds, 2), round(outcome.clock, 2), round(outcome.megabytes)
         facts: Any = {"seconds": seconds, "clock": clock, "megabytes": megabytes, "complaint": complaint}
         self.ledger.add(kind=self.kind, name=name, **facts)
@@ -186,5 +189,10 @@ def digests(folders: Sequence[Path]) -> dict[str, str]:
             if path.is_symlink():
                 found[str(path)] = f"-> {path.readlink()}"
             elif path.is_file():
-                found[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
+                found[str(path)] = _digest(path)
     return found
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
