@@ -51,7 +51,7 @@ test-gpu: set-up ## tests of training, proxies and engine on a CUDA GPU, and wha
 	AUTOSHRINK_TEST_DEVICE=cuda OMP_NUM_THREADS=1 $(BIN)/pytest -q $(GPU_TESTS)
 
 bench: set-up ## speed of the default searches and final trainings here; leave the machine alone meanwhile
-	@for set in mnist5k sotu; do [ -e data/$$set/manifest.json ] || $(BIN)/autoshrink prepare $$set --out data/$$set; done
+	@for set in mnist5k sotu; do $(BIN)/autoshrink prepare $$set --params params.default.yaml; done
 	$(BIN)/python -m benchmarks.search --data data --scaling 1,2,5,10,20 --out benchmarks/results/search-cpu.csv
 	$(BIN)/python -m benchmarks.final --data data --out benchmarks/results/final.csv
 

@@ -7,7 +7,6 @@ starting: the queue, Snakemake's two processes inside a job, Python and torch. S
 counted in Snakemake's dry run.
 """
 
-import csv
 import datetime
 import os
 import platform
@@ -24,6 +23,7 @@ import click
 
 from autoshrink.files import artifacts
 from autoshrink.records.timing import StepTiming
+from benchmarks import tables
 from tests.cluster.local_slurm import LocalSlurm, missing
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -122,15 +122,10 @@ def main(out: Path) -> None:
     """Count and measure, one way of submitting after another, and append a row for each."""
     if why := missing():
         raise click.ClickException(f"no SLURM here: {why}")
-    new = not out.exists()
     with (
         tempfile.TemporaryDirectory() as name,
         LocalSlurm(Path(name) / "slurm", nodes=2, cpus=2) as slurm,
-        out.open("a", newline="") as file,
     ):
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
         data = Path(name) / "data"
         prepare = [
             str(BIN / "autoshrink"),
@@ -152,8 +147,7 @@ def main(out: Path) -> None:
                 "paper_submissions": submissions,
                 **run(slurm, data, Path(name) / f"run-{index}", slots),
             }
-            writer.writerow(row)
-            file.flush()
+            tables.append(out, COLUMNS, [row])
             click.echo(", ".join(f"{key} {value}" for key, value in row.items()))
 
 

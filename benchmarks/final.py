@@ -8,7 +8,6 @@ Text: the plain loop over edges and time steps against ``training.train``, whose
 checkpoint. Both take ``compute.threads`` = all cores.
 """
 
-import csv
 import datetime
 import itertools
 import statistics
@@ -40,7 +39,9 @@ from autoshrink.tasks.vision import data as vision_data
 from autoshrink.tasks.vision import network, recipe
 from autoshrink.tasks.vision import training as vision_training
 
-from . import loops, plain
+from . import loops, plain, tables
+
+COLUMNS = ("date", "device", "task", "unit", "reference_per_second", "here_per_second", "times")
 
 ROOT = Path(__file__).parent.parent
 
@@ -57,17 +58,12 @@ def main(data: Path, steps: int, out: Path) -> None:
         ("cnn", "images"): (images_reference(parameters, data, device, steps), images_here(parameters, data)),
         ("rnn", "tokens"): (text_reference(parameters, data, device, steps), text_here(parameters, data)),
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not out.exists()
-    with out.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if is_new:
-            writer.writerow(["date", "device", "task", "unit", "reference_per_second", "here_per_second", "times"])
-        for (task, unit), (reference, here) in found.items():
-            date = datetime.datetime.now(datetime.UTC).date().isoformat()
-            row = [date, loops.device_name(device), task, unit, f"{reference:.4g}", f"{here:.4g}"]
-            writer.writerow([*row, f"{here / reference:.2f}"])
-            click.echo(f"{task}: reference {reference:.4g} {unit}/s, here {here:.4g} {unit}/s")
+    for (task, unit), (reference, here) in found.items():
+        date = datetime.datetime.now(datetime.UTC).date().isoformat()
+        about = [date, loops.device_name(device), task, unit]
+        measured = [f"{reference:.4g}", f"{here:.4g}", f"{here / reference:.2f}"]
+        tables.append(out, COLUMNS, [dict(zip(COLUMNS, [*about, *measured], strict=True))])
+        click.echo(f"{task}: reference {reference:.4g} {unit}/s, here {here:.4g} {unit}/s")
 
 
 class _Images(Dataset[Any]):

@@ -40,6 +40,7 @@ from autoshrink.search.strategy import Scored
 from autoshrink.study.nas_bench import cell_of_key
 from autoshrink.study.tables import MadeTable
 from autoshrink.tasks.spec import spec_of
+from benchmarks import tables
 
 COLUMNS = ("task", "cell", "seed", "quality", "macs", "parameters", "seconds")
 # of the made table, about what the default proxies' noise is
@@ -75,10 +76,10 @@ def record(task: Task, nodes: int, count: int, data: Path, out: Path) -> None:
     chosen = (part for size in range(len(edges) + 1) for part in itertools.combinations(edges, size))
     found = {cell.key: cell for cell in (subgraph(operators, part) for part in chosen)}
     cells = {key: cell for key, cell in found.items() if cell.edges or spec.runs_without_edges}
-    if not out.exists():
-        out.write_text(",".join(COLUMNS) + "\n")
-    with out.open() as file:
-        done = {(row["cell"], int(row["seed"])) for row in csv.DictReader(file)}
+    done: set[tuple[str, int]] = set()
+    if out.exists():
+        with out.open() as file:
+            done = {(row["cell"], int(row["seed"])) for row in csv.DictReader(file)}
     devices.set_threads(1)
     for number in range(count):
         seed = finalists.seed_of(parameters.seed, number) if number else parameters.seed
@@ -94,8 +95,7 @@ def record(task: Task, nodes: int, count: int, data: Path, out: Path) -> None:
             result = trial.result()
             quality, seconds = result.metrics[spec.metric.name], round(time.process_time() - begun, 3)
             row = [task, key, number, quality, result.costs["macs"], result.costs["parameters"], seconds]
-            with out.open("a") as file:
-                csv.writer(file, lineterminator="\n").writerow(row)
+            tables.append(out, COLUMNS, [dict(zip(COLUMNS, row, strict=True))])
         print(f"seed {number + 1} of {count}: {len(cells)} cells", flush=True)
 
 

@@ -33,6 +33,8 @@ from typing import Any
 
 import click
 
+from . import tables
+
 ROOT = Path(__file__).parent.parent
 PARTS = ("exact", "steps", "rounds", "searches", "layouts", "input")
 COLUMNS = ("date", "torch", "preset", "data", "part", "case", "quantity", "value", "unit")
@@ -113,19 +115,6 @@ def measured(path: Path, preset: str, retry: bool = False) -> set[tuple[str, str
     with path.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["preset"] == preset]
     return {(row["part"], row["case"]) for row in rows if not (retry and row["quantity"] == "failed")}
-
-
-def append(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Append a case's rows in one write that is on the disk afterwards."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if is_new:
-            writer.writeheader()
-        writer.writerows(rows)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def run(case: Case, setting: Setting, seconds: float) -> list[dict[str, Any]] | None:
@@ -238,7 +227,9 @@ def main(data: Path, parts: str, minutes: float, rehearse: bool, retry: bool, ou
             "torch": torch,
             "preset": setting.preset,
         }
-        append(path, [{"data": "", **about, "part": case.part, "case": case.name, **row} for row in found])
+        tables.append(
+            path, COLUMNS, [{"data": "", **about, "part": case.part, "case": case.name, **row} for row in found]
+        )
         for row in found:
             click.echo(f"{case.part}: {case.name}: {row['quantity']} {row['value']} {row['unit']}".rstrip())
     rest = len(list(todo(wanted, measured(path, setting.preset), rehearse)))

@@ -7,7 +7,6 @@ compared. Seconds are of CPU, so that a busy neighbour costs less than in wall-c
 products, whose number follows from the network: the roofline is what they would take at the rate of the largest one.
 """
 
-import csv
 import datetime
 import statistics
 import time
@@ -17,6 +16,8 @@ from pathlib import Path
 import click
 
 from autoshrink.runtime import numerics
+
+from . import tables
 
 COLUMNS = ("date", "device", "numerics", "hidden", "way", "cpu_seconds_per_step", "times_plain", "share_of_roofline")
 
@@ -88,21 +89,14 @@ def main(hidden: int, batch: int, length: int, vocabulary: int, steps: int, mode
     rate = 2 * left.numel() * right.shape[1] / (time.process_time() - started)
     limit = operations / rate
     click.echo(f"{operations / 1e9:.0f} GFLOP a step; at {rate / 1e9:.0f} GFLOP/s they take {limit:.2f} s")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not out.exists()
     base = statistics.median(seconds["plain loop"])
-    with out.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if is_new:
-            writer.writerow(COLUMNS)
-        for way, taken in seconds.items():
-            median = statistics.median(taken)
-            date = datetime.datetime.now(datetime.UTC).date().isoformat()
-            row = [date, loops.device_name(device), mode, hidden, way, f"{median:.3f}", f"{base / median:.2f}"]
-            writer.writerow([*row, f"{limit / median:.2f}"])
-            click.echo(
-                f"{way}: {median:.2f} CPU s a step, {base / median:.2f} x plain, {limit / median:.0%} of roofline"
-            )
+    for way, taken in seconds.items():
+        median = statistics.median(taken)
+        date = datetime.datetime.now(datetime.UTC).date().isoformat()
+        about = [date, loops.device_name(device), mode, hidden, way]
+        measured = [f"{median:.3f}", f"{base / median:.2f}", f"{limit / median:.2f}"]
+        tables.append(out, COLUMNS, [dict(zip(COLUMNS, [*about, *measured], strict=True))])
+        click.echo(f"{way}: {median:.2f} CPU s a step, {base / median:.2f} x plain, {limit / median:.0%} of roofline")
 
 
 if __name__ == "__main__":

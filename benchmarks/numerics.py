@@ -8,7 +8,6 @@ under an emulator, which computes the bits of another kind of CPU (and takes a h
 left out).
 """
 
-import csv
 import hashlib
 import json
 import shlex
@@ -21,6 +20,8 @@ from typing import Any
 import click
 
 from autoshrink.runtime import numerics
+
+from . import tables
 
 ROOT = Path(__file__).parent.parent
 COLUMNS = ["cpu", "torch", "task", "numerics", "digest", "cpu_seconds_per_epoch"]
@@ -58,13 +59,7 @@ def main(
                 assert before["digest"] == row["digest"], f"two digests of {task} on one CPU"
                 if not under:
                     before["cpu_seconds_per_epoch"] = min(before["cpu_seconds_per_epoch"], seconds)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not out.exists()
-    with out.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if is_new:
-            writer.writeheader()
-        writer.writerows(rows.values())
+    tables.append(out, COLUMNS, rows.values())
     for row in rows.values():
         print(*row.values(), sep="\t")
 

@@ -7,7 +7,6 @@ Ways are interleaved and repeated, and medians written. With ``--synthetic``, ra
 in for it, so that nothing need be prepared: the arithmetic and its speed are the same.
 """
 
-import csv
 import datetime
 import statistics
 from pathlib import Path
@@ -24,7 +23,7 @@ from autoshrink.params.base import Task
 from autoshrink.runtime import devices
 from autoshrink.tasks import address
 
-from . import loops, roofline
+from . import loops, roofline, tables
 
 ROOT = Path(__file__).parent.parent
 COLUMNS = [
@@ -115,7 +114,9 @@ def main(
         "preset": preset,
         "data": "synthetic" if synthetic else "real",
     }
-    _append(out, [{**about, **row} for row in rows])
+    tables.append(out, COLUMNS, [{**about, **row} for row in rows])
+    for row in rows:
+        click.echo("  ".join(f"{key} {value}" for key, value in row.items()))
 
 
 def proxy_of(parameters: Parameters, task: Task, data: Path, synthetic: bool, epochs: int) -> tuple[Any, Any]:
@@ -150,18 +151,6 @@ def _difference(one: loops.Measured, other: loops.Measured) -> float:
     pairs = zip(one.histories, other.histories, strict=True)
     losses = [(float(a[0]["train_loss"]), float(b[0]["train_loss"])) for a, b in pairs]
     return max(abs(a - b) / abs(b) for a, b in losses)
-
-
-def _append(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if is_new:
-            writer.writeheader()
-        writer.writerows(rows)
-    for row in rows:
-        click.echo("  ".join(f"{key} {value}" for key, value in row.items() if key not in ("date", "device")))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from benchmarks import gpu, gpu_cases
+from benchmarks import gpu, gpu_cases, tables
 from benchmarks.gpu import Case, Setting
 
 HERE = Setting("smoke", "nowhere", "cpu", "work")
@@ -135,7 +135,7 @@ def test_parts_are_chosen_and_time_is_kept(three: Calls, tmp_path: Path) -> None
 
 def test_a_failed_case_is_measured_again_only_where_asked_for(three: Calls, tmp_path: Path) -> None:
     """One that a bug or the memory ends does not stop the others, call after call."""
-    gpu.append(tmp_path / "cpu.csv", [dict.fromkeys(gpu.COLUMNS, "") | FAILED])
+    tables.append(tmp_path / "cpu.csv", gpu.COLUMNS, [dict.fromkeys(gpu.COLUMNS, "") | FAILED])
     three.given["b"] = "2"
     call(tmp_path)
     assert three.asked == ["b", "c"]
