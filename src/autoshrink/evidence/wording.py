@@ -41,14 +41,16 @@ def interval(metric: Metric, bounds: Interval) -> str:
 
 
 def difference(metric: Metric, bounds: Interval, confidence: float) -> str:
-    """Return by how much the found network is better: in points of a share, in percent of a perplexity."""
-    better = "higher" if metric.higher_is_better else "lower"
-    if metric.is_perplexity:
-        unit, what = "%", f"{metric.name} {better}"
-    else:
-        unit, what = "points", f"{better} {metric.name}"
-    mean, low, high = (f"{100 * number:+.1f}" for number in (bounds.mean, bounds.low, bounds.high))
-    return f"{mean} {unit} {what} ({100 * confidence:g} %: {low} to {high})"
+    """Return how far the found network's quality is from the reference's, in points or in percent of a perplexity.
+
+    ``bounds`` is how much better it is. The words say higher or lower; the interval keeps the signs of the metric.
+    """
+    sign = 100 if metric.higher_is_better else -100
+    ends = sorted((sign * bounds.low, sign * bounds.high))
+    size, unit = abs(100 * bounds.mean), "%" if metric.is_perplexity else "points"
+    direction = "higher" if sign * bounds.mean > 0 else "lower"
+    how = f"equal {metric.name}" if round(size, 1) == 0 else f"{size:.1f} {unit} {direction} {metric.name}"
+    return f"{how} ({100 * confidence:g} %: {ends[0]:+.1f} to {ends[1]:+.1f})"
 
 
 def table(verdict: Verdict, latencies: Mapping[str, float | int] | None = None) -> tuple[list[str], list[list[str]]]:

@@ -1,6 +1,7 @@
 """Candidates trained together: who trains when, and that each ends with what it would have come to alone."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -53,9 +54,13 @@ class FakeGraph:
 
 @pytest.fixture
 def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put plain stand-ins in the place of streams and graphs."""
+    """Put plain stand-ins in the place of streams, which are numbered, and graphs."""
+    made = itertools.count()
 
     class Stream:
+        def __init__(self) -> None:
+            self.number = next(made)
+
         def wait_stream(self, other: object) -> None:
             pass
 
@@ -248,23 +253,9 @@ def test_memory_counts_all_that_a_lane_takes_over_its_launches(monkeypatch: pyte
     assert memory.has_space(2) and not memory.has_space(3)
 
 
-def test_streams_are_one_lanes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("fake_cuda")
+def test_streams_are_one_lanes_at_a_time() -> None:
     """A stream goes on to another lane once its own is done; a lane that fails to start frees it too."""
-    made = iter(range(99))
-
-    class Stream:
-        def __init__(self) -> None:
-            self.number = next(made)
-
-        def wait_stream(self, other: object) -> None:
-            pass
-
-        def synchronize(self) -> None:
-            pass
-
-    monkeypatch.setattr(torch.cuda, "Stream", Stream)
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
-    monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
     streams = lanes.Streams()
     make: Any = object
     first, second = (lanes.GraphLane(make, streams, graphs=True) for _ in range(2))

@@ -31,7 +31,8 @@ def test_losing_is_said_as_plainly_as_winning() -> None:
     result = judged(Task.CNN, shares(1000, 900, 950, 899, 800), [1000, 1020, 1000, 500])
     told = wording.sentences(result)
     assert [item.outcome for item in result.comparisons] == ["loses to", "ties with", "beats"]
-    assert told[0].startswith("cnn shrink-0: the found network loses to reference-1: 90.0 % against 95.0 %, -5.0 ")
+    assert told[0].startswith("cnn shrink-0: the found network loses to reference-1: 90.0 % against 95.0 %, 5.0 ")
+    assert "points lower accuracy (95 %: -" in told[0]
     assert told[0].endswith("at 0.98 x its MACs and 0.98 x its parameters")
     assert "ties with reference-2" in told[1]
     assert told[2].endswith("(not at equal cost: no width of reference-3 is nearer)")
@@ -76,7 +77,7 @@ def test_perplexities_are_compared_by_their_ratio() -> None:
     assert comparison.difference.mean == pytest.approx(0.05, abs=1e-4)
     assert result.found.quality.mean == pytest.approx(math.exp(-float(found_SE.astype(np.float64).mean())))
     assert result.found.quality.low < result.found.quality.mean < result.found.quality.high
-    assert "+5.0 % perplexity lower" in wording.sentence(result, comparison)
+    assert "5.0 % lower perplexity (" in wording.sentence(result, comparison)
 
 
 @given(right=st.integers(0, 60), examples=st.integers(60, 200))
