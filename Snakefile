@@ -63,7 +63,10 @@ rule all:
 
 onstart:
     preflight.or_exit(
-        preflight.begin, PLAN.parameters, questions.training_resources(workflow)
+        preflight.begin,
+        PLAN.parameters,
+        questions.training_resources(workflow),
+        questions.to_prepare(workflow),
     )
     # Snakemake 9.27 sets itself a limit of 100 job starts a second, and watches it by a timer per finished job, each of
     # which selects jobs anew every second: in a study of a thousand jobs a quarter of two cores. No option takes the limit

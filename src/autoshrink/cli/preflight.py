@@ -4,7 +4,7 @@ import filecmp
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -109,18 +109,20 @@ def mend(chosen: Parameters) -> None:
         )
 
 
-def begin(chosen: Parameters, training: Mapping[str, Any]) -> None:
-    """Look for the raw data of what is not prepared yet, read the device file, and write the parameters' snapshot.
+def begin(chosen: Parameters, training: Mapping[str, Any], to_prepare: Collection[str] | None = None) -> None:
+    """Look for the raw data of what is to be prepared, read the device file, and write the parameters' snapshot.
 
-    ``training`` are the resources of the rule ``train``, by which the final training's processes share its batches.
-    Raises UserError.
+    ``training`` are the resources of the rule ``train``, by which the final training's processes share its batches;
+    ``to_prepare`` are the data sets that the run prepares, None where that is not known yet. Raises UserError.
 
     Mistakes of an earlier run are forgotten: somebody may have mended them.
     """
     layout = Layout.of(chosen)
     check_writable(chosen)
     forget_mistakes(layout.logs)
-    availability.check(chosen, {name for name in chosen.used_datasets if address.manifest(chosen, name).exists()})
+    if to_prepare is None:
+        to_prepare = [name for name in chosen.used_datasets if not address.manifest(chosen, name).exists()]
+    availability.locate(chosen, sorted(to_prepare))
     sufficiency.check(chosen)
     # as the user gave them; those that follow from the parameters are functions
     asked = {name: found.raw for name, found in training.items() if getattr(found, "raw", None) is not None}

@@ -48,3 +48,10 @@ def training_resources(workflow: Any) -> Any:
     """Return the resources of the rule ``train``; none where another workflow has left it out."""
     name = workflow.modifier.modify_rulename("train")
     return workflow.get_rule(name).resources if workflow.is_rule(name) else {}
+
+
+def to_prepare(workflow: Any) -> set[str] | None:
+    """Return the data sets that the run's jobs prepare; None where Snakemake has not planned its jobs yet."""
+    name = workflow.modifier.modify_rulename("prepare")
+    jobs = None if workflow.dag is None else workflow.dag.needrun_jobs()
+    return None if jobs is None else {job.wildcards.dataset for job in jobs if job.rule.name == name}

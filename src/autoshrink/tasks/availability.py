@@ -1,6 +1,6 @@
 """Check that raw data and the files that recipes read exist, before anything runs."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 
@@ -11,21 +11,35 @@ from autoshrink.tasks import address
 from autoshrink.tasks.spec import spec_of
 
 
-def check(parameters: Parameters, prepared: Collection[str] = ()) -> list[str]:
-    """Return one line per data set that the run reads, saying where it comes from; ``prepared`` ones are left out.
+def check(parameters: Parameters) -> list[str]:
+    """Return one line per data set that the parameters use, saying where it comes from.
 
     Raises DataError, one line per data set whose folder, file or package, and per file of vectors, that is missing.
     """
     check_apart(parameters)
-    found, missing = [], []
+    missing = []
     for section, task in product(("proxy", "training"), parameters.tasks):
         try:
             side_inputs(parameters, section, task)
         except DataError as error:
             missing.append(str(error))
-    for name in parameters.used_datasets:
-        if name in prepared:
-            continue
+    found = []
+    try:
+        found = locate(parameters, parameters.used_datasets)
+    except DataError as error:
+        missing.append(str(error))
+    if missing:
+        raise DataError("\n".join(missing))
+    return found
+
+
+def locate(parameters: Parameters, names: Iterable[str]) -> list[str]:
+    """Return one line per data set of these names, saying where its raw data is.
+
+    Raises DataError, one line per data set whose folder, file or package is missing.
+    """
+    found, missing = [], []
+    for name in names:
         try:
             entry = parameters.datasets[name]
             found.append(f"{name}: {spec_of(entry.task).locate(name, entry)}")
