@@ -6,7 +6,7 @@ import click
 
 from autoshrink.cli import options
 from autoshrink.cli.step import step
-from autoshrink.records.known_networks import KnownNetwork, KnownNetworks
+from autoshrink.records.known_networks import CountedNetwork, KnownNetworks
 from autoshrink.tasks.spec import spec_of
 
 
@@ -29,25 +29,26 @@ def known_networks(out: Path) -> None:
         click.echo(f"{row.name}: {row.parameters / 1e6:.3f} M parameters, {row.macs / 1e6:.1f} M MACs")
 
 
-def _released() -> list[KnownNetwork]:
+def _released() -> list[CountedNetwork]:
     """Return the released cells' rows; their quality is what the paper publishes."""
     from autoshrink.cells import released
     from autoshrink.cli.cost import counts, released_setting
+    from autoshrink.costs.known_networks import COUNTED_NOTE
 
     rows = []
     for name in released.names():
         found = released.load(name)
+        spec = spec_of(found.task)
         total, _ = counts(found.cells, released_setting(name, found.cells[0]))
-        known = KnownNetwork.model_fields.keys() - total.keys()
-        quality = {key: value for key, value in found.published.items() if key in known}
         rows.append(
-            KnownNetwork(
+            CountedNetwork(
                 task=found.task,
                 name=name,
                 source="counted here on the released cell",
-                dataset=found.dataset or spec_of(found.task).benchmark,
+                dataset=found.dataset or spec.benchmark,
+                quality=found.quality([item.column for item in spec.reported]),
                 **total,
-                **quality,
+                note=COUNTED_NOTE,
             )
         )
     return rows

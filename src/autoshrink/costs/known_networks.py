@@ -9,7 +9,7 @@ from torchvision import models
 
 from autoshrink.costs.counting import measure
 from autoshrink.params.base import Task
-from autoshrink.records.known_networks import KnownNetwork
+from autoshrink.records.known_networks import CountedNetwork
 
 IMAGE_SIDE = 224
 """ImageNet's usual evaluation size, pixels; all networks here take 3 channels and have 1,000 classes."""
@@ -22,6 +22,8 @@ class _Architecture:
     weights: models.WeightsEnum | None
 
 
+COUNTED_NOTE = "parameters and MACs counted here, quality as published"
+
 _ARCHITECTURES = (
     _Architecture("MobileNetV2 1.0", models.mobilenet_v2, models.MobileNet_V2_Weights.IMAGENET1K_V1),
     _Architecture("MobileNetV2 1.4", lambda: models.mobilenet_v2(width_mult=1.4), None),
@@ -33,26 +35,27 @@ _ARCHITECTURES = (
 )
 
 
-def counted() -> tuple[KnownNetwork, ...]:
+def counted() -> tuple[CountedNetwork, ...]:
     """Return every architecture with its parameters and MACs at 224 x 224 (``counting.measure``'s meaning).
 
-    ``accuracy_top1`` (in [0, 1]) is what torchvision publishes for its own weights, None where it has none.
+    The accuracy is what torchvision publishes for its own weights; where it has none, there is none.
     """
     return tuple(_count(architecture) for architecture in _ARCHITECTURES)
 
 
-def _count(architecture: _Architecture) -> KnownNetwork:
+def _count(architecture: _Architecture) -> CountedNetwork:
     with torch.device("meta"):  # shapes are enough, and nothing is drawn
         module = architecture.make()
     counts = measure(module, [torch.zeros(1, 3, IMAGE_SIDE, IMAGE_SIDE)])
-    top1 = None
+    quality = {}
     if architecture.weights is not None:
-        top1 = round(architecture.weights.meta["_metrics"]["ImageNet-1K"]["acc@1"] / 100, 5)
-    return KnownNetwork(
+        quality["accuracy_top1"] = round(architecture.weights.meta["_metrics"]["ImageNet-1K"]["acc@1"] / 100, 5)
+    return CountedNetwork(
         task=Task.CNN,
         name=architecture.name,
         source="counted here on torchvision's implementation",
         dataset="ImageNet",
+        quality=quality,
         **counts,
-        accuracy_top1=top1,
+        note=COUNTED_NOTE,
     )

@@ -21,14 +21,6 @@ if TYPE_CHECKING:
     from autoshrink.export.formats import Written
 
 NAME, DRAWING = "README.md", "cell.svg"
-_METRICS = {
-    "accuracy_top1": "accuracy (top-1)",
-    "accuracy_top5": "accuracy (top-5)",
-    "perplexity": "perplexity",
-    "validation_perplexity": "perplexity on the validation split",
-    "unigram_perplexity": "perplexity of a unigram model, to compare",
-    "loss": "loss, nats",
-}
 
 
 def write(trained: Trained, manifest: Manifest, written: Sequence["Written"], folder: Path) -> list[Path]:
@@ -68,8 +60,11 @@ def _results(trained: Trained) -> str:
     if path is None or not path.is_file():
         return ""
     content = FinalMetrics.read(path)
-    rows = [[_METRICS.get(key, key), _number(key, value)] for key, value in content.metrics.items()]
-    unit = f"per {spec_of(trained.task).unit}"
+    spec = spec_of(trained.task)
+    titles = {"loss": "loss, nats", **{item.key: item.title for item in spec.reported}}
+    shares = {item.key for item in spec.reported if not item.is_perplexity}
+    rows = [[titles.get(key, key), _number(value, key in shares)] for key, value in content.metrics.items()]
+    unit = f"per {spec.unit}"
     for key, name in (("parameters", "parameters"), ("macs", f"multiply-accumulates {unit}")):
         own, complete = content.costs[key], content.complete_costs[key]
         share = f" ({100 * own / complete:.0f} % of the complete cell's)" if complete else ""
@@ -169,7 +164,7 @@ def _limits(trained: Trained) -> str:
     return f"## Limits\n\n{what}{terms}"
 
 
-def _number(key: str, value: float | None) -> str:
+def _number(value: float | None, is_share: bool) -> str:
     if value is None:
         return "not finite"
-    return f"{100 * value:.2f} %" if key.startswith("accuracy") else f"{value:.4g}"
+    return f"{100 * value:.2f} %" if is_share else f"{value:.4g}"

@@ -1,34 +1,40 @@
-"""Known networks, counted like found cells for comparison."""
+"""Known networks to compare with: counted here, or as published."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from autoshrink.records.record import Count, Many, Number, Record, SealedRecord, TaskName
+from autoshrink.records.record import Count, Many, Metrics, Number, Record, SealedRecord, TaskName
 
 
 class KnownNetwork(Record):
-    """One network's parameters and MACs as counted here, and its quality as published, where it is."""
+    """One network's parameters, MACs and published quality."""
 
     task: TaskName
     name: str
     source: str
+    dataset: str
+    """What its quality is on."""
+    quality: Metrics
+    """By the columns of the task's ``reported`` metrics; accuracies in [0, 1]."""
+    parameters: Number
+    macs: Number | None
+    """Of one example, such as an image of 224 x 224 pixels; None where they are not published."""
+    search_device_hours: Number | None = None
+    note: str = ""
+
+
+class CountedNetwork(KnownNetwork):
+    """One whose costs were counted here."""
+
     parameters: Count
     macs: Count
     parameters_with_batch_norm: Count
     macs_with_batch_norm: Count
-    accuracy_top1: Number | None = None
-    perplexity_validation: Number | None = None
-    perplexity_test: Number | None = None
-    dataset: str | None = None
-    """What its published quality is on; None in older files: the task's benchmark."""
 
 
 class KnownNetworks(SealedRecord):
-    """All of them."""
+    """All counted networks."""
 
     KIND: ClassVar = "known-networks"
+    VERSION: ClassVar = 2
 
-    rows: Many[KnownNetwork]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON values; a network has only the metrics that it was given."""
-        return self.model_dump(mode="json", exclude_unset=True)
+    rows: Many[CountedNetwork]

@@ -1,38 +1,38 @@
 """The metrics table: results of this run beside published ones, each row with its origin and source."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 from autoshrink.files import markdown
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.records.known_networks import KnownNetwork
-from autoshrink.report.published import Published, published
+from autoshrink.report.published import published
 from autoshrink.report.runs import Search
-from autoshrink.tasks.spec import spec_of
+from autoshrink.tasks.spec import ReportedMetric, spec_of
 
 MEASURED, COUNTED, PUBLISHED = "measured here", "counted here", "published"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of metrics.csv. Accuracies in [0, 1]; MACs of one image or one token; None where there is no number."""
+    """One row of metrics.csv. MACs are of one image or one token; None where there is no number."""
 
-    task: str
+    task: Task
     name: str
     origin: str
     source: str
     seed: str
     dataset: str
-    accuracy_top1: float | None
-    accuracy_top5: float | None
-    perplexity_validation: float | None
-    perplexity_test: float | None
-    perplexity_unigram: float | None
+    quality: Mapping[str, float | None]
+    """By the columns of the task's ``reported`` metrics; what it lacks was not measured."""
     parameters: float | None
     macs: float | None
     search_device_hours: float | None
     note: str
+
+
+COLUMNS = tuple(item.name for item in fields(Row))
 
 
 def rows(searches: Sequence[Search], counted: Sequence[KnownNetwork] = ()) -> list[Row]:
@@ -46,17 +46,23 @@ def rows(searches: Sequence[Search], counted: Sequence[KnownNetwork] = ()) -> li
         for search in of_task:
             found += _measured(search)
         if of_task:
-            found += [_counted(row) for row in counted if row.task == task]
-            found += [_published(row) for row in published(task)]
+            found += [_known(row, COUNTED) for row in counted if row.task == task]
+            found += [_known(row, PUBLISHED) for row in published(task)]
     return found
 
 
 def to_csv(table: Sequence[Row]) -> str:
-    """Return the rows as CSV with a header; an empty field is "no number"."""
+    """Return the rows as CSV with a header, the metrics of all tasks in it; an empty field is "no number"."""
     import pandas as pd
 
+    qualities = [item.column for task in Task for item in spec_of(task).reported]
+    place = COLUMNS.index("quality")
+    lines = [
+        {**{name: getattr(row, name) for name in COLUMNS}, **{name: row.quality.get(name) for name in qualities}}
+        for row in table
+    ]
     # objects, for a column of whole numbers must not turn into floats because one of them is missing
-    frame = pd.DataFrame([asdict(row) for row in table], columns=[item.name for item in fields(Row)], dtype=object)
+    frame = pd.DataFrame(lines, columns=[*COLUMNS[:place], *qualities, *COLUMNS[place + 1 :]], dtype=object)
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
@@ -77,30 +83,22 @@ def to_markdown(table: Sequence[Row], notes: Sequence[str]) -> str:
 
 def grid(task: Task, origin: str, table: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Return a table for reading: its heading and its cells as text, one list per row."""
-    who = ["model", "data"]
-    tail = ["seed"] if origin == MEASURED else ["source"]
+    spec = spec_of(task)
     heading = [
-        *who,
-        "top-1",
-        "top-5",
-        "perplexity, validation",
-        "perplexity, test",
-        "unigram, test",
+        "model",
+        "data",
+        *(item.heading for item in spec.reported),
         "parameters",
-        spec_of(task).macs,
+        spec.macs,
         "search, device-hours",
-        *tail,
+        "seed" if origin == MEASURED else "source",
         "note",
     ]
     cells = [
         [
             row.name,
             row.dataset,
-            percent(row.accuracy_top1),
-            percent(row.accuracy_top5),
-            decimal(row.perplexity_validation),
-            decimal(row.perplexity_test),
-            decimal(row.perplexity_unigram),
+            *(quality(item, row.quality.get(item.column)) for item in spec.reported),
             quantity(row.parameters),
             quantity(row.macs),
             hours(row.search_device_hours),
@@ -109,7 +107,6 @@ def grid(task: Task, origin: str, table: Sequence[Row]) -> tuple[list[str], list
         ]
         for row in table
     ]
-    # columns that no row fills, such as another task's
     empty = {index for index in range(2, len(heading)) if not any(line[index] for line in cells)}
     keep = [index for index in range(len(heading)) if index not in empty]
     return [heading[index] for index in keep], [[line[index] for index in keep] for line in cells]
@@ -141,14 +138,11 @@ def notes(parameters: Parameters, searches: Sequence[Search], set_aside: Sequenc
     return found
 
 
-def percent(value: float | None) -> str:
-    """Return 0.739 as ``73.9 %``."""
-    return "" if value is None else f"{100 * value:.1f} %"
-
-
-def decimal(value: float | None) -> str:
-    """Return a perplexity with one decimal."""
-    return "" if value is None else f"{value:.1f}"
+def quality(metric: ReportedMetric, value: float | None) -> str:
+    """Return a share as ``73.9 %``, a perplexity as ``67.0``."""
+    if value is None:
+        return ""
+    return f"{value:.1f}" if metric.is_perplexity else f"{100 * value:.1f} %"
 
 
 def quantity(value: float | None) -> str:
@@ -179,34 +173,22 @@ def _measured(search: Search) -> list[Row]:
             for key, margin in content.budget.margins.items()
         )
     found = Row(
-        task=str(search.task),
+        task=search.task,
         name=f"found cell ({search.name}, {len(search.best.cell.edges)} edges)",
         origin=MEASURED,
         source="this run",
         seed=content.seed_name,
         dataset=content.dataset,
-        accuracy_top1=metrics.get("accuracy_top1"),
-        accuracy_top5=metrics.get("accuracy_top5"),
-        perplexity_validation=metrics.get("validation_perplexity"),
-        perplexity_test=metrics.get("perplexity"),
-        perplexity_unigram=metrics.get("unigram_perplexity"),
+        quality={item.column: metrics.get(item.key) for item in spec_of(search.task).reported},
         parameters=costs["parameters"],
         macs=costs["macs"],
         search_device_hours=search.device_hours,
         note=note,
     )
-    whole = Row(
-        task=str(search.task),
+    whole = replace(
+        found,
         name=f"complete cell ({search.name}, {len(search.start.edges)} edges)",
-        origin=MEASURED,
-        source="this run",
-        seed=content.seed_name,
-        dataset=content.dataset,
-        accuracy_top1=None,
-        accuracy_top5=None,
-        perplexity_validation=None,
-        perplexity_test=None,
-        perplexity_unigram=None,
+        quality={},
         parameters=complete["parameters"],
         macs=complete["macs"],
         search_device_hours=None,
@@ -215,41 +197,17 @@ def _measured(search: Search) -> list[Row]:
     return [found, whole]
 
 
-def _counted(row: KnownNetwork) -> Row:
+def _known(network: KnownNetwork, origin: str) -> Row:
     return Row(
-        task=str(row.task),
-        name=row.name,
-        origin=COUNTED,
-        source=row.source,
+        task=network.task,
+        name=network.name,
+        origin=origin,
+        source=network.source,
         seed="",
-        dataset=row.dataset or spec_of(row.task).benchmark,
-        accuracy_top1=row.accuracy_top1,
-        perplexity_validation=row.perplexity_validation,
-        perplexity_test=row.perplexity_test,
-        accuracy_top5=None,
-        perplexity_unigram=None,
-        parameters=row.parameters,
-        macs=row.macs,
-        search_device_hours=None,
-        note="parameters and MACs counted here, quality as published",
-    )
-
-
-def _published(row: Published) -> Row:
-    return Row(
-        task=str(row.task),
-        name=row.name,
-        origin=PUBLISHED,
-        source=row.source,
-        seed="",
-        dataset=row.dataset,
-        accuracy_top1=row.accuracy_top1,
-        accuracy_top5=None,
-        perplexity_validation=row.perplexity_validation,
-        perplexity_test=row.perplexity_test,
-        perplexity_unigram=None,
-        parameters=row.parameters,
-        macs=row.macs,
-        search_device_hours=row.search_device_hours,
-        note=row.note,
+        dataset=network.dataset,
+        quality=network.quality,
+        parameters=network.parameters,
+        macs=network.macs,
+        search_device_hours=network.search_device_hours,
+        note=network.note,
     )

@@ -23,10 +23,8 @@ from autoshrink.tasks.spec import spec_of
 
 # No chart can show the perplexity of a greater loss, and no float can hold that of a much greater one.
 LARGEST_LOSS = 50.0
-# What of an evaluation's metrics the page shows by other names; an untrained network's rank is not among it.
 # Classes that a confusion matrix can show, and confusions that a table lists.
 MOST_CLASSES, MOST_CONFUSED = 40, 12
-KNOWN = {"accuracy", "perplexity", "loss", "best_epoch"}
 SCRIPTS = ("drawing.js", "plots.js", "panels.js", "comparison.js", "explorer.js")
 
 
@@ -75,7 +73,8 @@ def data(searches: Sequence[Search], other: Sequence[Search], names: tuple[str, 
                 "title": spec_of(task).title,
                 "metric": METRIC[task],
                 "cost": COST[task][1],
-                "lower": not spec_of(task).metric.higher_is_better,
+                "perplexity": spec_of(task).metric.is_perplexity,
+                "reported": _reported(task),
                 "comparison": charts.comparison(task),
             }
             for task in tasks
@@ -87,6 +86,15 @@ def data(searches: Sequence[Search], other: Sequence[Search], names: tuple[str, 
         "searches": [_search(search) for search in searches],
         "other": [_search(search) for search in other],
     }
+
+
+def _reported(task: Task) -> list[dict[str, Any]]:
+    """Return what the final test measures, the metric that networks are judged by first."""
+    spec = spec_of(task)
+    return [
+        {"key": item.key, "title": item.title, "heading": item.heading, "perplexity": item.is_perplexity}
+        for item in sorted(spec.reported, key=lambda item: item.key != spec.metric.test)
+    ]
 
 
 def _search(search: Search) -> dict[str, Any]:
@@ -159,6 +167,8 @@ def _round(item: Round, cost: str) -> dict[str, Any]:
 
 def _candidate(item: EvaluatedCell, cost: str) -> dict[str, Any]:
     identity, metrics_of = item.evaluation.identity, item.evaluation.metrics
+    # what the page shows by other names; an untrained network's rank is not among it
+    known = {spec_of(identity.task).metric.name, "loss", "best_epoch"}
     return {
         "id": f"{item.round}.{item.slot}",
         "cell": _cell(item.cell),
@@ -170,7 +180,7 @@ def _candidate(item: EvaluatedCell, cost: str) -> dict[str, Any]:
         "costs": dict(item.costs),
         "stop": item.early_stop,
         "fidelity": _fidelity(item),
-        "others": {name: value for name, value in metrics_of.items() if name not in KNOWN},
+        "others": {name: value for name, value in metrics_of.items() if name not in known},
         "over": item.violation > 0,
         "history": _columns(item.evaluation.history),
         "bestEpoch": metrics_of.get("best_epoch"),

@@ -1,42 +1,24 @@
 """Published results with their sources, listed separately from measured ones."""
 
-from dataclasses import dataclass
-
 from autoshrink.cells import released
 from autoshrink.params.base import Task
+from autoshrink.records.known_networks import KnownNetwork
 from autoshrink.tasks.spec import spec_of
 
 PAPER = "Zhang et al., AutoShrink, AAAI 2020"
 
 
-@dataclass(frozen=True)
-class Published:
-    """One row of a published table. Accuracies in [0, 1]; MACs of one 224 x 224 image; None is "not stated"."""
-
-    task: Task
-    name: str
-    source: str
-    dataset: str
-    parameters: float
-    accuracy_top1: float | None = None
-    macs: float | None = None
-    perplexity_validation: float | None = None
-    perplexity_test: float | None = None
-    search_device_hours: float | None = None
-    note: str = ""
-
-
 def _image(
     name: str, source: str, top1: float, parameters: float, macs: float, hours: float | None = None, note: str = ""
-) -> Published:
-    return Published(
-        Task.CNN,
-        name,
-        source,
-        spec_of(Task.CNN).benchmark,
-        parameters,
-        top1,
-        macs,
+) -> KnownNetwork:
+    return KnownNetwork(
+        task=Task.CNN,
+        name=name,
+        source=source,
+        dataset=spec_of(Task.CNN).benchmark,
+        quality={"accuracy_top1": top1},
+        parameters=parameters,
+        macs=macs,
         search_device_hours=hours,
         note=note,
     )
@@ -50,15 +32,15 @@ def _text(
     parameters: float,
     hours: float | None = None,
     note: str = "",
-) -> Published:
-    return Published(
-        Task.RNN,
-        name,
-        source,
-        spec_of(Task.RNN).benchmark,
-        parameters,
-        perplexity_validation=validation,
-        perplexity_test=test,
+) -> KnownNetwork:
+    return KnownNetwork(
+        task=Task.RNN,
+        name=name,
+        source=source,
+        dataset=spec_of(Task.RNN).benchmark,
+        quality={"perplexity_validation": validation, "perplexity_test": test},
+        parameters=parameters,
+        macs=None,
         search_device_hours=hours,
         note=note,
     )
@@ -66,7 +48,7 @@ def _text(
 
 _QUOTED = f"as quoted by {PAPER}"
 
-OTHERS: tuple[Published, ...] = (
+OTHERS: tuple[KnownNetwork, ...] = (
     _image("MobileNetV2-1.4", _QUOTED, 0.747, 6.9e6, 585e6, note="the paper's headline comparison is with this row"),
     _image("MobileNetV2-1.0", _QUOTED, 0.720, 3.5e6, 300e6),
     _image("MobileNetV1", _QUOTED, 0.706, 4.2e6, 569e6),
@@ -84,7 +66,7 @@ OTHERS: tuple[Published, ...] = (
 )
 
 
-def published(task: Task) -> list[Published]:
+def published(task: Task) -> list[KnownNetwork]:
     """Return the published rows of one task, the paper's own first."""
     return [*_released(task), *(row for row in OTHERS if row.task == task)]
 
@@ -94,19 +76,21 @@ _NAMES = {"shrinkcnn-a": "ShrinkCNN-A", "shrinkcnn-b": "ShrinkCNN-B", "shrinkrnn
 _PAPER_HOURS = 1.5
 
 
-def _released(task: Task) -> list[Published]:
+def _released(task: Task) -> list[KnownNetwork]:
     """Return the paper's own rows, whose numbers stand beside the released cells."""
+    spec = spec_of(task)
     found = [released.load(name) for name in _NAMES]
-    note = "search cost in TITAN Xp hours"
     return [
-        Published(
-            task,
-            _NAMES[item.name],
-            PAPER,
-            spec_of(task).benchmark,
-            **item.published,
+        KnownNetwork(
+            task=task,
+            name=_NAMES[item.name],
+            source=PAPER,
+            dataset=spec.benchmark,
+            quality=item.quality([metric.column for metric in spec.reported]),
+            parameters=item.published["parameters"],
+            macs=item.published.get("macs"),
             search_device_hours=_PAPER_HOURS,
-            note=note,
+            note="search cost in TITAN Xp hours",
         )
         for item in found
         if item.task is task

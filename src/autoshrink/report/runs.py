@@ -17,7 +17,7 @@ from autoshrink.records import round as finished
 from autoshrink.records.best import Best, Finals
 from autoshrink.records.evaluation import Evaluation
 from autoshrink.records.history import TrainingHistory
-from autoshrink.records.known_networks import KnownNetwork, KnownNetworks
+from autoshrink.records.known_networks import CountedNetwork, KnownNetworks
 from autoshrink.records.metrics import FinalMetrics, TestDetails
 from autoshrink.records.proposal import Fidelity
 from autoshrink.records.timing import SlotTiming, StepTiming
@@ -190,7 +190,7 @@ def read_all(results: Path) -> list[Search]:
     return found
 
 
-def read_known_networks(path: Path) -> tuple[KnownNetwork, ...]:
+def read_known_networks(path: Path) -> tuple[CountedNetwork, ...]:
     """Return the rows of the counted networks to compare with. Raises ArtifactError where they were not counted."""
     if not path.exists():
         raise ArtifactError(

@@ -90,6 +90,22 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class ReportedMetric:
+    """A number of the final test as tables, the page and model cards show it."""
+
+    key: str
+    """Its key among the final model's test metrics."""
+    column: str
+    """Its column of ``metrics.csv``, and its key among the published qualities of a known network."""
+    heading: str
+    """Its column's heading in tables."""
+    title: str
+    """What it is called where it stands alone."""
+    is_perplexity: bool = False
+    """Whether it is a perplexity; else a share, shown in percent."""
+
+
+@dataclass(frozen=True)
 class Workload:
     """What a task's steps may need of a CPU core, estimated from the parameters alone; generous, to schedule by."""
 
@@ -131,6 +147,8 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
     unit: str
     """One example, singular: what costs are counted for."""
     metric: Metric
+    reported: tuple[ReportedMetric, ...]
+    """What the final test measures, ``metric.test`` among it; each has a column in the report's tables."""
     macs: str
     """What multiply-accumulates are called on axes and in tables, such as ``MACs per token``."""
     operators: tuple[str, ...]

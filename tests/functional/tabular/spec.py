@@ -13,7 +13,7 @@ from autoshrink.params.objective import Costs
 from autoshrink.params.sections import Dataset, TaskSections
 from autoshrink.records.manifest import Manifest
 from autoshrink.tasks import raw_data
-from autoshrink.tasks.spec import Counts, Metric, ProxyTrial, TaskSpec, Tested, Workload
+from autoshrink.tasks.spec import Counts, Metric, ProxyTrial, ReportedMetric, TaskSpec, Tested, Workload
 from autoshrink.training.events import Progress
 
 from .parameters import (
@@ -221,6 +221,7 @@ SPEC = TabularClassification(
     unit="row",
     macs="MACs",
     metric=Metric("error", "test_error", higher_is_better=False),
+    reported=(ReportedMetric("test_error", "test_error", "error, test", "error"),),
     model=TableModel,
     manifest=TableManifest,
     operators=get_args(Operator),

@@ -16,5 +16,5 @@ def test_torchvision_s_architectures_cost_what_their_papers_say() -> None:
         "MnasNet 1.0": (4.4, 314),
         "EfficientNet-B0": (5.3, 386),
     }
-    assert rows["MobileNetV2 1.0"].accuracy_top1 == 0.71878
-    assert rows["MobileNetV2 1.4"].accuracy_top1 is None
+    assert rows["MobileNetV2 1.0"].quality == {"accuracy_top1": 0.71878}
+    assert rows["MobileNetV2 1.4"].quality == {}

@@ -16,7 +16,7 @@ from autoshrink.params.base import Task
 from autoshrink.records.best import Best, Front, FrontPoint
 from autoshrink.records.evaluation import Evaluation, EvaluationIdentity, EvaluationJob, read_round
 from autoshrink.records.history import TrainingHistory
-from autoshrink.records.known_networks import KnownNetwork, KnownNetworks
+from autoshrink.records.known_networks import CountedNetwork, KnownNetworks
 from autoshrink.records.metrics import FinalMetrics, ProxyFacts
 from autoshrink.records.proposal import Fidelity, Proposal, ProposedSlot
 from autoshrink.records.record import SealedRecord
@@ -107,13 +107,12 @@ evaluations = st.builds(
 )
 slot_timings = st.builds(SlotTiming, device_seconds=st.none() | numbers, device=st.none() | text, reused=st.booleans())
 networks = st.builds(
-    lambda optional, **required: KnownNetwork(**required, **optional),
-    optional=st.dictionaries(
-        st.sampled_from(["accuracy_top1", "perplexity_validation", "perplexity_test"]), st.none() | numbers
-    ),
+    CountedNetwork,
     task=task,
     name=text,
     source=text,
+    dataset=text,
+    quality=metrics,
     parameters=count,
     macs=count,
     parameters_with_batch_norm=count,

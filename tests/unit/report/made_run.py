@@ -11,7 +11,7 @@ from autoshrink.params.base import Task
 from autoshrink.records.best import Best
 from autoshrink.records.evaluation import Evaluation, EvaluationIdentity, EvaluationJob
 from autoshrink.records.history import TrainingHistory
-from autoshrink.records.known_networks import KnownNetwork, KnownNetworks
+from autoshrink.records.known_networks import CountedNetwork, KnownNetworks
 from autoshrink.records.metrics import FinalMetrics, ProxyFacts, TestDetails
 from autoshrink.records.proposal import Proposal
 from autoshrink.records.record import Metrics
@@ -91,10 +91,12 @@ def run(results: Path, chosen: Parameters) -> None:
     for task in chosen.tasks:
         for name in rounds.searches(chosen, task):
             _search(results / task / str(name), chosen, name)
-    row = KnownNetwork(
+    row = CountedNetwork(
         task=Task.CNN,
         name="A known network",
         source="counted",
+        dataset="ImageNet",
+        quality={},
         parameters=3_470_760,
         macs=300_774_272,
         parameters_with_batch_norm=3_504_872,

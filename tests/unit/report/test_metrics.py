@@ -6,7 +6,7 @@ import pytest
 
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
-from autoshrink.records.known_networks import KnownNetwork
+from autoshrink.records.known_networks import CountedNetwork
 from autoshrink.report import metrics
 from autoshrink.report.published import published
 from autoshrink.report.runs import Search
@@ -69,7 +69,7 @@ def test_notes_name_defects_that_were_on(small: Parameters, small_searches: list
 
 def test_counted_rows_stand_between(small_searches: list[Search]) -> None:
     """Networks that were counted here say so: their cost is ours, their quality others'."""
-    row = KnownNetwork(
+    row = CountedNetwork(
         task=Task.CNN,
         name="MobileNetV2 1.0",
         source="counted",
@@ -77,11 +77,12 @@ def test_counted_rows_stand_between(small_searches: list[Search]) -> None:
         macs=300_774_272,
         parameters_with_batch_norm=3_504_872,
         macs_with_batch_norm=307_484_672,
-        accuracy_top1=0.71878,
+        dataset="ImageNet",
+        quality={"accuracy_top1": 0.71878},
     )
     table = metrics.rows(small_searches, [row])
     found = next(item for item in table if item.origin == metrics.COUNTED)
-    assert (found.name, found.macs, found.accuracy_top1) == ("MobileNetV2 1.0", 300_774_272, 0.71878)
+    assert (found.name, found.macs, found.quality) == ("MobileNetV2 1.0", 300_774_272, {"accuracy_top1": 0.71878})
     origins = list(dict.fromkeys(item.origin for item in table if item.task == "cnn"))
     assert origins == [metrics.MEASURED, metrics.COUNTED, metrics.PUBLISHED]
     assert "## Image classification (CNN), counted here" in metrics.to_markdown(table, [])
@@ -100,9 +101,9 @@ def test_published_rows_are_the_papers() -> None:
     assert ours.macs is not None and theirs.macs is not None
     assert 1 - ours.macs / theirs.macs == pytest.approx(0.34, abs=0.005)
     assert 1 - ours.parameters / theirs.parameters == pytest.approx(0.48, abs=0.005)
-    text = {row.name: (row.perplexity_validation, row.perplexity_test) for row in published(Task.RNN)}
-    assert text["ShrinkRNN"] == (58.5, 56.5)
-    assert text["DARTS"] == (58.1, 55.7)
+    text = {row.name: row.quality for row in published(Task.RNN)}
+    assert text["ShrinkRNN"] == {"perplexity_validation": 58.5, "perplexity_test": 56.5}
+    assert text["DARTS"] == {"perplexity_validation": 58.1, "perplexity_test": 55.7}
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
 """Cells released by the authors of AutoShrink and SwiftNet, with their networks and published numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from string import ascii_lowercase
-from typing import Any
 
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import UserError
@@ -31,7 +30,7 @@ class Released:
     """One for all stages, or one per stage."""
     network: Section
     example: Mapping[str, int]
-    published: Mapping[str, Any]
+    published: Mapping[str, float]
     source: str
     dataset: str | None
     """What the network classifies, where that is not its task's benchmark."""
@@ -42,6 +41,10 @@ class Released:
         if len(self.cells) > 1:
             raise UserError(f"{self.name}: has a cell per stage; name one: {', '.join(self.cell_names)}")
         return self.cells[0]
+
+    def quality(self, names: Iterable[str]) -> dict[str, float]:
+        """Return those of the published numbers that have one of these names."""
+        return {name: self.published[name] for name in names if name in self.published}
 
     @property
     def cell_names(self) -> tuple[str, ...]:

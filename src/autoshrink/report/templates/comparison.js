@@ -71,10 +71,9 @@ function differences(one, other) {
     ["search, device time", (search) => (search.hours === null ? "unknown" : `${number(60 * search.hours, 1)} min`)],
   ];
   if (one.metrics && other.metrics) {
+    const [judged] = task.reported;
     rows.push(
-      task.lower
-        ? ["test perplexity", (search) => number(search.metrics.metrics.perplexity, 1)]
-        : ["test accuracy", (search) => `${number(100 * search.metrics.metrics.accuracy_top1, 1)} %`],
+      [`test ${judged.title}`, (search) => quality(judged, search.metrics.metrics[judged.key])],
       [`${task.cost}, final network`, (search) => quantity(search.metrics.costs.macs)],
       ["parameters, final network", (search) => quantity(search.metrics.costs.parameters)],
       ["seed", (search) => el("code", {}, search.metrics.seed_name)],

@@ -125,10 +125,16 @@ function number(value, digits) {
   return value === null || value === undefined ? "–" : value.toFixed(digits);
 }
 
-/** Return a task's metric for reading: an accuracy in percent, a perplexity with one decimal. */
+/** Return the validation metric of a task's candidate for reading. */
 function metric(task, value) {
   if (value === null || value === undefined) return "none";
-  return DATA.tasks[task].lower ? value.toFixed(1) : `${(100 * value).toFixed(1)} %`;
+  return quality(DATA.tasks[task], value);
+}
+
+/** A perplexity as it is; any other metric is a share, in percent. */
+function quality(metric, value) {
+  if (value === null || value === undefined) return "–";
+  return metric.perplexity ? number(value, 1) : `${number(100 * value, 1)} %`;
 }
 
 function summary(candidate) {

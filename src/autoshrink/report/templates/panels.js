@@ -66,10 +66,9 @@ function facts(search) {
   const final = search.metrics;
   if (final) {
     const measured = final.metrics;
+    const [judged, ...others] = task.reported;
     items.push(
-      task.lower
-        ? ["Test perplexity", number(measured.perplexity, 1), `a unigram model: ${number(measured.unigram_perplexity, 1)}`]
-        : ["Test accuracy", `${number(100 * measured.accuracy_top1, 1)} %`, `top-5 ${number(100 * measured.accuracy_top5, 1)} %`],
+      [`Test ${judged.title}`, quality(judged, measured[judged.key]), others.map((item) => `${item.heading}: ${quality(item, measured[item.key])}`).join("; ")],
       [task.cost, quantity(final.costs.macs), `${Math.round((100 * final.costs.macs) / final.complete_costs.macs)} % of the complete cell's ${quantity(final.complete_costs.macs)}`],
       ["Parameters", quantity(final.costs.parameters), `complete cell: ${quantity(final.complete_costs.parameters)}`],
     );

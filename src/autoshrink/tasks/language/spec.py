@@ -25,7 +25,7 @@ from autoshrink.records.manifest import Manifest
 from autoshrink.tasks import raw_data
 from autoshrink.tasks.language.objective import language_score, paper_flops
 from autoshrink.tasks.language.records import TextManifest, TextModel
-from autoshrink.tasks.spec import Counts, Metric, ProxyTrial, TaskSpec, Tested, Workload
+from autoshrink.tasks.spec import Counts, Metric, ProxyTrial, ReportedMetric, TaskSpec, Tested, Workload
 from autoshrink.training.events import Progress
 
 if TYPE_CHECKING:
@@ -270,6 +270,23 @@ SPEC = LanguageModelling(
     unit="word",
     macs="MACs per token",
     metric=Metric("perplexity", "perplexity", higher_is_better=False, is_perplexity=True),
+    reported=(
+        ReportedMetric(
+            "validation_perplexity",
+            "perplexity_validation",
+            "perplexity, validation",
+            "perplexity on the validation split",
+            is_perplexity=True,
+        ),
+        ReportedMetric("perplexity", "perplexity_test", "perplexity, test", "perplexity", is_perplexity=True),
+        ReportedMetric(
+            "unigram_perplexity",
+            "perplexity_unigram",
+            "unigram, test",
+            "perplexity of a unigram model, to compare",
+            is_perplexity=True,
+        ),
+    ),
     model=TextModel,
     manifest=TextManifest,
     operators=get_args(Activation),

@@ -24,7 +24,7 @@ from autoshrink.params.vision import (
 )
 from autoshrink.records.manifest import Manifest
 from autoshrink.tasks import raw_data
-from autoshrink.tasks.spec import Counts, Metric, ProxyTrial, TaskSpec, Tested, Workload
+from autoshrink.tasks.spec import Counts, Metric, ProxyTrial, ReportedMetric, TaskSpec, Tested, Workload
 from autoshrink.tasks.vision.objective import image_score
 from autoshrink.tasks.vision.records import ImageManifest, ImageModel
 from autoshrink.training.events import Progress
@@ -368,6 +368,10 @@ SPEC = ImageClassification(
     unit="image",
     macs="MACs",
     metric=Metric("accuracy", "accuracy_top1", higher_is_better=True),
+    reported=(
+        ReportedMetric("accuracy_top1", "accuracy_top1", "top-1", "accuracy (top-1)"),
+        ReportedMetric("accuracy_top5", "accuracy_top5", "top-5", "accuracy (top-5)"),
+    ),
     model=ImageModel,
     manifest=ImageManifest,
     operators=get_args(ImageOperator),
