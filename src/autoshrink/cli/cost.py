@@ -78,9 +78,12 @@ def cost(files: tuple[Path, ...], settings: tuple[str, ...], cell: str, preset: 
         return
     click.echo(f"{cell}: {setting.said}")
     _print_table(total, parts)
+    order = "the best" if device["arena_exact"] else "a good (perhaps not the best)"
     click.echo(
         f"at {DEVICE_BITS} bits: {device['memory_bytes']:,} bytes of memory for the input and output of the largest "
-        f"operator, {device['flash_bytes']:,} bytes of flash for weights and biases"
+        f"operator, {device['arena_bytes']:,} for all that is held at once in {order} order of execution, "
+        f"{device['flash_bytes']:,} bytes of flash for weights and biases; {device['intensity']:.2f} operations per "
+        "byte moved"
     )
     if setting.published:
         click.echo("published: " + ", ".join(f"{key} {value:g}" for key, value in setting.published.items()))
@@ -91,15 +94,14 @@ def counts(cells: Sequence[Cell], setting: Setting) -> tuple[Counts, dict[str, C
     return spec_of(setting.task).count(_one_or_all(cells), setting.network, setting.example)
 
 
-def device_costs(cells: Sequence[Cell], setting: Setting) -> Counts:
-    """Return the same network's ``memory_bytes`` and ``flash_bytes`` at ``DEVICE_BITS``."""
-    from autoshrink.costs import memory
+def device_costs(cells: Sequence[Cell], setting: Setting) -> dict[str, int | float | bool]:
+    """Return the same network's costs on a small device, at ``DEVICE_BITS``; ``arena_exact`` says whether no order of
+    execution needs less than ``arena_bytes``."""
+    from autoshrink.costs import memory, small_device
 
     module, inputs = spec_of(setting.task).example_network(_one_or_all(cells), setting.network, setting.example)
-    return {
-        "memory_bytes": memory.peak_operator_bytes(module, inputs, DEVICE_BITS),
-        "flash_bytes": memory.flash_bytes(module, DEVICE_BITS),
-    }
+    counted = {name: count(module, inputs, DEVICE_BITS) for name, count in small_device.COUNTS.items()}
+    return {**counted, "arena_exact": memory.arena(module, inputs, DEVICE_BITS)[1]}
 
 
 def _one_or_all(cells: Sequence[Cell]) -> Cell | Sequence[Cell]:

@@ -53,9 +53,13 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...], processes: int | N
             from autoshrink.evaluation.budget import Fitting
 
             Fitting(parameters, task, final, Path(parameters.paths.store), partial(made_by, parameters, task)).check()
-            click.echo(f"{task}: cells can be scaled to the objective's budget")
+            within = ", ".join(f"{name} {limit:,}" for name, limit in objective.budget.limits.items())
+            board = parameters.boards[objective.budget.board].about if objective.budget.board else ""
+            click.echo(f"{task}: cells can be scaled to the objective's budget ({within})")
+            if board:
+                click.echo(f"{task}: the budget is of the board {objective.budget.board}: {board}")
         data = address.folder(parameters, spec_of(task).proxy(parameters).dataset)
-        if objective.limits and (data / address.MANIFEST).exists():
+        if objective.is_limited and (data / address.MANIFEST).exists():
             from autoshrink.evaluation import limits
 
             store = Path(parameters.paths.store)

@@ -8,26 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
-aten = torch.ops.aten
-
-# what a runtime folds into a neighbouring operator, or arranges by where it writes
-_FREE = {
-    aten.cat,
-    aten.native_batch_norm,
-    aten._native_batch_norm_legit_no_training,
-    aten.cudnn_batch_norm,
-    aten.relu,
-    aten.silu,
-    aten.gelu,
-    aten.sigmoid,
-    aten.tanh,
-    aten.hardtanh,
-    aten.hardswish,
-    aten.hardsigmoid,
-    aten.leaky_relu,
-}
+from autoshrink.costs import dataflow, execution
 
 
 def peak_activation_bytes(module: nn.Module, example_inputs: Sequence[Tensor]) -> int:
@@ -53,15 +35,40 @@ def peak_operator_bytes(module: nn.Module, example_inputs: Sequence[Tensor], bit
     Batch norm, activations and padding belong to the operator before or after them, and concatenation is free: a
     runtime has its inputs written where its output stands. This is the count that TinyML budgets are usually stated in
     (A. Chowdhery et al., "Visual Wake Words Dataset", 2019). Tensors that wait for a later operator are not in it, so
-    a network with branches may need more; ``peak_activation_bytes`` has them.
+    a network with branches may need more: ``arena_bytes`` has them.
     """
-    module = copy.deepcopy(module).to("meta").eval()
-    inputs = [example.to("meta") for example in example_inputs]
-    own = {tensor.untyped_storage()._cdata for tensor in [*module.parameters(), *module.buffers()]}
-    with torch.no_grad(), _Operators(own) as operators:
-        module(*inputs)
-    peak: int = operators.peak
-    return -(-peak * bits // 8)
+    flow = dataflow.trace(module, example_inputs)
+    counted = [item for item in flow.operators if not (item.joins or item.fused)]
+    return _bytes(max((flow.elements(item.reads | item.writes) for item in counted), default=0), bits)
+
+
+def arena_bytes(module: nn.Module, example_inputs: Sequence[Tensor], bits: int = 8) -> int:
+    """Return the bytes of all activations that an interpreter holds at once in ``module(*example_inputs)``, at ``bits``
+    per number, in the order of execution that needs the fewest.
+
+    Inputs and outputs of the operator that runs count, and whatever waits for a later one; concatenation copies and
+    addition writes a tensor of its own, as in TensorFlow Lite Micro, whose word for this memory is the arena. Where a
+    network is too wide for the best order to be found, this is the need of a good one (``arena`` says which).
+    """
+    return arena(module, example_inputs, bits)[0]
+
+
+def arena(module: nn.Module, example_inputs: Sequence[Tensor], bits: int = 8) -> tuple[int, bool]:
+    """Return ``arena_bytes``, and whether no order of execution needs fewer."""
+    need = execution.least(dataflow.trace(module, example_inputs))
+    return _bytes(need.elements, bits), need.exact
+
+
+def moved_bytes(module: nn.Module, example_inputs: Sequence[Tensor], bits: int = 8) -> int:
+    """Return the bytes that one forward pass moves: what each operator reads and writes, and every weight once, at
+    ``bits`` per number (biases at 32); no cache is modelled."""
+    flow = dataflow.trace(module, example_inputs)
+    elements = sum(flow.elements(item.reads) + flow.elements(item.writes) for item in flow.operators)
+    return _bytes(elements, bits) + flash_bytes(module, bits)
+
+
+def _bytes(numbers: int, bits: int) -> int:
+    return -(-numbers * bits // 8)
 
 
 def flash_bytes(module: nn.Module, bits: int = 8) -> int:
@@ -85,41 +92,7 @@ def flash_bytes(module: nn.Module, bits: int = 8) -> int:
                 biases += parameter.numel()
             else:
                 weights += parameter.numel()
-    return -(-weights * bits // 8) + 4 * biases
-
-
-class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Tracks the greatest number of elements that one operator reads and writes."""
-
-    def __init__(self, weights: set[int]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.peak = 0
-        self._weights = weights
-        # elements of padded tensors, by storage, without their padding
-        self._unpadded: dict[int, int] = {}
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = function(*args, **(kwargs or {}))
-        packet = function.overloadpacket
-        read = self._activations([args, kwargs])
-        # the first result alone: a max-pool's second, the indices, is for training
-        written = self._activations(result[0] if isinstance(result, tuple) else result)
-        if packet is aten.constant_pad_nd:
-            (storage,) = written
-            self._unpadded[storage] = sum(read.values())
-            weakref.finalize(result.untyped_storage(), self._unpadded.pop, storage, None)
-        elif packet not in _FREE and not written.keys() <= read.keys():  # else a view, or in place
-            self.peak = max(self.peak, sum((read | written).values()))
-        return result
-
-    def _activations(self, values: Any) -> dict[int, int]:
-        """Return the elements of each activation among ``values``, by storage: a view stands for what it looks at."""
-        found = {}
-        for value in tree_leaves(values):
-            if isinstance(value, Tensor) and (storage := value.untyped_storage())._cdata not in self._weights:
-                elements = storage.nbytes() // value.element_size()
-                found[storage._cdata] = self._unpadded.get(storage._cdata, elements)
-        return found
+    return _bytes(weights, bits) + 4 * biases
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -93,6 +93,11 @@ class Fitting:
             margin=found.margin,
         )
 
+    @property
+    def _bits(self) -> int:
+        bits: int = spec_of(self.task).search(self.parameters).objective.device_bits
+        return bits
+
     def _within(self, costs: Mapping[str, Number]) -> bool:
         return all(costs[name] <= limit for name, limit in self.limits.items())
 
@@ -104,7 +109,7 @@ class Fitting:
 
     def costs(self, cell: Cell, width: float) -> Mapping[str, Number]:
         """Return the costs of the cell's final network at a width: all counts, and what else the budget limits."""
-        from autoshrink.costs import counting, latency, memory
+        from autoshrink.costs import counting, latency, memory, small_device
         from autoshrink.runtime import devices
 
         spec = spec_of(self.task)
@@ -113,6 +118,8 @@ class Fitting:
         costs: dict[str, Number] = dict(counting.measure(module, inputs))
         if "activation_bytes" in self.limits:
             costs["activation_bytes"] = memory.peak_activation_bytes(module, inputs)
+        for name in small_device.COUNTS.keys() & self.limits.keys():
+            costs[name] = small_device.COUNTS[name](module, inputs, self._bits)
         if "latency_ms" in self.limits:
             device = devices.pick(self.parameters.compute)
             identity = {

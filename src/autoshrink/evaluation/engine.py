@@ -108,7 +108,7 @@ def evaluate(
         tell(Event(item.slot, len(found.history), recipe.training.epochs, True, True, found.metrics))
 
     measurements = None
-    if objective.limits or objective.needs_measuring:
+    if objective.is_limited or objective.needs_measuring:
         from autoshrink.evaluation import limits
         from autoshrink.evaluation.measured import Measurements
 

@@ -11,7 +11,7 @@ from autoshrink.evaluation.proxy_networks import Networks
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
-from autoshrink.params.objective import LIMITS
+from autoshrink.params.objective import LIMITS, LOWER_LIMITS
 from autoshrink.tasks import address
 from autoshrink.tasks.spec import spec_of
 
@@ -30,12 +30,13 @@ def check(parameters: Parameters, task: Task, measurements: Measurements) -> Non
     """Raise ParameterError when even the cheapest cells exceed a hard limit of the task's objective.
 
     The cheapest cells are those of a single edge, and the one without any where the task can build it: its network is
-    what surrounds a cell.
+    what surrounds a cell. A lower limit is held against what does most for each byte, the complete cells of one
+    operator.
     """
     spec = spec_of(task)
     section = spec.search(parameters)
-    limits = section.objective.limits
-    if not limits:
+    limits, lower = section.objective.limits, section.objective.lower_limits
+    if not limits and not lower:
         return
     cells = [Cell.of([operator], [(0, 1)]) for operator in section.operators]
     if spec.runs_without_edges:
@@ -51,6 +52,18 @@ def check(parameters: Parameters, task: Task, measurements: Measurements) -> Non
                 f"search.{task}.objective.{LIMITS[name]} = {limit}: even the cheapest cell, {cheapest}, has "
                 f"{figure} in the proxy network; accepted: {figure} or more, or a smaller proxy.{task}.network"
             )
+    if lower:
+        count = section.nodes - 1
+        dense = [*cells, *(Cell.complete([operator] * count) for operator in dict.fromkeys(section.operators))]
+        found = {cell.key or "the empty cell": measurements.counted(cell) for cell in dense}
+        for name, limit in lower.items():
+            best = max(found, key=lambda key: found[key][name])
+            if found[best][name] < limit:
+                wrong.append(
+                    f"search.{task}.objective.{LOWER_LIMITS[name]} = {limit:g}: of the sparsest and the densest cells "
+                    f"none has as much in the proxy network; the nearest, {best}, has {_figure(found[best][name])}; "
+                    f"accepted: at most that"
+                )
     if wrong:
         raise ParameterError("\n".join(wrong))
 

@@ -8,6 +8,7 @@ again sees the same numbers.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,13 +16,14 @@ from pydantic import JsonValue
 from torch import Tensor, nn
 
 from autoshrink.cells.cell import Cell
-from autoshrink.costs import latency, memory
+from autoshrink.costs import latency, memory, small_device
 from autoshrink.errors import ArtifactError
 from autoshrink.evaluation.proxy_networks import Networks
 from autoshrink.files import artifacts
 from autoshrink.lineage import records
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.params.objective import DEVICE
 from autoshrink.records.record import Number, SealedRecord
 from autoshrink.tasks.spec import spec_of
 
@@ -62,24 +64,18 @@ class Measurements:
         }
 
     def of(self, cell: Cell) -> dict[str, Number]:
-        """Return the measured costs of a cell that the objective asks for: ``latency_ms``, ``activation_bytes``,
-        ``memory_bytes`` (of the largest operator), ``flash_bytes``."""
+        """Return the costs of a cell that the objective asks for and no evaluation has: ``latency_ms``,
+        ``activation_bytes``, and those of a small device."""
         from autoshrink.runtime import devices
 
         objective, bits = self._objective, self._objective.device_bits
         found: dict[str, Number] = {}
         if objective.memory_weight > 0:
             found["activation_bytes"] = self._kept({"cost": "activation_bytes"}, cell, memory.peak_activation_bytes)
-        if objective.max_memory_bytes is not None:
-            found["memory_bytes"] = self._kept(
-                {"cost": "memory_bytes", "bits": bits},
-                cell,
-                lambda module, inputs: memory.peak_operator_bytes(module, inputs, bits),
-            )
-        if objective.max_flash_bytes is not None:
-            found["flash_bytes"] = self._kept(
-                {"cost": "flash_bytes", "bits": bits}, cell, lambda module, _: memory.flash_bytes(module, bits)
-            )
+        for name in DEVICE:
+            if name in objective.limits or name in objective.lower_limits:
+                count = partial(small_device.COUNTS[name], bits=bits)
+                found[name] = self._kept({"cost": name, "bits": bits}, cell, count)
         if objective.needs_latency:
             device = devices.pick(self._compute)
             about = {"cost": "latency_ms", "device": latency.device_name(device)}

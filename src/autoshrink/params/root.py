@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from autoshrink.params.base import Section, Task
 from autoshrink.params.data import BUILT_IN
+from autoshrink.params.objective import BOARDS, Board
 from autoshrink.params.plan import TrainingPlan
 from autoshrink.params.references import Evidence, References, check_names
 from autoshrink.params.searches import Search
@@ -128,6 +129,9 @@ class Parameters(Section):
     """Data sets by name, for ``proxy`` and ``training``. Built-in ones need no entry; an entry without ``source``
     modifies the built-in one of that name. A name has up to 64 letters (a to z, A to Z), digits, ``.``, ``_`` and
     ``-``, and starts with a letter or digit."""
+    boards: dict[str, Board] = dict(BOARDS)
+    """Devices by name, for ``objective.budget.board``. Built-in ones need no entry; an entry changes some limits of the
+    built-in one of its name."""
     search: Search = Search()
     """The topology searches."""
     proxy: Proxy = Proxy()
@@ -193,6 +197,36 @@ class Parameters(Section):
             unfit = self.datasets[searched].unfit
             if unfit is not None:
                 raise ValueError(f"proxy.{task}.dataset: {searched!r} {unfit}")
+        return self
+
+    @field_validator("boards", mode="before")
+    @classmethod
+    def _with_the_built_in_boards(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        changed = {
+            name: {**BOARDS[name].model_dump(), **entry} if name in BOARDS and isinstance(entry, dict) else entry
+            for name, entry in value.items()
+        }
+        return {**BOARDS, **changed}
+
+    @model_validator(mode="after")
+    def _budgets_of_boards(self) -> "Parameters":
+        searches = {}
+        for task in Task:
+            search = getattr(self.search, task)
+            budget = search.objective.budget
+            if budget is None or budget.board is None:
+                continue
+            if budget.board not in self.boards:
+                raise ValueError(
+                    f"search.{task}.objective.budget.board: {budget.board!r} is not an entry of boards; accepted: "
+                    f"{', '.join(self.boards)}"
+                )
+            objective = search.objective.model_copy(update={"budget": budget.on(self.boards[budget.board])})
+            searches[str(task)] = search.model_copy(update={"objective": objective})
+        # the limits stand in full where parameters are kept; a board that is edited later changes nothing that is done
+        object.__setattr__(self, "search", self.search.model_copy(update=searches))
         return self
 
     @model_validator(mode="after")

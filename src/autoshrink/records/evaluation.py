@@ -35,7 +35,7 @@ def _has_epoch(entry: EpochEntry) -> EpochEntry:
 History = Many[Annotated[EpochEntry, AfterValidator(_has_epoch)]]
 
 
-MEASURED = frozenset({"latency_ms", "activation_bytes", "memory_bytes", "flash_bytes"})
+MEASURED = frozenset({"latency_ms", "activation_bytes", "memory_bytes", "arena_bytes", "flash_bytes", "intensity"})
 """Costs that a job adds to an evaluation because its objective asks for them: they are no part of the store's."""
 
 SlotNumber = Annotated[str, Field(pattern="^[0-9]+$")]

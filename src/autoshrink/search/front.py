@@ -8,7 +8,7 @@ from autoshrink.records.round import ScoredSlot
 
 Trained = TypeVar("Trained", bound=ScoredSlot)
 
-COSTS = ("macs", "parameters", "latency_ms", "activation_bytes", "memory_bytes", "flash_bytes")
+COSTS = ("macs", "parameters", "latency_ms", "activation_bytes", "memory_bytes", "arena_bytes", "flash_bytes")
 """Costs that a front weighs against quality, where they were counted or measured."""
 
 

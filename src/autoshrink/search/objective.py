@@ -33,9 +33,12 @@ def score(task: Task, objective: Costs, proxy: TaskProxy, cell: Cell, metrics: M
 
 
 def violation(objective: Costs, costs: Numbers) -> float:
-    """Return by how much ``costs`` exceed the objective's hard limits: the sum of relative excesses, 0 within all of
-    them."""
-    return sum(max(0.0, float(costs[name]) / limit - 1.0) for name, limit in objective.limits.items())
+    """Return by how much ``costs`` break the objective's hard limits: the sum of relative excesses over the upper and
+    of limit / cost - 1 under the lower ones; 0 within all of them."""
+    above = sum(max(0.0, float(costs[name]) / limit - 1.0) for name, limit in objective.limits.items())
+    lacking = objective.lower_limits.items()
+    below = sum(max(0.0, limit / max(float(costs[name]), 1e-9) - 1.0) for name, limit in lacking)
+    return above + below
 
 
 def preference(score: float, cell: Cell) -> tuple[float, int, int, str]:

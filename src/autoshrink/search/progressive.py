@@ -133,7 +133,7 @@ class Progressive:
 
     @property
     def _counts_first(self) -> bool:
-        return bool(self.search.objective.limits)
+        return self.search.objective.is_limited
 
     def _best(self, memory: Mapping[str, Any], more: Sequence[Scored]) -> list[Any]:
         """Return the parents of the next round, those within the limits first."""

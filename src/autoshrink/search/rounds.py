@@ -11,7 +11,7 @@ from typing import TypeVar
 from autoshrink.errors import ArtifactError, UserError
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
-from autoshrink.params.objective import LIMITS
+from autoshrink.params.objective import LIMITS, LOWER_LIMITS
 from autoshrink.params.search import TaskSearch
 from autoshrink.records.best import Best, Front, FrontPoint
 from autoshrink.records.evaluation import Evaluation, EvaluationJob
@@ -255,7 +255,7 @@ def best(
             raise UserError(
                 f"{name.task}/{name}: no candidate of any round is within the limits; raise "
                 f"search.{name.task}.objective's limits ({', '.join(LIMITS.values())}) or budget, or lower "
-                "keep_fraction"
+                f"{', '.join(LOWER_LIMITS.values())} or keep_fraction"
             )
         raise UserError(
             f"{name.task}/{name}: no candidate of any round has a finite score; every training diverged: "

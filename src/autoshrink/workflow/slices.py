@@ -37,7 +37,7 @@ def slice_of(parameters: Parameters, verb: str, task: Task | None = None, datase
         objective = getattr(parameters.search, task.value).objective
         # which costs are measured, and which limits are found impossible, is the objective's to say; nothing else is
         del found["search"]
-        if objective.limits or objective.needs_measuring or objective.budget is not None:
+        if objective.is_limited or objective.needs_measuring or objective.budget is not None:
             found["search"] = {task.value: {"objective": values["search"][task.value]["objective"]}}
         if objective.budget is not None:
             # the final network is what the budget is of
@@ -57,6 +57,8 @@ def slice_of(parameters: Parameters, verb: str, task: Task | None = None, datase
         # what comes after the last round
         found["search"][task.value].pop("finalists", None)
         if verb in ("start", "propose"):
-            # the objective judges evaluations; proposals do not know it
+            # the objective judges evaluations; proposals do not know it, but whether there are limits to count for
             del found["search"][task.value]["objective"]
+            if getattr(parameters.search, task.value).objective.is_limited:
+                found["search"][task.value]["is_limited"] = True
     return found

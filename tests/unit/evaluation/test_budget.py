@@ -42,6 +42,9 @@ def fitting(task: str, budget: str, folder: Path, *settings: str) -> Fitting:
         ("cnn", "macs", 200_000),
         ("cnn", "parameters", 15_000),
         ("cnn", "activation_bytes", 60_000),
+        ("cnn", "memory_bytes", 12_000),
+        ("cnn", "arena_bytes", 16_000),
+        ("cnn", "flash_bytes", 15_000),
         ("rnn", "parameters", 60_000),
         ("rnn", "macs", 60_000),
     ],
@@ -73,6 +76,27 @@ def test_the_tightest_limit_binds(tmp_path: Path) -> None:
     assert (alone.binding, both.binding) == ("macs", "parameters")
     assert both.width < alone.width
     assert both.costs["macs"] < 200_000
+
+
+def test_a_board_is_met_with_every_limit_that_it_has(tmp_path: Path) -> None:
+    """Memory, flash and MACs of the final network are within the board; a lower limit beside it binds."""
+    board = "{board: mine}"
+    mine = "boards.mine={arena_bytes: 16000, flash_bytes: 12000, macs: 9000000}"
+    for cell in CELLS["cnn"]:
+        fitted = fitting("cnn", board, tmp_path, mine).fit(cell)
+        assert fitted.margin >= 0
+        assert fitted.limits == {"arena_bytes": 16_000, "flash_bytes": 12_000, "macs": 9_000_000}
+        assert all(fitted.costs[name] <= limit for name, limit in fitted.limits.items())
+    both = fitting("cnn", "{board: mine, flash_bytes: 5000, arena_bytes: 900000}", tmp_path, mine)
+    assert both.limits == {"arena_bytes": 16_000, "flash_bytes": 5000, "macs": 9_000_000}
+
+
+def test_a_board_that_nothing_meets_is_one_line(tmp_path: Path) -> None:
+    """Before any training: the limit, and the nearest cell with what it needs."""
+    found = fitting("cnn", "{board: tiny}", tmp_path, "boards.tiny={arena_bytes: 100, about: a thermometer}")
+    with pytest.raises(ParameterError, match=r"budget\.arena_bytes = 100: no cell meets it; the nearest") as caught:
+        found.check()
+    assert "\n" not in str(caught.value)
 
 
 def test_no_two_widths_make_the_same_network() -> None:

@@ -10,7 +10,7 @@ import yaml
 from autoshrink.errors import ParameterError
 from autoshrink.params import Parameters, freeze, json_schema, load
 from autoshrink.params.data import Sotu
-from autoshrink.params.loading import merge
+from autoshrink.params.loading import merge, validate
 from autoshrink.params.strategies import EvolutionStrategy, RandomStrategy, ShrinkStrategy
 
 BASE = {"datasets": {"mnist5k": {"source": "mnist5k"}, "sotu": {"source": "sotu"}}}
@@ -302,3 +302,24 @@ def test_a_file_that_changes_one_key_keeps_the_others_defaults(tmp_path: Path) -
     found = load([file])
     assert found.proxy.cnn.network.stem_stride == load([]).proxy.cnn.network.stem_stride == 2
     assert found.proxy.cnn.network.base_filters == 4
+
+
+def test_boards_are_named_limits() -> None:
+    """A board's limits stand in the budget; a changed one's too; an unknown one, or one without limits, is told."""
+    parameters = load([], ["search.cnn.objective.budget={board: visual-wake-words}"])
+    budget = parameters.search.cnn.objective.budget
+    assert budget is not None
+    assert budget.limits == {"memory_bytes": 250_000, "flash_bytes": 250_000, "macs": 60_000_000}
+    assert validate(parameters.model_dump(mode="json"), "again") == parameters
+    changed = ["boards.sparkfun-edge.arena_bytes=300000", "search.cnn.objective.budget={board: sparkfun-edge}"]
+    budget = load([], changed).search.cnn.objective.budget
+    assert budget is not None and budget.limits == {"arena_bytes": 300_000, "flash_bytes": 1024**2}
+    with pytest.raises(
+        ParameterError, match=r"budget\.board: 'sparkfun-egde' is not an entry of boards; accepted: "
+    ) as one:
+        load([], ["search.cnn.objective.budget={board: sparkfun-egde}"])
+    assert "did you mean 'sparkfun-edge'?" in str(one.value) and "\n" not in str(one.value)
+    with pytest.raises(ParameterError, match=r"boards\.mine: needs a limit; accepted: macs, parameters, memory_bytes"):
+        load([], ["boards.mine={about: nothing}"])
+    with pytest.raises(ParameterError, match="budget contradicts max_arena_bytes"):
+        load([], ["search.cnn.objective={budget: {board: sparkfun-edge}, max_arena_bytes: 5}"])
