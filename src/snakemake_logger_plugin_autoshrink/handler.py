@@ -26,6 +26,8 @@ QUICK = {"all", "start", "propose", "select", "finalists", "best", "study"}
 # of these, what counts is said when their round is over
 ROUND = {"evaluate", "repeat"}
 LAST_LINES = 10
+# how often a log is given the epochs that have ended
+POLL_SECONDS = 2.0
 PROGRESS = ".progress.jsonl"
 # what Snakemake says when SIGTERM has reached it
 TOLD_TO_END = "Will exit after finishing currently running jobs"
@@ -56,7 +58,17 @@ class Job:
     task: str | None
     search: str | None
     round: int | None
+    network: str | None = None
+    """Which network of the verdict it trains or tests."""
     since: float = field(default_factory=time.time)
+
+    @property
+    def name(self) -> str:
+        """Its name for people, in a few words."""
+        if not self.search:
+            return self.message
+        step = self.rule.removesuffix("_reference")
+        return " ".join(filter(None, (self.task, self.search, step, self.network)))
 
     @property
     def is_quick(self) -> bool:
@@ -77,6 +89,7 @@ class Job:
             wildcards.get("task"),
             wildcards.get("search"),
             int(number) if number else None,
+            wildcards.get("network"),
         )
 
 
@@ -101,6 +114,8 @@ class LogHandler(LogHandlerBase):
         self._planned = False
         self._started = time.monotonic()
         self._ending = False
+        self._ended = threading.Event()
+        self._watch: threading.Thread | None = None
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, self._interrupted)
         if self.common_settings.dryrun or self.common_settings.verbose:
@@ -130,7 +145,8 @@ class LogHandler(LogHandlerBase):
             self.handleError(record)
 
     def close(self) -> None:
-        """End the view."""
+        """End the view, and the watch over epochs."""
+        self._ended.set()
         if self._view:
             self._view.end()
         super().close()
@@ -191,11 +207,16 @@ class LogHandler(LogHandlerBase):
         if not view.is_live and not job.is_quick and job.rule not in ROUND:
             self._say(self._clock() + job.message)
         view.show()
+        if not view.is_live and self._watch is None:
+            self._watch = threading.Thread(target=self._follow, name="epochs", daemon=True)
+            self._watch.start()
 
     def _finish(self, number: int) -> None:
         view = self._seen()
         view.jobs.pop(number, None)
         job = self._jobs.get(number)
+        if job:
+            self._say_epochs(job, last=True)
         if not view.is_live and job and job.rule == "select" and job.task and job.search and job.round is not None:
             line = view.round_line(job.task, job.search, job.round)
             if line:
@@ -205,9 +226,24 @@ class LogHandler(LogHandlerBase):
             if line:
                 self._say(self._clock() + line)
 
+    def _follow(self) -> None:
+        """Say a line per epoch of the long steps, for as long as there is no live view."""
+        while not self._ended.wait(POLL_SECONDS):
+            with self._lock:
+                for job in list(self._seen().jobs.values()):
+                    self._say_epochs(job)
+
+    def _say_epochs(self, job: Job, *, last: bool = False) -> None:
+        view = self._seen()
+        if not view.is_live and not self._ending and not job.is_quick and job.rule not in ROUND:
+            for line in view.epochs(job, last=last):
+                self._say(self._clock() + line)
+
     def _failed(self, facts: dict[str, Any]) -> None:
         number = facts.get("jobid")
         job = self._jobs.get(number) if isinstance(number, int) else None
+        if job:
+            self._say_epochs(job, last=True)
         if isinstance(number, int):
             self._seen().jobs.pop(number, None)
         self._say(f"FAILED: {job.message if job else self.format(logging.makeLogRecord(facts))}")

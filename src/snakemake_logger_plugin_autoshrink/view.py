@@ -19,7 +19,7 @@ from autoshrink.params.base import Task
 from autoshrink.records import progress
 from autoshrink.records.progress import duration
 from autoshrink.search.rounds import SearchName
-from autoshrink.workflow import status
+from autoshrink.workflow import estimate, status
 from autoshrink.workflow.status import SearchStatus
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class View:
         self._states: dict[tuple[str, str], SearchStatus] = {}
         self._told: set[tuple[str, str]] = set()
         self._started = time.monotonic()
-        self._spent: dict[tuple[str, str], float] = {}
+        self._known: dict[tuple[str, str], status.Known] = {}
+        self._epochs: dict[Path, int] = {}
         self._next = 0.0
         self._reading = threading.Lock()
         self._console = Console(stderr=True)
@@ -86,22 +87,21 @@ class View:
             for key, name in self._names.items():
                 try:
                     results = self._snapshot.parent.parent
-                    state = status.of(results, self._parameters, Task(key[0]), name)
+                    known = self._known.setdefault(key, status.Known())
+                    state = status.of(results, self._parameters, Task(key[0]), name, known)
                 except (UserError, OSError):
                     continue  # a damaged artifact is the business of the step that reads it
                 self._states[key] = state
-                self._spent.setdefault(key, state.seconds_spent)
             now = time.monotonic()
             self._next = now + max(LEAST_SECONDS, (now - before) / READING_SHARE)
 
     @property
-    def seconds_left(self) -> float | None:
-        """The searching that is left, at the pace of this run so far, seconds; None where nothing tells it yet."""
-        done = sum(state.seconds_spent - self._spent[key] for key, state in self._states.items())
-        left = [state.seconds_left for state in self._states.values()]
-        if not left or not done or any(item is None for item in left):
-            return None
-        return sum(item or 0 for item in left) * (time.monotonic() - self._started) / done
+    def left(self) -> str | None:
+        """The searching that is left, in words; None where nothing tells it yet."""
+        found = [state.left for state in self._states.values()]
+        known = [left for left in found if left is not None]
+        span = estimate.together(known) if known and len(known) == len(found) else None
+        return None if span is None else f"{span.words()} of searching left"
 
     def round_line(self, task: str, search: str, number: int) -> str | None:
         """Return a finished round in words; None for a round that a search which has ended passes through."""
@@ -112,12 +112,11 @@ class View:
         if state.stopped:
             self._told.add((task, search))
             return _summary(state)
-        left = self.seconds_left
         return f"{task} {search}: round {number} of at most {state.rounds}" + "".join(
             f"; {part}"
             for part in (
                 state.best and f"best so far: {status.best_so_far(state)}",
-                left and f"about {duration(left)} of searching left",
+                self.left,
             )
             if part
         )
@@ -132,26 +131,44 @@ class View:
         self.read()
         active = {(job.task, job.search) for job in self.jobs.values()}
         shown = [key for key in self._states if key in active or len(self._states) <= SHOWN_SEARCHES]
-        parts = [part for key in shown[:SHOWN_SEARCHES] for part in _search(self._states[key])]
+        width = self._console.width
+        parts = [part for key in shown[:SHOWN_SEARCHES] for part in _search(self._states[key], width)]
         return Group(*parts, *self.rows(), self._foot())
 
     def rows(self) -> Iterator[Text]:
         """Yield a row per step under way: what it last told of itself."""
         for job in list(self.jobs.values()):
             if not job.is_quick:
-                name = f"{job.task} {job.search} {job.rule}" if job.search else job.message
-                yield Text(f"  {name}: {_last_words(job)}", no_wrap=True, overflow="ellipsis", style="dim")
+                head = f"  {job.name}: "
+                said = _last_words(job, self._console.width - len(head))
+                yield Text(head + said, no_wrap=True, overflow="ellipsis", style="dim")
+
+    def epochs(self, job: "Job", *, last: bool = False) -> Iterator[str]:
+        """Yield a line for each epoch that a step has ended since this was asked before, for logs.
+
+        ``last`` says that the step has ended, so that nothing is said of it again.
+        """
+        if job.progress is None:
+            return
+        try:
+            events = progress.read(job.progress)
+        except (OSError, ArtifactError):
+            return
+        ended = [event for event in events if event.event in ("resumed", "epoch") and event.time >= job.since - 1]
+        told = self._epochs.get(job.progress, 0)
+        for event in ended[told:]:
+            yield f"{job.name}: {event.words()}"
+        self._epochs[job.progress] = 0 if last else max(told, len(ended))
 
     def _foot(self) -> Text:
         parts = [f"{self.steps[0]} of {self.steps[1]} steps"] if self.steps else []
         parts.append(f"{duration(time.monotonic() - self._started)} gone")
-        left = self.seconds_left
-        if left:
-            parts.append(f"about {duration(left)} of searching left")
+        if self.left:
+            parts.append(self.left)
         return Text(", ".join(parts))
 
 
-def _search(state: SearchStatus) -> Iterator[Table | Text]:
+def _search(state: SearchStatus, width: int) -> Iterator[Table | Text]:
     """Yield a search's two rows: how far it is, and the best so far."""
     if state.stopped or state.round == state.rounds:
         done, where = state.most, f"{state.round} rounds, {state.candidates} candidates"
@@ -165,9 +182,9 @@ def _search(state: SearchStatus) -> Iterator[Table | Text]:
     table.add_row(Text(f"{state.task} {state.search}", style="bold"), bar, where)
     yield table
     if state.answer:
-        yield Text(f"  {state.answer}", no_wrap=True, overflow="ellipsis")
+        yield Text(f"  {state.answer}")
     elif state.best:
-        yield Text(f"  best so far: {status.best_so_far(state)}", no_wrap=True, overflow="ellipsis")
+        yield Text(progress.fitting(["  best so far"], status.numbers(state.best).split(", "), width))
 
 
 def _summary(state: SearchStatus) -> str:
@@ -180,11 +197,11 @@ def _summary(state: SearchStatus) -> str:
     return f"{head}; best: {status.best_so_far(state)}" if state.best else head
 
 
-def _last_words(job: "Job") -> str:
+def _last_words(job: "Job", width: int) -> str:
     try:
         if job.log is None or job.log.stat().st_mtime < job.since - 1:
             return "waiting"
         events = progress.read(job.progress) if job.progress else []
-        return events[-1].words(short=True) if events else status.last_line(job.log)
+        return events[-1].words(width=width) if events else status.last_line(job.log)
     except (OSError, ArtifactError):
         return "waiting"

@@ -4,7 +4,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Annotated, Any, Literal
@@ -44,10 +44,11 @@ class Progress(Record):
     """What was measured, by name, most wanted first."""
     message: Annotated[str | None, Field(exclude_if=optional)] = None
 
-    def words(self, *, short: bool = False) -> str:
+    def words(self, *, width: int | None = None) -> str:
         """Return the event in one line, for people: epoch, time left, loss and quality first.
 
-        ``short``, for narrow terminals, leaves it unsaid that these are the validation's.
+        ``width``, for terminals, is how many characters it may take: it is left unsaid that numbers are the
+        validation's, and numbers that do not fit are left out whole.
         """
         if self.event in ("started", "ended"):
             return self.event
@@ -64,9 +65,16 @@ class Progress(Record):
             head.append(f"epoch {self.epoch} of {self.epochs}")
         if self.seconds_left is not None:
             head.append(f"{duration(self.seconds_left)} left")
-        said = {key.removeprefix("validation_") if short else key: value for key, value in (self.numbers or {}).items()}
-        numbers = [f"{key.replace('_', ' ')} {value:.4g}" for key, value in said.items() if value is not None]
-        return ", ".join(head) + (": " + ", ".join(numbers) if numbers else "")
+        said = {key if width is None else key.removeprefix("validation_"): value for key, value in self._known}
+        numbers = [f"{key.replace('_', ' ')} {value:.4g}" for key, value in said.items()]
+        if width is None:
+            return ", ".join(head) + (": " + ", ".join(numbers) if numbers else "")
+        return fitting([", ".join(head)], numbers, width)
+
+    @property
+    def _known(self) -> Iterator[tuple[str, float]]:
+        """The numbers that were measured."""
+        return ((key, value) for key, value in (self.numbers or {}).items() if value is not None)
 
 
 class ProgressFile:
@@ -131,6 +139,17 @@ def leading(numbers: Mapping[str, Any], metric: str) -> dict[str, float]:
     return {
         key: values[key] for key in sorted(values, key=lambda key: first.index(key) if key in first else len(first))
     }
+
+
+def fitting(head: Sequence[str], numbers: Sequence[str], width: int) -> str:
+    """Return ``head: number, number, ...`` with as many of the numbers as fit into ``width`` characters, whole."""
+    said = ", ".join(head)
+    for place, number in enumerate(numbers):
+        longer = f"{said}{', ' if place else ': '}{number}"
+        if len(longer) > width:
+            break
+        said = longer
+    return said
 
 
 def duration(seconds: float) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from autoshrink import params
+from autoshrink.cells.cell import Cell
 from autoshrink.errors import ArtifactError, UserError
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
@@ -16,13 +17,18 @@ from autoshrink.params.base import Task
 from autoshrink.records.best import Best
 from autoshrink.records.progress import Progress, duration
 from autoshrink.records.progress import read as read_progress
+from autoshrink.records.proposal import Proposal
 from autoshrink.records.record import Json
 from autoshrink.records.round import Round
 from autoshrink.records.timing import StepTiming
 from autoshrink.records.verdict import FOUND
 from autoshrink.search import finalists, rounds
+from autoshrink.search.rounds import SearchName
 from autoshrink.tasks.spec import Metric, spec_of
-from autoshrink.workflow.layout import Layout, SearchFolder, evidence_folder
+from autoshrink.workflow import estimate, futures
+from autoshrink.workflow.estimate import Left, Pace, Running, Span, Took, Trained
+from autoshrink.workflow.futures import Coming, Future
+from autoshrink.workflow.layout import Layout, evidence_folder
 
 
 @dataclass(frozen=True)
@@ -39,15 +45,24 @@ class Job:
     silent: float = 0.0
 
 
+@dataclass
+class Known:
+    """What was found out of a search before: the futures after so many rounds, and what earlier runs' trainings
+    took."""
+
+    futures: tuple[int, Sequence[Future]] | None = None
+    earlier: Sequence[Trained] | None = None
+
+
 @dataclass(frozen=True)
 class SearchStatus:
     """One search: rounds done of at most ``rounds``, the jobs of what is under way, the best so far.
 
     ``candidates`` of finished rounds were evaluated, of at most ``most``; of the round under way ``trained`` are done,
-    of ``slots``. ``seconds_spent`` went into trainings for this search; ``seconds_left`` estimates the searching that
-    is left, one job at a time; None where no evaluation has been timed yet. ``stopped`` says why the search ended, if
-    it has. ``best`` is the best so far by score; ``exceeded`` names an earlier cell of better quality that it was
-    preferred to, if there is one. ``answer`` says which finalist is the answer, once that is known.
+    of ``slots``. ``left`` estimates the searching that is left, None where no such training was ever timed, and
+    ``seconds_left`` the same as a range of seconds, at as many jobs at once as so far. ``stopped`` says why the search
+    ended, if it has. ``best`` is the best so far by score; ``exceeded`` names an earlier cell of better quality that it
+    was preferred to, if there is one. ``answer`` says which finalist is the answer, once that is known.
     """
 
     task: str
@@ -62,13 +77,20 @@ class SearchStatus:
     best: Mapping[str, float] | None
     exceeded: str | None
     answer: str | None
-    seconds_spent: float
-    seconds_left: float | None
+    left: Left | None
     jobs: list[Job] = field(default_factory=list)
+
+    @property
+    def seconds_left(self) -> Span | None:
+        """How much longer the search takes by itself; None where that is not known, or nothing is left."""
+        return None if self.left is None else estimate.together([self.left])
 
     def to_json(self) -> Json:
         """Return the status as JSON values."""
-        return asdict(self)
+        span = self.seconds_left
+        values = asdict(self) | {"seconds_left": None if span is None else asdict(span)}
+        del values["left"]
+        return values
 
 
 def read(results: Path) -> list[SearchStatus]:
@@ -97,8 +119,8 @@ def lines(status: SearchStatus) -> Iterator[str]:
         yield f"  {status.answer}"
     elif status.best:
         yield f"  best so far: {best_so_far(status)}"
-    if status.seconds_left:
-        yield f"  searching that is left: about {duration(status.seconds_left)}, one job at a time"
+    if span := status.seconds_left:
+        yield f"  searching that is left: {span.words()}"
     for job in status.jobs:
         if job.state == "running":
             yield f"  running: {job.name}, silent for {duration(job.silent)}: {job.line}"
@@ -110,8 +132,14 @@ def lines(status: SearchStatus) -> Iterator[str]:
             yield f"  {job.state}: {job.name}"
 
 
-def of(results: Path, parameters: Parameters, task: Task, name: rounds.SearchName) -> SearchStatus:
-    """Return the status of one search under these parameters."""
+def of(
+    results: Path, parameters: Parameters, task: Task, name: rounds.SearchName, known: Known | None = None
+) -> SearchStatus:
+    """Return the status of one search under these parameters.
+
+    ``known`` remembers what is dear to find out, for whoever asks again and again.
+    """
+    known = Known() if known is None else known
     layout = Layout.of(parameters).at(results)
     folder = layout.search(task, name)
     plan = rounds.plan(parameters, task, name.strategy)
@@ -142,9 +170,7 @@ def of(results: Path, parameters: Parameters, task: Task, name: rounds.SearchNam
     jobs += _evidence(parameters, layout, task, name)
 
     most = sum(len(slots) for each in plan for slots in each)
-    left = 0 if stopped else sum(len(slots) for each in plan[number:] for slots in each)
-    left += sum(len(slots) for (_, slots), is_done in zip(repeats, done, strict=True) if not is_done)
-    seconds = list(_seconds(folder))
+    to_repeat = sum(len(slots) for (_, slots), is_done in zip(repeats, done, strict=True) if not is_done)
     return SearchStatus(
         task=str(task),
         search=str(name),
@@ -158,8 +184,7 @@ def of(results: Path, parameters: Parameters, task: Task, name: rounds.SearchNam
         best=_best(finished),
         exceeded=_exceeded(finished, spec_of(task).metric),
         answer=_answer(folder.best),
-        seconds_spent=sum(seconds),
-        seconds_left=statistics.median(seconds) * left if seconds else None,
+        left=_left(parameters, name, layout, finished, to_repeat, known),
         jobs=jobs,
     )
 
@@ -216,14 +241,63 @@ def _answer(path: Path) -> str | None:
     return None if found.finalists is None else found.words()
 
 
-def _seconds(folder: SearchFolder) -> Iterator[float]:
-    """Yield the device-seconds of every candidate that was trained for this search, not taken from the store."""
-    for file in itertools.chain.from_iterable(
-        done.written_evaluations() for done in [*folder.rounds(), folder.finalists]
-    ):
-        for slot in (StepTiming.beside(file).slots or {}).values():
-            if not slot.reused and slot.device_seconds is not None:
-                yield slot.device_seconds
+def _left(
+    parameters: Parameters, name: SearchName, layout: Layout, finished: Sequence[Round], repeats: int, known: Known
+) -> Left | None:
+    """Return what the search has left; ``repeats`` are the evaluations of finalists that are still to be made."""
+    folder, number = layout.search(name.task, name), len(finished)
+    strategy = rounds.strategy_of(parameters, name.task, name.strategy)
+    if known.futures is None or known.futures[0] != number:
+        known.futures = number, futures.draw(parameters, name, finished)
+    trained, took, running = [], [], []
+    for content in finished:
+        cells = {item.slot: item.cell for item in content.candidates if item.fidelity is None}
+        for job in folder.round(content.round).written_evaluations():
+            trained += _trained(job, cells)
+            took += _took(job)
+    under_way = folder.round(number + 1)
+    try:
+        cells = {item.slot: item.cell for item in Proposal.read(under_way.proposal).candidates if item.fidelity is None}
+    except ArtifactError:
+        cells = {}
+    plan = rounds.plan(parameters, name.task, name.strategy)
+    for index, slots in enumerate(plan[number] if number < len(plan) else []):
+        output = under_way.evaluations(index)
+        events = _events(layout.progress(name.task, name, under_way.folder.name, f"evaluate-{index}"))
+        if output.exists():
+            trained += _trained(output, cells)
+            took += _took(output)
+            running.append(Running(slots, frozenset(slots), None))
+        else:
+            done = frozenset(entry.slot for entry in events if entry.event == "candidate" and entry.slot is not None)
+            heard = [entry.time for entry in events if entry.event in ("started", "candidate")]
+            running.append(Running(slots, done, max(heard, default=None)))
+    for job in folder.finalists.written_evaluations():
+        took += _took(job)
+    coming = [item.edges for future in known.futures[1] for candidates in future for item in candidates]
+    start = len(strategy.start(name.draws(parameters.seed)).cell.edges)
+    most = max([start, *coming, *(item.edges for item in trained)])
+    if known.earlier is None:
+        proxy = spec_of(name.task).proxy(parameters)
+        known.earlier = estimate.stored(layout.store, name.task, proxy)
+    edges = statistics.median(item.edges for item in trained) if trained else most
+    finals = [Coming(round(edges))] * repeats
+    pace = Pace.of(trained, known.earlier, most)
+    return estimate.left(known.futures[1], pace, took, parameters.search.slots_per_job, running, finals)
+
+
+def _trained(job: Path, cells: Mapping[int, Cell]) -> list[Trained]:
+    """Return the candidates that an evaluation job trained for this search, not taken from the store."""
+    return [
+        Trained(len(cells[int(slot)].edges), float(timing.device_seconds))
+        for slot, timing in (StepTiming.beside(job).slots or {}).items()
+        if not timing.reused and timing.device_seconds is not None and int(slot) in cells
+    ]
+
+
+def _took(job: Path) -> list[Took]:
+    found = Took.of(StepTiming.beside(job))
+    return [] if found is None else [found]
 
 
 def _candidates(progress: Path) -> set[int | None]:

@@ -33,7 +33,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         "epoch 2 of 3: validation loss 0.5",
         "slot 4, re-used after 3 epochs",
     ]
-    assert events[3].words(short=True) == "epoch 2 of 3: loss 0.5"
+    assert events[3].words(width=80) == "epoch 2 of 3: loss 0.5"
 
 
 @given(share=st.floats(0, 1))

@@ -1,12 +1,14 @@
 """What is said of a run, by Snakemake's events and the artifacts of a made run."""
 
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
@@ -95,6 +97,50 @@ def test_the_view_shows_progress_not_the_log(tmp_path: Path) -> None:
     with ProgressFile(path) as progress:
         progress.write("epoch", epoch=12, epochs=100, seconds_left=720.0, numbers={"validation_loss": 0.4321})
         assert [str(row) for row in view.rows()] == ["  cnn shrink-0 train: epoch 12 of 100, 12 min left: loss 0.4321"]
+
+
+def test_eighty_columns_show_whole_numbers(tmp_path: Path) -> None:
+    """Epoch, time left, loss and quality come first, and a number that does not fit is left out, not cut."""
+    log, path = tmp_path / "train.log", tmp_path / "train.progress.jsonl"
+    log.write_text("")
+    wildcards = {"task": "cnn", "search": "shrink-12", "network": "mobilenet_v2"}
+    view = View(None)
+    view._console = Console(width=80)
+    view.jobs[1] = Job.of({"rule_name": "train_reference", "wildcards": wildcards, "log": [str(log), str(path)]})
+    numbers = {"validation_loss": 0.43217, "validation_accuracy": 0.91234, "train_loss": 0.3, "train_accuracy": 0.9}
+    with ProgressFile(path) as progress:
+        progress.write("epoch", epoch=112, epochs=600, seconds_left=5400.0, numbers=numbers)
+        (row,) = (str(row) for row in view.rows())
+        view._console = Console(width=100)
+        (wider,) = (str(row) for row in view.rows())
+    assert row == "  cnn shrink-12 train mobilenet_v2: epoch 112 of 600, 90 min left: loss 0.4322"
+    assert wider == row + ", accuracy 0.9123"
+
+
+def test_a_log_has_a_line_per_epoch(
+    handler: LogHandler, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each epoch of a final training is said once, also those that end while nobody looks; candidates' epochs not."""
+    monkeypatch.setattr("snakemake_logger_plugin_autoshrink.handler.POLL_SECONDS", 0.01)
+    log, path = tmp_path / "train.log", tmp_path / "train.progress.jsonl"
+    facts: dict[str, Any] = {"rule_msg": "training", "wildcards": {"task": "cnn", "search": "shrink-0"}}
+    with ProgressFile(path) as progress:
+        for number, rule in enumerate(("train", "evaluate")):
+            handler.emit(
+                record(event=LogEvent.JOB_INFO, jobid=number, rule_name=rule, log=[str(log), str(path)], **facts)
+            )
+        progress.write("epoch", epoch=1, epochs=2, seconds_left=9.0, numbers={"validation_loss": 0.5})
+        until = time.monotonic() + 10
+        while not handler._seen()._epochs.get(path) and time.monotonic() < until:
+            time.sleep(0.01)
+        progress.write("epoch", epoch=2, epochs=2, numbers={"validation_loss": 0.25})
+    for number in range(2):
+        handler.emit(record(event=LogEvent.JOB_FINISHED, job_id=number))
+    said = [line.partition("] ")[2] for line in capsys.readouterr().err.splitlines() if "epoch" in line]
+    assert said == [
+        "cnn shrink-0 train: epoch 1 of 2, 9 s left: validation loss 0.5",
+        "cnn shrink-0 train: epoch 2 of 2: validation loss 0.25",
+    ]
 
 
 def test_a_mistake_is_said_once(handler: LogHandler, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
