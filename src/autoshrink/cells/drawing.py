@@ -1,13 +1,12 @@
 """Cells drawn as arc diagrams: one description (places, curves, outlines), rendered as SVG here and in the browser.
 
-``description`` is what the report's page draws from; ``svg`` and ``sheet`` draw the same in Python, for documents,
+``Description`` is what the report's page draws from; ``svg`` and ``sheet`` draw the same in Python, for documents,
 model cards and figures.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 from autoshrink.cells.cell import Cell, Edge
 from autoshrink.cells.layout import MARGIN, Layout
@@ -20,18 +19,70 @@ _GAP = 18.0
 _TEXT = "#1b1f24"
 
 
-def description(sizes: Iterable[int], operators: Iterable[str]) -> dict[str, Any]:
-    """Return, as JSON values, how to draw any cell with these operators and numbers of node numbers.
+@dataclass(frozen=True)
+class Places:
+    """Where the nodes of cells of one size stand, and the SVG paths of all edges between them, by ``0-2``."""
 
-    ``layouts`` has the nodes' places and the edges' curves by size, ``looks`` the nodes' outlines and colours by
-    operator.
-    """
-    return {
-        "radius": RADIUS,
-        "ring": RING,
-        "layouts": {str(size): _layout(Layout(size)) for size in sorted(set(sizes))},
-        "looks": {name: _look(name) for name in sorted(set(operators))},
-    }
+    width: float
+    height: float
+    nodes: tuple[tuple[float, float], ...]
+    edges: Mapping[str, str]
+
+    @classmethod
+    def of(cls, layout: Layout) -> "Places":
+        """Return the places of a layout, rounded to what an eye can see."""
+        return cls(
+            layout.width,
+            round(layout.height, 1),
+            tuple((round(x, 1), round(y, 1)) for x, y in map(layout.node, range(layout.size))),
+            {
+                f"{source}-{target}": layout.edge(source, target).path()
+                for target in range(layout.size)
+                for source in range(target)
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """An operator's node: what the legend and the node say, its colours, and its outline as an SVG path."""
+
+    label: str
+    short: str
+    fill: str
+    text: str
+    shape: str
+    outline: str
+    baseline: float
+    """The y of ``short``."""
+
+    @classmethod
+    def of(cls, operator: str) -> "Symbol":
+        """Return the symbol of an operator."""
+        shown = look(operator)
+        return cls(**vars(shown), outline=shown.outline, baseline=shown.baseline)
+
+
+@dataclass(frozen=True)
+class Description:
+    """How to draw any cell of some operators and sizes; a size is the number of node numbers."""
+
+    radius: float
+    ring: float
+    layouts: Mapping[str, Places]
+    """By size."""
+    looks: Mapping[str, Symbol]
+    """By operator."""
+
+    @classmethod
+    def of(cls, sizes: Iterable[int], operators: Iterable[str]) -> "Description":
+        """Return how to draw cells of these sizes and operators."""
+        return cls(
+            RADIUS,
+            RING,
+            {str(size): Places.of(Layout(size)) for size in sorted(set(sizes))},
+            {name: Symbol.of(name) for name in sorted(set(operators))},
+        )
 
 
 @dataclass(frozen=True)
@@ -55,7 +106,7 @@ def sheet(rows: Sequence[Sequence[Panel]], title: str, size: int | None = None) 
     """Return rows of cells as one SVG drawing with a common legend, on a white ground."""
     panels = [panel for row in rows for panel in row]
     layout = Layout(size or max(max(panel.cell.nodes) for panel in panels) + 1)
-    drawn = [description([layout.size], panel.cell.operators) for panel in panels]
+    places = Places.of(layout)
     operators = sorted(
         {name for panel in panels for name in panel.cell.operators if name != "input"},
         key=lambda name: look(name).label,
@@ -74,7 +125,6 @@ def sheet(rows: Sequence[Sequence[Panel]], title: str, size: int | None = None) 
         f"<title>{escape(title)}</title><desc>{escape(' '.join(texts))}</desc>",
         '<rect width="100%" height="100%" rx="8" fill="#ffffff"/>',
     ]
-    index = 0
     for line, row in enumerate(rows):
         for column, panel in enumerate(row):
             x, y = column * (panel_width + _GAP), line * (layout.height + head)
@@ -82,12 +132,11 @@ def sheet(rows: Sequence[Sequence[Panel]], title: str, size: int | None = None) 
             if panel.title:
                 label = f'x="{MARGIN:g}" y="16" font-size="12" font-weight="700" fill="{_TEXT}"'
                 parts.append(f"<text {label}>{escape(panel.title)}</text>")
-            parts += [f'<g transform="translate(0 {head:g})">', *_cell(panel, drawn[index], layout.size), "</g></g>"]
-            index += 1
+            parts += [f'<g transform="translate(0 {head:g})">', *_cell(panel, places), "</g></g>"]
     for entry, name in enumerate([*operators, ""]):
         x = MARGIN + (entry % per_row) * _LEGEND_COLUMN
         y = height + 14 + (entry // per_row) * _LEGEND_LINE
-        symbol = _symbol(_look(name), False) if name else f'<circle r="{RADIUS:g}" fill="none" stroke="{EDGE}"/>'
+        symbol = _symbol(name, False) if name else f'<circle r="{RADIUS:g}" fill="none" stroke="{EDGE}"/>'
         text = look(name).label if name else "leaf: part of the output"
         parts.append(f'<g transform="translate({x:g} {y:g}) scale(0.6)">{symbol}</g>')
         parts.append(f'<text x="{x + 15:g}" y="{y + 4:g}" fill="{_TEXT}">{escape(text)}</text>')
@@ -105,44 +154,25 @@ def describe(cell: Cell) -> str:
     return f"{'; '.join(['Node 0 is the input', *nodes])}. Leaves: {leaves}."
 
 
-def _cell(panel: Panel, drawn: dict[str, Any], size: int) -> list[str]:
-    layout, parts = drawn["layouts"][str(size)], []
+def _cell(panel: Panel, places: Places) -> list[str]:
+    parts = []
     for source, target in panel.cell.edges:
-        parts.append(
-            f'<path d="{layout["edges"][f"{source}-{target}"]}" fill="none" stroke="{EDGE}" stroke-width="1.5"/>'
-        )
+        parts.append(f'<path d="{places.edges[f"{source}-{target}"]}" fill="none" stroke="{EDGE}" stroke-width="1.5"/>')
     for source, target in panel.fallen:
         stroke = f'stroke="{FALLEN}" stroke-width="2" stroke-dasharray="6 4"'
-        parts.append(f'<path d="{layout["edges"][f"{source}-{target}"]}" fill="none" {stroke}/>')
+        parts.append(f'<path d="{places.edges[f"{source}-{target}"]}" fill="none" {stroke}/>')
     for node, operator in zip(panel.cell.nodes, panel.cell.operators, strict=True):
-        x, y = layout["nodes"][node]
+        x, y = places.nodes[node]
         halo = 'stroke="#ffffff" stroke-width="3" paint-order="stroke"'  # an edge may pass behind the number
         number = f'<text y="{RING + 11:g}" text-anchor="middle" font-size="8.5" fill="#566070" {halo}>{node}</text>'
-        symbol = _symbol(drawn["looks"][operator], node in panel.cell.leaves)
+        symbol = _symbol(operator, node in panel.cell.leaves)
         parts.append(f'<g transform="translate({x:g} {y:g})">{symbol}{number}</g>')
     return parts
 
 
-def _symbol(shown: dict[str, Any], leaf: bool) -> str:
+def _symbol(operator: str, leaf: bool) -> str:
+    shown = Symbol.of(operator)
     ring = f'<circle r="{RING:g}" fill="#ffffff" stroke="{EDGE}"/>' if leaf else ""
-    outline = f'<path d="{shown["outline"]}" fill="{shown["fill"]}" stroke="#ffffff"/>'
-    text = f'y="{shown["baseline"]:g}" text-anchor="middle" font-weight="700" fill="{shown["text"]}"'
-    return f"{ring}{outline}<text {text}>{escape(shown['short'])}</text>"
-
-
-def _look(operator: str) -> dict[str, Any]:
-    shown = look(operator)
-    return {**vars(shown), "outline": shown.outline, "baseline": shown.baseline}
-
-
-def _layout(layout: Layout) -> dict[str, Any]:
-    return {
-        "width": layout.width,
-        "height": round(layout.height, 1),
-        "nodes": [[round(part, 1) for part in layout.node(node)] for node in range(layout.size)],
-        "edges": {
-            f"{source}-{target}": layout.edge(source, target).path()
-            for target in range(layout.size)
-            for source in range(target)
-        },
-    }
+    outline = f'<path d="{shown.outline}" fill="{shown.fill}" stroke="#ffffff"/>'
+    text = f'y="{shown.baseline:g}" text-anchor="middle" font-weight="700" fill="{shown.text}"'
+    return f"{ring}{outline}<text {text}>{escape(shown.short)}</text>"

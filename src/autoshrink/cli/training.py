@@ -153,7 +153,7 @@ def test(
         network = spec.model.of(model).network
         costs = spec.count(chosen.cell, network, example)[0]
         details = out.with_name("test-details.json")
-        TestDetails(task=name.task, search=str(name), details=tested.details).write(details)
+        TestDetails(task=name.task, search=str(name), details=tested.predictions).write(details)
         FinalMetrics(
             task=name.task,
             search=str(name),

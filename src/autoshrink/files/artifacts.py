@@ -20,6 +20,10 @@ from typing import IO, Any
 
 from autoshrink.errors import ArtifactError
 
+Json = dict[str, Any]
+"""A JSON object on its way to or from a file: untyped, for its reader or writer alone knows what it holds. Also a
+document of somebody else's schema, such as a Vega-Lite specification."""
+
 SEAL = "sha256"
 TIMING, TIMING_VERSION = "timing", 1
 # A temporary file's name: what it becomes, the host and the process that write it.
@@ -114,7 +118,7 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode())
 
 
-def sealed_bytes(kind: str, version: int, content: dict[str, Any]) -> bytes:
+def sealed_bytes(kind: str, version: int, content: Json) -> bytes:
     """Return the one byte form of a sealed JSON file of this kind and version."""
     body = {"kind": kind, "version": version, **content}
     sealed = {**body, SEAL: digest_of(body)}
@@ -122,12 +126,12 @@ def sealed_bytes(kind: str, version: int, content: dict[str, Any]) -> bytes:
     return (text + "\n").encode()
 
 
-def write_sealed(path: Path, kind: str, version: int, content: dict[str, Any]) -> None:
+def write_sealed(path: Path, kind: str, version: int, content: Json) -> None:
     """Write ``content`` as a sealed JSON file."""
     write_bytes(path, sealed_bytes(kind, version, content))
 
 
-def read_sealed(path: Path, kind: str, version: int) -> dict[str, Any]:
+def read_sealed(path: Path, kind: str, version: int) -> Json:
     """Read a sealed JSON file back and return its content.
 
     Raises ArtifactError, in one line, when the file is missing, truncated, altered, of another kind or of a version

@@ -1,10 +1,10 @@
 """The final model's metrics on the test split, and its costs beside the complete cell's."""
 
-from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
+from autoshrink.records.predictions import Predictions
 from autoshrink.records.record import CellField, Count, Metrics, Number, Numbers, Record, SearchRecord, optional
 
 
@@ -48,9 +48,9 @@ class FinalMetrics(SearchRecord):
 
 
 class TestDetails(SearchRecord):
-    """What of the final test only the report's page shows: per class, or by example; each task has its own."""
+    """What of the final test only the report's page shows."""
 
     __test__ = False  # no test of pytest's
     KIND: ClassVar = "test-details"
 
-    details: Mapping[str, JsonValue]
+    details: Predictions

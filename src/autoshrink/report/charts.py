@@ -1,18 +1,21 @@
 """The charts of a search as Vega-Lite specifications, drawn alike on the page and in the static figures.
 
-Every chart reads the named data set ``points``, whose rows ``points`` makes. The page sets the parameters ``current``
-(a round) and ``chosen`` (a candidate's id), which is how charts, film strip and lists show the same thing.
+A specification is ``Json``: Vega-Lite's schema, which altair writes. Every chart reads the named data set ``points``,
+whose rows ``points`` makes. The page sets the parameters ``current`` (a round) and ``chosen`` (a candidate's id), which
+is how charts, film strip and lists show the same thing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autoshrink.evidence import wording
+from autoshrink.files.artifacts import Json
 from autoshrink.params.base import Task
 from autoshrink.records.verdict import FOUND, Verdict
 from autoshrink.report import palette
-from autoshrink.report.runs import Search
+from autoshrink.report.runs import EvaluatedCell, Search
+from autoshrink.report.view import Point
 from autoshrink.search import front
 from autoshrink.tasks.spec import spec_of
 
@@ -27,46 +30,51 @@ HEIGHT, SCATTER_HEIGHT = 230, 360
 PANELS = ("score", "metric", "cost")
 _SPREAD = "; whiskers: one standard deviation of a cell over seeds, where finalists measured it"
 # what the page sets; a figure shows no round and no candidate in particular
-_PARAMETERS = {"current": -1, "chosen": ""}
+_PARAMETERS: Mapping[str, int | str] = {"current": -1, "chosen": ""}
 _STAR = (
     "M0,-1L0.2939,-0.4045L0.9511,-0.309L0.4755,0.1545L0.5878,0.809L0,0.5L-0.5878,0.809L-0.4755,0.1545"
     "L-0.9511,-0.309L-0.2939,-0.4045Z"
 )
 
 
-def points(search: Search) -> list[dict[str, Any]]:
-    """Return a row per candidate. One judged by less than a full training has no score and no metric to compare.
+def points(search: Search) -> list[Point]:
+    """Return a point per candidate. One judged by less than a full training has no score and no metric to compare.
 
     Where finalists have measured the noise, score and metric have whiskers of one standard deviation.
     """
-    noise = dict(zip(("score", "metric"), search.deviation, strict=True))
-
-    def whiskers(field: str, value: float | None) -> dict[str, float]:
-        size = noise[field]
-        return {} if size is None or value is None else {f"{field}_low": value - size, f"{field}_high": value + size}
-
+    score_noise, metric_noise = search.deviation
     on_front = {(item.round, item.slot) for item in pareto_front(search)}
     cost = COST[search.task][0]
-    return [
-        {
-            "search": str(search.name),
-            "id": f"{item.round}.{item.slot}",
-            "round": item.round,
-            "origin": item.origin.replace("->", "→"),
-            "edges": len(item.cell.edges),
-            "score": item.score if item.fidelity is None else None,
-            "metric": item.metric if item.fidelity is None else None,
-            "cost": item.costs[cost],
-            "front": (item.round, item.slot) in on_front,
-            "kept": search.rounds[item.round].taken == item.slot,
-            "best": (item.round, item.slot) == (search.best_round, search.best_slot),
-            **(whiskers("score", item.score) | whiskers("metric", item.metric) if item.fidelity is None else {}),
-        }
-        for item in search.candidates
-    ]
+    found = []
+    for item in search.candidates:
+        score, metric = (item.score, item.metric) if item.fidelity is None else (None, None)
+        found.append(
+            Point(
+                search=str(search.name),
+                id=f"{item.round}.{item.slot}",
+                round=item.round,
+                origin=item.origin.replace("->", "→"),
+                edges=len(item.cell.edges),
+                score=score,
+                metric=metric,
+                cost=item.costs[cost],
+                front=(item.round, item.slot) in on_front,
+                kept=search.rounds[item.round].taken == item.slot,
+                best=(item.round, item.slot) == (search.best_round, search.best_slot),
+                score_low=_moved(score, score_noise, -1),
+                score_high=_moved(score, score_noise, +1),
+                metric_low=_moved(metric, metric_noise, -1),
+                metric_high=_moved(metric, metric_noise, +1),
+            )
+        )
+    return found
 
 
-def verdict(judged: Verdict) -> dict[str, Any]:
+def _moved(value: float | None, size: float | None, times: int) -> float | None:
+    return None if value is None or size is None else value + times * size
+
+
+def verdict(judged: Verdict) -> Json:
     """Return a figure of each network's test quality, with its interval, against its cost; the found one is a star."""
     import altair as alt
 
@@ -111,7 +119,7 @@ def verdict(judged: Verdict) -> dict[str, Any]:
     return _alone(layers.properties(width=560, height=300, title=described), rows)
 
 
-def pareto_front(search: Search) -> list[Any]:
+def pareto_front(search: Search) -> list[EvaluatedCell]:
     """Return the candidates on the search's Pareto front, over quality and every cost."""
     trained = search.trained
     indices = front.members(
@@ -123,7 +131,7 @@ def pareto_front(search: Search) -> list[Any]:
 
 
 @cache
-def of_search(task: Task, shrinks: bool) -> dict[str, dict[str, Any]]:
+def of_search(task: Task, shrinks: bool) -> dict[str, Json]:
     """Return a search's charts by name: score, metric and cost over the search, scatter, curve of one candidate.
 
     ``shrinks``: rounds are told apart by edges left; otherwise charts go by round.
@@ -136,7 +144,7 @@ def of_search(task: Task, shrinks: bool) -> dict[str, dict[str, Any]]:
     }
 
 
-def trajectory(searches: Sequence[Search]) -> dict[str, Any]:
+def trajectory(searches: Sequence[Search]) -> Json:
     """Return the figure of one task's searches: score, metric and cost side by side, data included."""
     import altair as alt
 
@@ -149,13 +157,13 @@ def trajectory(searches: Sequence[Search]) -> dict[str, Any]:
     return _figure(alt.hconcat(*panels, spacing=30), searches)
 
 
-def scatter(searches: Sequence[Search]) -> dict[str, Any]:
+def scatter(searches: Sequence[Search]) -> Json:
     """Return the figure of quality against cost of every candidate, with the Pareto front, data included."""
     chart, _ = _scatter(searches[0].task)
     return _figure(chart.properties(title="Every candidate", width=620, height=400), searches)
 
 
-def curves(columns: Sequence[str], height: int, description: str) -> dict[str, Any]:
+def curves(columns: Sequence[str], height: int, description: str) -> Json:
     """Return the chart of a training: a line by epoch for each of ``columns``, on one scale."""
     import altair as alt
 
@@ -179,20 +187,24 @@ def curves(columns: Sequence[str], height: int, description: str) -> dict[str, A
     return _finish(chart, description, height, {})
 
 
-def class_accuracy(classes: int) -> dict[str, Any]:
+def class_accuracy(classes: int) -> Json:
     """Return the chart of a classifier's accuracy by class, the hardest first."""
     import altair as alt
 
     base = alt.Chart(alt.NamedData("points")).encode(
-        alt.Y("class:N", title=None, sort=None, axis=alt.Axis(labelLimit=160)),
+        alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=160)),
         alt.X("accuracy:Q", title="test accuracy", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%")),
-        tooltip=["class:N", alt.Tooltip("accuracy:Q", format=".1%"), alt.Tooltip("images:Q", title="test images")],
+        tooltip=[
+            alt.Tooltip("name:N", title="class"),
+            alt.Tooltip("accuracy:Q", format=".1%"),
+            alt.Tooltip("images:Q", title="test images"),
+        ],
     )
     chart = base.mark_bar(color=palette.SELECTED, height={"band": 0.7})
     return _finish(chart, "Test accuracy of the final model by class.", max(120, 22 * classes), {})
 
 
-def confusion(classes: Sequence[str]) -> dict[str, Any]:
+def confusion(classes: Sequence[str]) -> Json:
     """Return the confusion matrix of a classifier: shares of each true class's images by predicted class."""
     import altair as alt
 
@@ -219,7 +231,7 @@ def confusion(classes: Sequence[str]) -> dict[str, Any]:
 
 
 @cache
-def comparison(task: Task) -> dict[str, Any]:
+def comparison(task: Task) -> Json:
     """Return the chart that lays two runs' kept cells over each other: score against edges left."""
     import altair as alt
 
@@ -391,19 +403,19 @@ def _pair() -> "alt.Scale":
 
 
 def _finish(
-    chart: "alt.Chart | Layered", description: str, height: int, parameters: dict[str, Any] | None = None
-) -> dict[str, Any]:
+    chart: "alt.Chart | Layered", description: str, height: int, parameters: Mapping[str, int | str] | None = None
+) -> Json:
     """Return a chart of the page: as wide as its place, coloured by the page's theme."""
     found = _specification(chart.properties(width="container", height=height, description=description))
     return _with_parameters(found, _PARAMETERS if parameters is None else parameters)
 
 
-def _figure(chart: "Layered | alt.HConcatChart", searches: Sequence[Search]) -> dict[str, Any]:
+def _figure(chart: "Layered | alt.HConcatChart", searches: Sequence[Search]) -> Json:
     """Return a figure that stands alone: with its data, on white."""
-    return _alone(chart, [row for search in searches for row in points(search)])
+    return _alone(chart, [point.to_json() for search in searches for point in points(search)])
 
 
-def _alone(chart: "Layered | alt.HConcatChart", rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _alone(chart: "Layered | alt.HConcatChart", rows: list[Json]) -> Json:
     """Return a figure that stands alone on white, with these rows as its data."""
     found = _with_parameters(_specification(chart), _PARAMETERS)
     found["datasets"] = {"points": rows}
@@ -418,12 +430,12 @@ def _alone(chart: "Layered | alt.HConcatChart", rows: list[dict[str, Any]]) -> d
     return found
 
 
-def _specification(chart: "alt.Chart | Layered | alt.HConcatChart") -> dict[str, Any]:
-    found: dict[str, Any] = chart.to_dict(validate=False)
+def _specification(chart: "alt.Chart | Layered | alt.HConcatChart") -> Json:
+    found: Json = chart.to_dict(validate=False)
     found.pop("config", None)  # the page gives its own, light or dark
     found.pop("$schema", None)  # an address, which the page must not hold; the bundled Vega-Lite is the one meant
     return found
 
 
-def _with_parameters(specification: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+def _with_parameters(specification: Json, parameters: Mapping[str, int | str]) -> Json:
     return {**specification, "params": [{"name": name, "value": value} for name, value in parameters.items()]}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from autoshrink.cells import drawing
 from autoshrink.files import artifacts
+from autoshrink.files.artifacts import Json
 from autoshrink.report import charts
 from autoshrink.report.runs import Search
 
@@ -57,7 +58,7 @@ FIGURES: dict[str, Callable[[Sequence[Search]], str]] = {
 }
 
 
-def rendered(specification: dict[str, object]) -> str:
+def rendered(specification: Json) -> str:
     """Return a chart as SVG, the same bytes for the same specification."""
     import vl_convert
 

@@ -2,16 +2,20 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
-from autoshrink.cells import drawing
-from autoshrink.cells.cell import Cell
+from autoshrink.cells.cell import Cell, Edge
+from autoshrink.cells.drawing import Description
 from autoshrink.params.base import Task
 from autoshrink.planner.published import PUBLISHED, REPRODUCED
+from autoshrink.records.best import Finals
+from autoshrink.records.evaluation import EpochEntry
+from autoshrink.records.history import TrainingHistory
+from autoshrink.records.predictions import ImagePredictions, Predictions, TextPredictions
 from autoshrink.records.proposal import COUNTED
 from autoshrink.report import charts, metrics
 from autoshrink.report import verdicts as verdict_panels
@@ -19,7 +23,27 @@ from autoshrink.report.charts import COST, METRIC
 from autoshrink.report.metrics import MEASURED, Row
 from autoshrink.report.plans import Panel
 from autoshrink.report.runs import EvaluatedCell, Round, Search
+from autoshrink.report.view import (
+    CandidateView,
+    CellView,
+    ClassAccuracy,
+    ConfusionShare,
+    FinalistView,
+    FinalsView,
+    FinalView,
+    ImagesView,
+    PageView,
+    ReportedView,
+    RoundView,
+    SearchView,
+    TaskView,
+    TextView,
+    TrainingView,
+)
 from autoshrink.tasks.spec import spec_of
+
+Value = float | bool | None
+"""A number of one epoch."""
 
 # No chart can show the perplexity of a greater loss, and no float can hold that of a much greater one.
 LARGEST_LOSS = 50.0
@@ -49,7 +73,7 @@ def render(
         + (_text("verdicts.css") if verdicts else ""),
         library=_library(),
         scripts=[_text(name) for name in SCRIPTS],
-        data=_embedded(data(searches, other, names)),
+        data=_embedded(data(searches, other, names).to_json()),
         tables=_tables(table),
         notes=notes,
         searches=searches,
@@ -60,139 +84,131 @@ def render(
     )
 
 
-def data(searches: Sequence[Search], other: Sequence[Search], names: tuple[str, str]) -> dict[str, Any]:
-    """Return all that the page's code knows, as JSON values."""
+def data(searches: Sequence[Search], other: Sequence[Search], names: tuple[str, str]) -> PageView:
+    """Return all that the page's code knows."""
     both = [*searches, *other]
     operators = {operator for search in both for cell in _cells(search) for operator in cell.operators}
     tasks = [task for task in Task if any(search.task == task for search in searches)]
-    return {
-        "names": list(names[: 2 if other else 1]),
-        "drawing": drawing.description((search.size for search in both), operators),
-        "tasks": {
-            task.value: {
-                "title": spec_of(task).title,
-                "metric": METRIC[task],
-                "cost": COST[task][1],
-                "perplexity": spec_of(task).metric.is_perplexity,
-                "reported": _reported(task),
-                "comparison": charts.comparison(task),
-            }
-            for task in tasks
-        },
-        "charts": {
+    return PageView(
+        names=names[: 2 if other else 1],
+        drawing=Description.of((search.size for search in both), operators),
+        tasks={task.value: _task(task) for task in tasks},
+        charts={
             f"{task}-{shrinks}": charts.of_search(task, shrinks)
             for task, shrinks in sorted({(search.task, search.shrinks) for search in searches})
         },
-        "searches": [_search(search) for search in searches],
-        "other": [_search(search) for search in other],
-    }
+        searches=tuple(map(_search, searches)),
+        other=tuple(map(_search, other)),
+    )
 
 
-def _reported(task: Task) -> list[dict[str, Any]]:
-    """Return what the final test measures, the metric that networks are judged by first."""
+def _task(task: Task) -> TaskView:
     spec = spec_of(task)
-    return [
-        {"key": item.key, "title": item.title, "heading": item.heading, "perplexity": item.is_perplexity}
-        for item in sorted(spec.reported, key=lambda item: item.key != spec.metric.test)
-    ]
+    return TaskView(
+        title=spec.title,
+        metric=METRIC[task],
+        cost=COST[task][1],
+        perplexity=spec.metric.is_perplexity,
+        reported=tuple(
+            ReportedView(key=item.key, title=item.title, heading=item.heading, perplexity=item.is_perplexity)
+            for item in sorted(spec.reported, key=lambda item: item.key != spec.metric.test)
+        ),
+        comparison=charts.comparison(task),
+    )
 
 
-def _search(search: Search) -> dict[str, Any]:
+def _search(search: Search) -> SearchView:
     key = COST[search.task][0]
-    found: dict[str, Any] = {
-        "task": search.task.value,
-        "name": str(search.name),
-        "size": search.size,
-        "rounds": [_round(item, key) for item in search.rounds],
-        "best": [search.best_round, search.best_slot],
-        "charts": f"{search.task}-{search.shrinks}",
-        "points": charts.points(search),
-        "hours": search.device_hours,
-        "finals": _finals(search),
-        "metrics": None,
-        "training": None,
-        "tested": _tested(search.details or {}),
-    }
-    if search.metrics is not None:
-        found["metrics"] = search.metrics.model_dump(include={"metrics", "costs", "complete_costs", "seed_name"})
-    if search.training is not None:
-        found["training"] = _training(search)
-    return found
+    return SearchView(
+        task=search.task.value,
+        name=str(search.name),
+        size=search.size,
+        rounds=tuple(_round(item, key) for item in search.rounds),
+        best=(search.best_round, search.best_slot),
+        charts=f"{search.task}-{search.shrinks}",
+        points=tuple(charts.points(search)),
+        hours=search.device_hours,
+        finals=None if search.finals is None else _finals(search, search.finals),
+        metrics=None if search.metrics is None else FinalView.of(search.metrics),
+        training=None if search.training is None else _training(search.task, search.training),
+        tested=_tested(search.predictions),
+    )
 
 
-def _finals(search: Search) -> dict[str, Any] | None:
-    """Return the finalists, the best mean first, and the noise that they measured."""
-    finals = search.finals
-    if finals is None:
-        return None
+def _finals(search: Search, finals: Finals) -> FinalsView:
     order = sorted(finals.candidates, key=lambda item: (item.mean is None, -(item.mean or 0.0)))
-    rows = [
-        {
-            "id": f"{item.round}.{item.slot}",
-            "round": item.round,
-            "key": item.key,
-            "first": item.first_score,
-            "scores": list(item.scores),
-            "mean": item.mean,
-            "error": item.standard_error,
-            "quality": None if None in item.qualities else sum(map(float, item.qualities)) / len(item.qualities),  # type: ignore[arg-type]
-            "macs": item.macs,
-            "chosen": (item.round, item.slot) == (search.best_round, search.best_slot),
-        }
-        for item in order
-    ]
     score, quality = search.deviation
-    return {
-        "rule": finals.rule,
-        "seeds": len(finals.seeds),
-        "epochs": finals.epochs,
-        "deviation": score,
-        "qualityDeviation": quality,
-        "rows": rows,
-    }
+    return FinalsView(
+        rule=finals.rule,
+        seeds=len(finals.seeds),
+        epochs=finals.epochs,
+        deviation=score,
+        quality_deviation=quality,
+        rows=tuple(
+            FinalistView(
+                id=f"{item.round}.{item.slot}",
+                round=item.round,
+                key=item.key,
+                first=item.first_score,
+                scores=item.scores,
+                mean=item.mean,
+                error=item.standard_error,
+                quality=_mean(item.qualities),
+                macs=item.macs,
+                chosen=(item.round, item.slot) == (search.best_round, search.best_slot),
+            )
+            for item in order
+        ),
+    )
 
 
-def _round(item: Round, cost: str) -> dict[str, Any]:
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean; None where a value is missing."""
+    known = [float(value) for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None
+
+
+def _round(item: Round, cost: str) -> RoundView:
     # a strategy that draws cells anew, instead of removing edges, lets none fall
     fell = item.fell if item.winner and item.winner.removed else ()
-    return {
-        "number": item.number,
-        "cell": _cell(item.cell),
-        "stopped": item.stopped,
-        "taken": item.taken,
-        "fell": [f"{source}-{target}" for source, target in fell],
-        "candidates": [_candidate(candidate, cost) for candidate in item.candidates],
-    }
+    return RoundView(
+        number=item.number,
+        cell=_cell(item.cell),
+        stopped=item.stopped,
+        taken=item.taken,
+        fell=_edges(fell),
+        candidates=tuple(_candidate(candidate, cost) for candidate in item.candidates),
+    )
 
 
-def _candidate(item: EvaluatedCell, cost: str) -> dict[str, Any]:
-    identity, metrics_of = item.evaluation.identity, item.evaluation.metrics
+def _candidate(item: EvaluatedCell, cost: str) -> CandidateView:
+    identity, found = item.evaluation.identity, item.evaluation.metrics
     # what the page shows by other names; an untrained network's rank is not among it
     known = {spec_of(identity.task).metric.name, "loss", "best_epoch"}
-    return {
-        "id": f"{item.round}.{item.slot}",
-        "cell": _cell(item.cell),
-        "origin": item.origin,
-        "removed": [f"{source}-{target}" for source, target in item.removed],
-        "score": item.score,
-        "metric": item.metric,
-        "cost": item.costs[cost],
-        "costs": dict(item.costs),
-        "stop": item.early_stop,
-        "fidelity": _fidelity(item),
-        "others": {name: value for name, value in metrics_of.items() if name not in known},
-        "over": item.violation > 0,
-        "history": _columns(item.evaluation.history),
-        "bestEpoch": metrics_of.get("best_epoch"),
-        "key": item.cell.key,
-        "evaluation": item.evaluation.key,
-        "digest": item.digest,
-        "seed": str(item.evaluation.seed),  # 63 bits, more than a JavaScript number holds
-        "data": identity.data,
-        "evaluator": identity.evaluator,
-        "seconds": item.device_seconds,
-        "reused": item.reused,
-    }
+    return CandidateView(
+        id=f"{item.round}.{item.slot}",
+        cell=_cell(item.cell),
+        origin=item.origin,
+        removed=_edges(item.removed),
+        score=item.score,
+        metric=item.metric,
+        cost=item.costs[cost],
+        costs=item.costs,
+        stop=item.early_stop,
+        fidelity=_fidelity(item),
+        others={name: value for name, value in found.items() if name not in known},
+        over=item.violation > 0,
+        history=_columns(item.evaluation.history),
+        best_epoch=found.get("best_epoch"),
+        key=item.cell.key,
+        evaluation=item.evaluation.key,
+        digest=item.digest,
+        seed=str(item.evaluation.seed),
+        data=identity.data,
+        evaluator=identity.evaluator,
+        seconds=item.device_seconds,
+        reused=item.reused,
+    )
 
 
 def _fidelity(item: EvaluatedCell) -> str | None:
@@ -206,95 +222,106 @@ def _fidelity(item: EvaluatedCell) -> str | None:
     return f"a first look of {item.fidelity.epochs} epochs"
 
 
-def _tested(details: Mapping[str, Any]) -> dict[str, Any] | None:
+def _tested(found: Predictions) -> ImagesView | TextView | None:
     """Return the final model's predictions, and for classes the charts of accuracy by class and of confusions."""
-    if details.get("kind") != "images":
-        return dict(details) or None
-    names, images = details["classes"], details["images"]
+    if isinstance(found, TextPredictions):
+        return TextView(samples=found.samples)
+    if not isinstance(found, ImagePredictions):
+        return None
+    names, images = found.classes, found.images
     accuracy = [
-        {"class": name, "images": count, "accuracy": right / count}
-        for name, count, right in zip(names, images, details["correct"], strict=True)
+        ClassAccuracy(name=name, images=count, accuracy=right / count)
+        for name, count, right in zip(names, images, found.correct, strict=True)
         if count
     ]
-    wrong = [item for item in details["confusions"] if item[0] != item[1]]
+    wrong = [item for item in found.confusions if item[0] != item[1]]
     most = sorted(wrong, key=lambda item: item[2] / images[item[0]], reverse=True)[:MOST_CONFUSED]
-    found: dict[str, Any] = {
-        "kind": "images",
-        "samples": details["samples"],
-        "mistakes": details["mistakes"],
-        # a thousand bars tell nothing: of many classes the hardest ones
-        "accuracy": sorted(accuracy, key=lambda row: row["accuracy"])[:MOST_CLASSES],
-        "classes": len(accuracy),
-        "accuracy_chart": charts.class_accuracy(min(len(accuracy), MOST_CLASSES)),
-        "confused": [[names[truth], names[answer], count, images[truth]] for truth, answer, count in most],
-        "confusion": None,
-    }
+    matrix = None
     if len(names) <= MOST_CLASSES:
-        found["confusion"] = [
-            {"truth": names[truth], "predicted": names[answer], "images": count, "share": count / images[truth]}
-            for truth, answer, count in details["confusions"]
-        ]
-        found["confusion_chart"] = charts.confusion(names)
-    return found
+        matrix = tuple(
+            ConfusionShare(truth=names[truth], predicted=names[answer], images=count, share=count / images[truth])
+            for truth, answer, count in found.confusions
+        )
+    return ImagesView(
+        samples=found.samples,
+        mistakes=found.mistakes,
+        # a thousand bars tell nothing: of many classes the hardest ones
+        accuracy=tuple(sorted(accuracy, key=lambda row: row.accuracy)[:MOST_CLASSES]),
+        classes=len(accuracy),
+        accuracy_chart=charts.class_accuracy(min(len(accuracy), MOST_CLASSES)),
+        confused=tuple((names[truth], names[answer], count, images[truth]) for truth, answer, count in most),
+        confusion=matrix,
+        confusion_chart=None if matrix is None else charts.confusion(names),
+    )
 
 
-def _training(search: Search) -> dict[str, Any]:
-    assert search.training is not None
-    history = search.training.epochs
+def _training(task: Task, training: TrainingHistory) -> TrainingView:
+    history = training.epochs
     columns = [
         name for name in ("train_loss", "validation_loss") if any(entry.get(name) is not None for entry in history)
     ]
-    title = spec_of(search.task).title
-    quality = METRIC[search.task].replace(" ", "_")
+    title = spec_of(task).title
+    quality = METRIC[task].replace(" ", "_")
     known = any(entry.get(quality) is not None for entry in history)
-    return {
-        "history": _columns(history),
-        "chart": charts.curves(columns, 340, f"{title}: loss of the final model's training, by epoch"),
-        "quality": charts.curves([quality], 340, f"{title}: {quality} of the final model, by epoch") if known else None,
-    }
+    return TrainingView(
+        history=_columns(history),
+        chart=charts.curves(columns, 340, f"{title}: loss of the final model's training, by epoch"),
+        quality=charts.curves([quality], 340, f"{title}: {quality} of the final model, by epoch") if known else None,
+    )
 
 
-def _columns(history: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+def _columns(history: Sequence[EpochEntry]) -> dict[str, tuple[Value, ...]]:
     """Return a history of per-epoch entries as one list per column: a third of the size. No entries, no columns."""
     if not history:
         return {}
-    names = [name for name, value in history[0].items() if value is None or isinstance(value, int | float)]
-    found = {name: [_short(entry.get(name)) for entry in history] for name in names}
+    found = {name: tuple(_short(entry.get(name)) for entry in history) for name in history[0]}
     if "validation_perplexity" in found:  # the training's own is the loss in other words, and not kept
-        found["train_perplexity"] = [
-            None if loss is None or loss > LARGEST_LOSS else _short(math.exp(loss)) for loss in found["train_loss"]
-        ]
+        found["train_perplexity"] = tuple(map(_perplexity, found["train_loss"]))
     return found
 
 
-def _short(value: Any) -> Any:
+def _perplexity(loss: Value) -> Value:
+    return None if loss is None or loss > LARGEST_LOSS else _short(math.exp(loss))
+
+
+def _short(value: Value) -> Value:
     """Round to five significant digits, more than any chart shows."""
     return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
-    return {
-        "nodes": list(cell.nodes),
-        "operators": list(cell.operators),
-        "edges": [f"{source}-{target}" for source, target in cell.edges],
-    }
+def _cell(cell: Cell) -> CellView:
+    return CellView(nodes=tuple(cell.nodes), operators=tuple(cell.operators), edges=_edges(cell.edges))
+
+
+def _edges(edges: Iterable[Edge]) -> tuple[str, ...]:
+    return tuple(f"{source}-{target}" for source, target in edges)
 
 
 def _cells(search: Search) -> list[Cell]:
     return [search.start, *(item.cell for item in search.candidates)]
 
 
-def _tables(table: Sequence[Row]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Table:
+    """One table of the page: a task's rows of one origin. ``prose`` says which columns are text to be wrapped."""
+
+    task: str
+    origin: str
+    measured: bool
+    heading: Sequence[str]
+    prose: Sequence[bool]
+    cells: Sequence[Sequence[str]]
+
+
+def _tables(table: Sequence[Row]) -> list[Table]:
     found = []
     for task in Task:
         origins = list(dict.fromkeys(row.origin for row in table if row.task == task))
         for origin in origins:
             chosen = [row for row in table if row.task == task and row.origin == origin]
             heading, cells = metrics.grid(task, origin, chosen)
-            measured = origin == MEASURED
             prose = [name in ("source", "note") for name in heading]
-            title = {"task": spec_of(task).title, "origin": origin, "measured": measured}
-            found.append({**title, "heading": heading, "prose": prose, "cells": cells})
+            found.append(Table(spec_of(task).title, origin, origin == MEASURED, heading, prose, cells))
     return found
 
 

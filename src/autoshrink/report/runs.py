@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import JsonValue
-
 from autoshrink.cells.cell import Cell, Edge
 from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
@@ -19,6 +17,7 @@ from autoshrink.records.evaluation import Evaluation
 from autoshrink.records.history import TrainingHistory
 from autoshrink.records.known_networks import CountedNetwork, KnownNetworks
 from autoshrink.records.metrics import FinalMetrics, TestDetails
+from autoshrink.records.predictions import NoPredictions, Predictions
 from autoshrink.records.proposal import Fidelity
 from autoshrink.records.timing import SlotTiming, StepTiming
 from autoshrink.search import rounds as search_rounds
@@ -79,9 +78,9 @@ class Round:
 class Search:
     """One search of a run: its rounds from the start on, and its answer.
 
-    ``metrics`` are the final model's on the test split, ``training`` the history of its training, ``details`` its
-    predictions on the test split; None where not there. ``finals`` says how finalists decided the answer, None where
-    there were none, and ``repeats`` what their evaluations took, by key.
+    ``metrics`` are the final model's on the test split, ``predictions`` what it makes of that split's examples,
+    ``training`` the history of its training; None where not there. ``finals`` says how finalists decided the answer,
+    None where there were none, and ``repeats`` what their evaluations took, by key.
     """
 
     name: SearchName
@@ -90,7 +89,7 @@ class Search:
     best_slot: int
     metrics: FinalMetrics | None
     training: TrainingHistory | None
-    details: Mapping[str, JsonValue] | None = None
+    predictions: Predictions = field(default_factory=NoPredictions)
     finals: Finals | None = None
     repeats: Mapping[str, float | None] = field(default_factory=dict)
 
@@ -170,7 +169,7 @@ def read_search(folder: SearchFolder, name: SearchName, rounds: int | None = Non
     metrics = search_rounds.read(FinalMetrics, folder.metrics, name) if folder.metrics.exists() else None
     training = TrainingHistory.read(folder.model.history) if folder.model.history.exists() else None
     details = folder.test_details
-    shown = search_rounds.read(TestDetails, details, name).details if details.exists() else None
+    shown = search_rounds.read(TestDetails, details, name).details if details.exists() else NoPredictions()
     repeats = _read_repeats(folder.finalists) if best.finalists else {}
     return Search(name, read[: last + 1], number, slot, metrics, training, shown, best.finalists, repeats)
 

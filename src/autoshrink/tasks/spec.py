@@ -20,6 +20,7 @@ from autoshrink.params.search import TaskSearch
 from autoshrink.params.sections import Dataset, TaskProxy, TaskReferences, TaskSections, TaskTraining
 from autoshrink.records.manifest import Manifest
 from autoshrink.records.model import ModelDescription
+from autoshrink.records.predictions import NoPredictions, Predictions
 from autoshrink.training.events import Progress
 
 if TYPE_CHECKING:
@@ -122,8 +123,8 @@ class Tested:
     """What a final model is worth on the test split."""
 
     metrics: Mapping[str, float | None]
-    details: Mapping[str, Any] = field(default_factory=dict)
-    """For people to look at, as JSON values; ``kind`` says what the page draws: ``images``, ``text`` or nothing."""
+    predictions: Predictions = field(default_factory=NoPredictions)
+    """For people to look at."""
 
 
 Prepared = TypeVar("Prepared")

@@ -13,6 +13,7 @@ from autoshrink.records.evaluation import Evaluation, EvaluationIdentity, Evalua
 from autoshrink.records.history import TrainingHistory
 from autoshrink.records.known_networks import CountedNetwork, KnownNetworks
 from autoshrink.records.metrics import FinalMetrics, ProxyFacts, TestDetails
+from autoshrink.records.predictions import ExpectedWord, ImagePredictions, ImageSample, TextPredictions, TextSample
 from autoshrink.records.proposal import Proposal
 from autoshrink.records.record import Metrics
 from autoshrink.records.timing import SlotTiming, StepTiming
@@ -137,7 +138,7 @@ def _search(folder: Path, chosen: Parameters, name: SearchName) -> None:
         metrics: Metrics = {"accuracy_top1": 0.981, "accuracy_top5": 0.9993}
     else:
         metrics = {"perplexity": 98.7, "unigram_perplexity": 412.3, "validation_perplexity": 101.2}
-    TestDetails(task=name.task, search=str(name), details=details(name.task)).write(folder / "test-details.json")
+    TestDetails(task=name.task, search=str(name), details=predictions(name.task)).write(folder / "test-details.json")
     FinalMetrics(
         task=name.task,
         search=str(name),
@@ -176,22 +177,21 @@ def _finalists(folder: Path, chosen: Parameters, name: SearchName, files: list[P
     return paths
 
 
-def details(task: Task) -> dict[str, Any]:
+def predictions(task: Task) -> ImagePredictions | TextPredictions:
     """Return predictions on a test split as the tasks write them."""
     if task is Task.RNN:
-        expected = [{"word": "dog", "probability": 0.4}, {"word": "cat", "probability": 0.25}]
-        sample = {"context": ["the", "<i>quick</i>"], "truth": "cat", "probability": 0.25, "expected": expected}
-        return {"kind": "text", "samples": [sample] * 8}
+        expected = (ExpectedWord(word="dog", probability=0.4), ExpectedWord(word="cat", probability=0.25))
+        sample = TextSample(context=("the", "<i>quick</i>"), truth="cat", probability=0.25, expected=expected)
+        return TextPredictions(samples=(sample,) * 8)
     dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
-    names = [f"class {number}" for number in range(10)]
-    right = {"image": f"data:image/png;base64,{dot}", "truth": names[3], "predicted": names[3], "probability": 0.99}
-    return {
-        "kind": "images",
-        "classes": names,
-        "images": [100] * 10,
-        "correct": [90 + number for number in range(10)],
-        "confusions": [[number, number, 90 + number] for number in range(10)]
-        + [[number, (number + 1) % 10, 10 - number] for number in range(10)],
-        "samples": [right] * 12,
-        "mistakes": [{**right, "predicted": names[8], "probability": 0.97}] * 12,
-    }
+    names = tuple(f"class {number}" for number in range(10))
+    right = ImageSample(image=f"data:image/png;base64,{dot}", truth=names[3], predicted=names[3], probability=0.99)
+    return ImagePredictions(
+        classes=names,
+        images=(100,) * 10,
+        correct=tuple(90 + number for number in range(10)),
+        confusions=tuple((number, number, 90 + number) for number in range(10))
+        + tuple((number, (number + 1) % 10, 10 - number) for number in range(10)),
+        samples=(right,) * 12,
+        mistakes=(right.model_copy(update={"predicted": names[8], "probability": 0.97}),) * 12,
+    )

@@ -83,8 +83,8 @@ def test_page_is_the_same_each_time(small: Parameters, small_searches: list[Sear
 def test_second_run_is_embedded(small_searches: list[Search]) -> None:
     """A page that compares holds both runs under their names."""
     found = page.data(small_searches[:1], small_searches[1:2], ("one", "two"))
-    assert found["names"] == ["one", "two"]
-    assert [item["name"] for item in found["other"]] == ["shrink-1"]
+    assert found.names == ("one", "two")
+    assert [item.name for item in found.other] == ["shrink-1"]
 
 
 def test_page_of_the_papers_size_is_small(paper: Parameters, paper_run: Path) -> None:

@@ -189,7 +189,7 @@ function detail(search, round, candidate) {
     ...(candidate.fidelity ? [["judged by", candidate.fidelity]] : []),
     ...(candidate.over ? [["limits", "exceeded: it cannot be the answer"]] : []),
     ...Object.entries(candidate.costs).map(([name, value]) => [name.replaceAll("_", " ").replace("macs", "MACs"), quantity(value)]),
-    ["epochs", `${epochs}${candidate.bestEpoch === null || candidate.bestEpoch === undefined ? "" : `, the best: ${candidate.bestEpoch + 1}`}`],
+    ["epochs", `${epochs}${candidate.best_epoch === null || candidate.best_epoch === undefined ? "" : `, the best: ${candidate.best_epoch + 1}`}`],
     ["early stop", candidate.stop ?? "none"],
     ["training time", took],
     ["edges", candidate.cell.edges.map(arrow).join(", ") || "none"],

@@ -4,11 +4,11 @@ Shapes: L length of a column, B batch, V vocabulary.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from autoshrink.records.predictions import ExpectedWord, TextPredictions, TextSample
 from autoshrink.tasks.language.network import LanguageModel
 
 SAMPLES, CONTEXT, LIKELIEST = 8, 16, 5
@@ -17,8 +17,8 @@ _STEPS = 512
 
 
 @torch.no_grad()
-def details(model: LanguageModel, text_LB: Tensor, words: Sequence[str]) -> dict[str, Any]:
-    """Return, as JSON values, what ``model`` expects at places spread evenly over the start of the first column."""
+def predictions(model: LanguageModel, text_LB: Tensor, words: Sequence[str]) -> TextPredictions:
+    """Return what ``model`` expects at places spread evenly over the start of the first column."""
     column_L1 = text_LB[:_STEPS, :1]
     logits, _ = model(column_L1[:-1], model.initial_state(1))
     probabilities_LV = logits[:, 0].float().softmax(dim=1)
@@ -29,14 +29,14 @@ def details(model: LanguageModel, text_LB: Tensor, words: Sequence[str]) -> dict
         best = probabilities_LV[place].topk(min(LIKELIEST, len(words)))
         truth = tokens[place + 1]
         samples.append(
-            {
-                "context": [words[token] for token in tokens[max(0, place + 1 - CONTEXT) : place + 1]],
-                "truth": words[truth],
-                "probability": round(float(probabilities_LV[place, truth]), 4),
-                "expected": [
-                    {"word": words[index], "probability": round(value, 4)}
+            TextSample(
+                context=tuple(words[token] for token in tokens[max(0, place + 1 - CONTEXT) : place + 1]),
+                truth=words[truth],
+                probability=round(float(probabilities_LV[place, truth]), 4),
+                expected=tuple(
+                    ExpectedWord(word=words[index], probability=round(value, 4))
                     for index, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-                ],
-            }
+                ),
+            )
         )
-    return {"kind": "text", "samples": samples}
+    return TextPredictions(samples=tuple(samples))

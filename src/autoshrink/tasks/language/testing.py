@@ -41,7 +41,7 @@ def test(folder: Path, data: PreparedText, compute: Compute) -> Tested:
         "validation_perplexity": sequences.perplexity(validation_loss),
         "unigram_perplexity": unigram.perplexity(data.split("train"), data.split("test"), len(data.vocabulary)),
     }
-    return Tested(metrics, inspection.details(module, test_LB, description.words))
+    return Tested(metrics, inspection.predictions(module, test_LB, description.words))
 
 
 def outcomes(folder: Path, data: PreparedText, compute: Compute) -> NDArray[np.float32]:

@@ -6,13 +6,13 @@ Shapes: B batch, C channels, H height, W width, N classifier outputs, K classes.
 import base64
 import heapq
 import io
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from autoshrink.records.predictions import ImagePredictions, ImageSample
 from autoshrink.tasks.vision.records import ImageModel
 
 SAMPLES = 12
@@ -29,9 +29,9 @@ class Inspection:
         self._confusion_KK = np.zeros((count, count), dtype=np.int64)
         self._every = max(1, total // SAMPLES)
         self._seen = 0
-        self._samples: list[dict[str, Any]] = []
+        self._samples: list[ImageSample] = []
         # the most confident mistakes: (probability, -index) grows with how remarkable one is
-        self._mistakes: list[tuple[float, int, dict[str, Any]]] = []
+        self._mistakes: list[tuple[float, int, ImageSample]] = []
 
     def __call__(self, x_BCHW: Tensor, labels_B: Tensor, logits_BN: Tensor) -> None:
         """Take a batch: normalised images, their labels and the logits for them."""
@@ -49,29 +49,24 @@ class Inspection:
                 entry = probability, -index, self._sample(x_BCHW[row], truth, answer, probability)
                 (heapq.heappush if len(self._mistakes) < SAMPLES else heapq.heapreplace)(self._mistakes, entry)
 
-    def details(self) -> dict[str, Any]:
-        """Return all of it as JSON values. ``confusions`` lists (true class, predicted class, images) where any are."""
+    def predictions(self) -> ImagePredictions:
+        """Return all of it."""
         rows, columns = np.nonzero(self._confusion_KK)
         counts = self._confusion_KK[rows, columns]
-        confusions = [list(item) for item in zip(rows.tolist(), columns.tolist(), counts.tolist(), strict=True)]
-        return {
-            "kind": "images",
-            "classes": list(self._description.classes),
-            "images": self._confusion_KK.sum(axis=1).tolist(),
-            "correct": self._confusion_KK.diagonal().tolist(),
-            "confusions": confusions,
-            "samples": self._samples,
-            "mistakes": [sample for _, _, sample in sorted(self._mistakes, key=lambda item: item[:2], reverse=True)],
-        }
+        return ImagePredictions(
+            classes=self._description.classes,
+            images=self._confusion_KK.sum(axis=1).tolist(),
+            correct=self._confusion_KK.diagonal().tolist(),
+            confusions=tuple(zip(rows.tolist(), columns.tolist(), counts.tolist(), strict=True)),
+            samples=tuple(self._samples),
+            mistakes=tuple(sample for _, _, sample in sorted(self._mistakes, key=lambda item: item[:2], reverse=True)),
+        )
 
-    def _sample(self, x_CHW: Tensor, truth: int, answer: int, probability: float) -> dict[str, Any]:
+    def _sample(self, x_CHW: Tensor, truth: int, answer: int, probability: float) -> ImageSample:
         names = self._description.classes
-        return {
-            "image": self._png(x_CHW),
-            "truth": names[truth],
-            "predicted": names[answer],
-            "probability": round(probability, 4),
-        }
+        return ImageSample(
+            image=self._png(x_CHW), truth=names[truth], predicted=names[answer], probability=round(probability, 4)
+        )
 
     def _png(self, x_CHW: Tensor) -> str:
         """Return the image as the model saw it, as a data address."""

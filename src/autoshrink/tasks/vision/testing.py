@@ -21,7 +21,7 @@ from autoshrink.tasks.vision.records import ImageModel
 def test(folder: Path, data: PreparedImages, compute: Compute) -> Tested:
     """Return ``accuracy_top1``, ``accuracy_top5`` and ``loss`` (nats) of the model in ``folder`` on the test split.
 
-    The details have accuracy by class, confusions and sample predictions.
+    The predictions have accuracy by class, confusions and sample images.
 
     Raises DataError where the model was trained for other classes.
     """
@@ -31,7 +31,7 @@ def test(folder: Path, data: PreparedImages, compute: Compute) -> Tested:
     inspection = Inspection(description, feed.count)
     offset = int(description.network.background_class)
     metrics = scoring.score(module, feed.evaluation_batches(), offset, autocast, inspection)
-    return Tested(metrics, inspection.details())
+    return Tested(metrics, inspection.predictions())
 
 
 def outcomes(folder: Path, data: PreparedImages, compute: Compute) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from autoshrink.errors import ArtifactError, DataError, ParameterError, UserErro
 from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.params.language import BackpropagationThroughTime, Dropouts, LanguageNetwork, LanguageTraining
+from autoshrink.records.predictions import TextPredictions
 from autoshrink.runtime import seeds
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks.language import costs, dropout, loading, network, sequences, testing, training, unigram
@@ -220,12 +221,12 @@ def test_the_test_split_is_measured_beside_the_unigram_model(text: PreparedText,
     assert found["perplexity"] < 0.75 * found["unigram_perplexity"]
     best = min(record["validation_perplexity"] for record in history(trained))
     assert found["validation_perplexity"] == pytest.approx(best, rel=1e-5)
-    assert len(tested.details["samples"]) == 8
-    for sample in tested.details["samples"]:
-        chances = [item["probability"] for item in sample["expected"]]
+    assert isinstance(tested.predictions, TextPredictions) and len(tested.predictions.samples) == 8
+    for sample in tested.predictions.samples:
+        chances = [item.probability for item in sample.expected]
         assert chances == sorted(chances, reverse=True) and sum(chances) <= 1.001
-        known = {item["word"]: item["probability"] for item in sample["expected"]}
-        assert known.get(sample["truth"], sample["probability"]) == sample["probability"]
+        known = {item.word: item.probability for item in sample.expected}
+        assert known.get(sample.truth, sample.probability) == sample.probability
     assert costs.measure(CELL, RECIPE.network, len(text.vocabulary))["parameters"] == sum(
         parameter.numel() for parameter in loading.load_model(trained).parameters()
     )

@@ -16,6 +16,7 @@ from autoshrink.cells.cell import Cell
 from autoshrink.errors import ArtifactError, DataError, ParameterError
 from autoshrink.files import artifacts, checkpoints
 from autoshrink.params.vision import ImageTraining
+from autoshrink.records.predictions import ImagePredictions
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks.vision import loading, splits, testing, training
 from autoshrink.tasks.vision.data import PreparedImages, Split
@@ -71,12 +72,13 @@ def test_training_learns_and_the_model_can_be_tested(cell: Cell, arrays: Prepare
     scores = tested.metrics
     assert scores["accuracy_top1"] is not None and scores["accuracy_top1"] > 0.8
     assert scores["accuracy_top5"] == 1.0  # of three classes
-    details = tested.details
-    assert sum(details["correct"]) / sum(details["images"]) == pytest.approx(scores["accuracy_top1"])
-    assert sum(count for _, _, count in details["confusions"]) == sum(details["images"])
-    assert sum(count for truth, answer, count in details["confusions"] if truth == answer) == sum(details["correct"])
-    assert all(sample["image"].startswith("data:image/png;base64,") for sample in details["samples"])
-    assert all(sample["truth"] != sample["predicted"] for sample in details["mistakes"])
+    found = tested.predictions
+    assert isinstance(found, ImagePredictions)
+    assert sum(found.correct) / sum(found.images) == pytest.approx(scores["accuracy_top1"])
+    assert sum(count for _, _, count in found.confusions) == sum(found.images)
+    assert sum(count for truth, answer, count in found.confusions if truth == answer) == sum(found.correct)
+    assert all(sample.image.startswith("data:image/png;base64,") for sample in found.samples)
+    assert all(sample.truth != sample.predicted for sample in found.mistakes)
     assert [event.epoch for event in told] == list(range(12))
     assert told[-1].done == 1.0
     history = artifacts.read_sealed(tmp_path / "history.json", "history", 1)
