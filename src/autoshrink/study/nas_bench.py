@@ -19,6 +19,7 @@ from typing import Any
 from autoshrink.cells.cell import MOST_NODES, Cell, CellError, Edge
 from autoshrink.errors import DataError
 from autoshrink.search.choices import Choices
+from autoshrink.study import macro
 from autoshrink.study.entries import TableEntry
 
 _NODE = re.compile(r"([A-Za-z0-9_.-]+)\(([0-9,]*)\)")
@@ -83,7 +84,7 @@ NAS_201 = Choices(
     ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"),
 )
 """NAS-Bench-201's own space: the edges of its cell, in the order of its strings."""
-MACRO = Choices(tuple((layer, layer + 1) for layer in range(8)), ("identity", "mb3_k3", "mb6_k5"))
+MACRO = Choices(tuple((layer, layer + 1) for layer in range(macro.LAYERS)), macro.BLOCKS)
 """NAS-Bench-Macro's own space: its eight layers, each one of three blocks."""
 
 
@@ -108,7 +109,8 @@ def read_macro(path: Path) -> dict[str, TableEntry]:
     Monto-Carlo Tree Search", CVPR 2021.
 
     The file has test accuracies alone, of three trainings each. The first stands for what a search sees, and the mean
-    of the others for the final training, so that no number is used twice. Raises DataError on another or damaged file.
+    of the others for the final training, so that no number is used twice. What a small device needs is counted here,
+    and given where the same count has the file's own MACs and parameters. Raises DataError on another or damaged file.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -121,6 +123,9 @@ def read_macro(path: Path) -> dict[str, TableEntry]:
                 raise ValueError(f"{name}: expected several accuracies in per cent")
             blocks = {place: MACRO.options[int(digit)] for place, digit in zip(MACRO.places, name, strict=True)}
             costs = {"macs": float(row["flops"]), "parameters": float(row["params"])}
+            counted = macro.costs([MACRO.options[int(digit)] for digit in name])
+            if all(counted[key] == value for key, value in costs.items()):
+                costs = counted
             if not all(0 < value < 1e18 for value in costs.values()):
                 raise ValueError(f"{name}: flops and params must be positive numbers")
             metrics = {"accuracy": first, "test": sum(others) / len(others)}

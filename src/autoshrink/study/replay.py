@@ -8,17 +8,18 @@ from typing import Any
 from autoshrink.errors import UserError
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
-from autoshrink.params.objective import LIMITS
+from autoshrink.params.objective import DEVICE, LIMITS, LOWER_LIMITS
 from autoshrink.search import registry
 from autoshrink.search.objective import preference, score, violation
 from autoshrink.search.rounds import SearchName
 from autoshrink.search.strategy import Scored
 from autoshrink.study import tables
+from autoshrink.study.entries import TableEntry
 from autoshrink.study.tables import Table
 from autoshrink.study.traces import Event, Trace, trace
 
-# the costs that a table holds
-_COSTS = ("macs", "parameters")
+TABLE_BITS = 8
+"""Bits per number in a table's memory and flash."""
 # seeds that a worker takes at once: enough to make sending them cheap
 _CHUNK = 25
 
@@ -34,7 +35,7 @@ def search(parameters: Parameters, name: SearchName, table: Table) -> Trace:
     state = strategy.start(draws)
     events: list[Event] = []
     missing = 0
-    answer: tuple[tuple[Any, ...], float | None] | None = None
+    answer: tuple[tuple[Any, ...], TableEntry] | None = None
     for number, _ in enumerate(strategy.slots(), start=1):
         proposed = strategy.propose(state, number, draws)
         scored = []
@@ -51,10 +52,13 @@ def search(parameters: Parameters, name: SearchName, table: Table) -> Trace:
             events.append(Event(found.epochs, value, candidate.fidelity is None, excess == 0))
             missing += found.missing
             if candidate.fidelity is None and value is not None and excess == 0:
-                entry = (preference(value, candidate.cell), found.metrics.get("test"))
+                entry = (preference(value, candidate.cell), found)
                 answer = entry if answer is None or entry[0] < answer[0] else answer
         state = strategy.select(state, number, scored, draws).state
-    return replace(trace(name, events, None if answer is None else answer[1]), missing=missing)
+    if answer is None:
+        return replace(trace(name, events, None), missing=missing)
+    chosen = answer[1]
+    return replace(trace(name, events, chosen.metrics.get("test")), missing=missing, costs=chosen.costs)
 
 
 def study(
@@ -78,12 +82,6 @@ def study(
             "search.cnn.objective.budget: a table's networks have the widths they were trained at; accepted with "
             "--table: null"
         )
-    for name in parameters.search.cnn.objective.limits:
-        if name not in _COSTS:
-            raise UserError(
-                f"search.cnn.objective.{LIMITS[name]}: tables hold MACs and parameters alone; "
-                "accepted with --table: null"
-            )
     parts = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
     jobs = [(strategy, part) for strategy in strategies for part in parts]
     if workers == 1:
@@ -117,10 +115,35 @@ _worker: dict[str, Any] = {}
 
 
 def _prepare(parameters: Parameters, source: str, own: bool) -> None:
-    _worker.update(parameters=parameters, table=tables.load(source, parameters.search.cnn.operators, own))
+    try:
+        table = tables.load(source, parameters.search.cnn.operators, own)
+        _check_limits(parameters, table)
+        _worker.update(parameters=parameters, table=table)
+    except UserError as error:  # an error here would break the pool without a word
+        _worker["error"] = error
+
+
+def _check_limits(parameters: Parameters, table: Table) -> None:
+    """Raise UserError where a cost is limited that the table does not have."""
+    objective, keys = parameters.search.cnn.objective, {**LIMITS, **LOWER_LIMITS}
+    for name in (*objective.limits, *objective.lower_limits):
+        key = f"search.cnn.objective.{keys[name]}"
+        if name not in table.costs:
+            column = f", or a .csv file with the column {name}" if name in DEVICE else ""
+            raise UserError(
+                f"{key}: the table {table.name} has no {name} of its networks, but {', '.join(sorted(table.costs))}; "
+                f"accepted: null{column}"
+            )
+        if name in DEVICE and objective.device_bits != TABLE_BITS:
+            raise UserError(
+                f"search.cnn.objective.device_bits = {objective.device_bits}: a table's {name} is counted at "
+                f"{TABLE_BITS} bits; accepted: {TABLE_BITS}"
+            )
 
 
 def _said() -> str:
+    if "error" in _worker:
+        raise _worker.pop("error")
     table: Table = _worker["table"]
     return table.coverage
 

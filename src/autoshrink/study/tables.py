@@ -11,6 +11,7 @@ from typing import Protocol
 from autoshrink.cells.cell import Cell, CellError
 from autoshrink.errors import DataError
 from autoshrink.files import artifacts
+from autoshrink.params.objective import DEVICE
 from autoshrink.records.proposal import COUNTED, Fidelity
 from autoshrink.search.choices import Choices
 from autoshrink.study import nas_bench
@@ -26,6 +27,8 @@ class Table(Protocol):
     """What the table holds, in one line."""
     space: Choices | None
     """The table's own space; None: cells, as the project searches them."""
+    costs: frozenset[str]
+    """The costs that it has of every network, and that limits may therefore bound."""
 
     def look_up(self, cell: Cell, fidelity: Fidelity | None) -> TableEntry:
         """Return what the table knows of a cell.
@@ -47,6 +50,7 @@ class MadeTable:
     name = "made"
     coverage = "the table made: every cell, with made-up accuracies"
     space: Choices | None = None
+    costs = frozenset({"macs", "parameters"})
     _EPOCHS = 4
 
     def __init__(self, operators: Sequence[str]) -> None:
@@ -100,7 +104,8 @@ class FileTable:
         self.name, self.operators, self.coverage, self.space = name, operators, coverage, space
         self._evaluations = evaluations
         # a cell that the table lacks is one that nobody can train: no accuracy, and no epochs spent on it
-        costs = {key: max(item.costs[key] for item in evaluations.values()) for key in ("macs", "parameters")}
+        self.costs = frozenset.intersection(*(frozenset(item.costs) for item in evaluations.values()))
+        costs = {key: max(item.costs[key] for item in evaluations.values()) for key in sorted(self.costs)}
         self._missing = TableEntry({"accuracy": None, "test": None}, costs, 0, missing=True)
 
     def look_up(self, cell: Cell, fidelity: Fidelity | None) -> TableEntry:
@@ -220,10 +225,13 @@ def _read_csv(path: Path, own: bool) -> tuple[dict[str, TableEntry], Counter[nas
     if not rows:
         others = ", ".join(f"{count:,} {why}" for why, count in seen.most_common())
         raise DataError(f"{path}: holds no cell" + (f": {others}" if others else ""))
-    return {key: _entry(key, same) for key, same in rows.items()}, seen
+    # accuracies are all in [0, 1] or all in per cent: in per cent, chance on 120 classes is below 1 too
+    shares = [row[name] for same in rows.values() for row in same for name in ("accuracy", "test")]
+    scale = 100.0 if any(value is not None and value > 1 for value in shares) else 1.0
+    return {key: _entry(key, same, scale) for key, same in rows.items()}, seen
 
 
-_COLUMNS = ("accuracy", "test", "macs", "parameters", "epochs")
+_COLUMNS = ("accuracy", "test", "macs", "parameters", "epochs", *DEVICE)
 
 
 def _number(name: str, text: str) -> float:
@@ -245,7 +253,7 @@ def _cell(text: str) -> Cell | nas_bench.Unmapped:
     return nas_bench.cell_of_201(text) if text.startswith("|") else nas_bench.cell_of_key(text)
 
 
-def _entry(key: str, same: Sequence[Mapping[str, float | None]]) -> TableEntry:
+def _entry(key: str, same: Sequence[Mapping[str, float | None]], scale: float) -> TableEntry:
     def mean(name: str) -> float | None:
         values = [row[name] for row in same]
         known = [value for value in values if value is not None]
@@ -253,11 +261,12 @@ def _entry(key: str, same: Sequence[Mapping[str, float | None]]) -> TableEntry:
 
     def share(name: str) -> float | None:
         value = mean(name)
-        return value if value is None or value <= 1 else value / 100
+        return None if value is None else value / scale
 
     # where the file has no costs every edge counts one, so that the objective still prefers smaller cells
     edges = float(max(1, key.count(",") + key.count("(")))
     costs = {"macs": mean("macs") or 1e6 * edges, "parameters": mean("parameters") or 1e4 * edges}
+    costs |= {name: value for name in DEVICE if (value := mean(name)) is not None}
     return TableEntry({"accuracy": share("accuracy"), "test": share("test")}, costs, round(mean("epochs") or 1))
 
 

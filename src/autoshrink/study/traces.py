@@ -2,11 +2,12 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoshrink.errors import ArtifactError
 from autoshrink.records.metrics import FinalMetrics
+from autoshrink.records.record import Numbers
 from autoshrink.records.round import Round
 from autoshrink.search import rounds
 from autoshrink.tasks.spec import spec_of
@@ -21,7 +22,7 @@ class Trace:
     could be the answer then, None before there is one. An evaluation counts what it took to make, also where it was
     re-used, so that strategies sharing a store are compared at equal cost. ``trained`` counts candidates trained in
     full. ``quality`` is the final model's: test accuracy or perplexity of the answer, None where it was not measured.
-    ``missing`` counts proposals that a table lacks.
+    ``missing`` counts proposals that a table lacks. ``costs`` are what a table says that the answer costs.
     """
 
     strategy: str
@@ -31,6 +32,7 @@ class Trace:
     trained: int
     quality: float | None
     missing: int = 0
+    costs: Numbers | None = field(default=None, compare=False)
 
     @property
     def total(self) -> int:

@@ -1,5 +1,7 @@
 """Comparisons of strategies: traces, statistics, and the page; on made searches and from finished ones."""
 
+import itertools
+import json
 import math
 import re
 from pathlib import Path
@@ -18,7 +20,7 @@ from autoshrink.params.study import Study
 from autoshrink.search import rounds
 from autoshrink.search.choices import Choices
 from autoshrink.search.rounds import SearchName
-from autoshrink.study import comparison, page, replay, statistics, tables, traces
+from autoshrink.study import comparison, macro, page, replay, statistics, tables, traces
 from autoshrink.study.entries import TableEntry
 from autoshrink.study.traces import Event, Trace
 from autoshrink.workflow.layout import SearchFolder
@@ -54,6 +56,7 @@ def test_replaying_a_table_is_the_search_itself(tmp_path: Path) -> None:
         class Made:
             name, operators, coverage = "made", chosen.search.cnn.operators, ""
             space: Choices | None = None
+            costs = frozenset({"macs", "parameters"})
 
             def look_up(self, cell, fidelity):  # type: ignore[no-untyped-def]
                 made = by_key(cell)
@@ -143,8 +146,10 @@ def test_a_table_without_the_proposed_cells_says_so(tmp_path: Path) -> None:
         replay.study(parameters(), str(tmp_path / "deep.csv"), ["random"], range(2), 1, told.append)
     assert told == ["the table deep.csv: 1 of 1 rows are cells, of 13 to 13 nodes"]
     limited = parameters({"search": {"cnn": {"objective": {"max_flash_bytes": 5}}}})
-    with pytest.raises(UserError, match=r"objective\.max_flash_bytes: tables hold MACs and parameters alone"):
+    with pytest.raises(UserError, match=r"max_flash_bytes: the table made has no flash_bytes .* with the column flash"):
         replay.study(limited, "made", ["random"], range(2), 1)
+    with pytest.raises(UserError, match="there is no such file"):
+        replay.study(limited, "no.csv", ["random"], range(2), 2)
 
 
 def test_the_page_is_whole_and_needs_nothing(tmp_path: Path) -> None:
@@ -208,6 +213,29 @@ def test_strategies_search_nas_bench_201s_own_space(tmp_path: Path) -> None:
     assert [trace.trained for trace in found if trace.strategy == "random"] == [36, 36]
     with pytest.raises(UserError, match="kind grow searches cells, not a table's own space; accepted kinds: shrink"):
         replay.study(chosen, str(path), ["grow"], range(2), 1, own=True)
+
+
+def test_every_answer_is_within_limits_that_bind(tmp_path: Path) -> None:
+    """Memory and flash that one network in fifty has: what is selected obeys both, whoever searches, at equal cost."""
+    rows = {}
+    for digits in itertools.product("012", repeat=8):
+        counted = macro.costs([macro.BLOCKS[int(digit)] for digit in digits])
+        accuracy = 50 + 40 * sum(map(int, digits)) / 16  # the dearest networks are the best
+        rows["".join(digits)] = {"test_acc": [accuracy] * 2, "params": counted["parameters"], "flops": counted["macs"]}
+    path = tmp_path / "macro.json"
+    path.write_text(json.dumps(rows))
+    limits = {"max_arena_bytes": 131_072, "max_flash_bytes": 750_000, "min_intensity": 30.0, "macs_weight": 0.0}
+    names = ["shrink", "random", "evolution", "local", "metagraph", "progressive"]
+    rounds = {name: {"rounds": 8} for name in names if name != "shrink"}
+    chosen = parameters({"search": {"cnn": {"k": 10, "objective": limits}, "strategies": rounds}})
+    found = replay.study(chosen, str(path), names, range(4), 1, own=True)
+    answers = [trace for trace in found if trace.costs is not None]
+    assert {trace.strategy for trace in answers} == set(names)
+    for trace in answers:
+        assert trace.costs is not None
+        assert trace.costs["arena_bytes"] <= 131_072 and trace.costs["flash_bytes"] <= 750_000
+        assert trace.costs["intensity"] >= 30.0
+    assert all(trace.total <= 80 for trace in found), "counting costs nothing, and nobody trains more"
 
 
 def test_proposals_that_a_table_lacks_are_counted(tmp_path: Path) -> None:

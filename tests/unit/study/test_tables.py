@@ -18,6 +18,7 @@ from pytest import approx
 from autoshrink.cells.cell import Cell, CellError
 from autoshrink.errors import DataError
 from autoshrink.records.proposal import Fidelity
+from autoshrink.study import macro as macro_networks
 from autoshrink.study import nas_bench, tables
 
 CHAIN = Cell.of(["conv_1x1", "conv_3x3"], [(0, 1), (1, 2)])
@@ -274,6 +275,38 @@ def test_nas_bench_macro_is_searched_in_its_own_space(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(DataError, match=r"is not NAS-Bench-Macro's file|holds no network"):
             tables.load(str(path), [], own=True)
+
+
+def test_a_table_is_in_per_cent_as_a_whole(tmp_path: Path) -> None:
+    """An accuracy of 0.83 is chance on 120 classes where others are above 1, and a good one where none is."""
+    path = tmp_path / "keys.csv"
+    path.write_text("cell,accuracy\nconv(0),0.83\nconv(0);conv(1),46.5\n")
+    assert tables.load(str(path), []).look_up(Cell.of(["conv"], [(0, 1)]), None).metrics["accuracy"] == approx(0.0083)
+    path.write_text("cell,accuracy\nconv(0),0.83\nconv(0);conv(1),0.465\n")
+    assert tables.load(str(path), []).look_up(Cell.of(["conv"], [(0, 1)]), None).metrics["accuracy"] == approx(0.83)
+
+
+def test_small_device_costs_of_tables(tmp_path: Path) -> None:
+    """NAS-Bench-Macro's networks are counted where the count has the file's figures; a CSV file may bring columns."""
+    # three rows of the benchmark's file: parameters and MACs
+    known = {"02012100": (890_666, 47_327_744), "00000000": (387_882, 7_713_280), "22222222": (2_932_586, 105_660_928)}
+    for name, (parameters, macs) in known.items():
+        found = macro_networks.costs([macro_networks.BLOCKS[int(digit)] for digit in name])
+        assert (found["parameters"], found["macs"]) == (parameters, macs)
+    path = tmp_path / "macro.json"
+    path.write_text(macro(params=890_666, flops=47_327_744))
+    assert tables.load(str(path), [], own=True).costs == {"macs", "parameters"}, "these are not that row's"
+    rows = {name: {"test_acc": [90, 90], "params": a, "flops": b} for name, (a, b) in known.items()}
+    path.write_text(json.dumps(rows))
+    table = tables.load(str(path), [], own=True)
+    assert table.costs == {"macs", "parameters", "memory_bytes", "arena_bytes", "flash_bytes", "intensity"}
+    smallest = table.look_up(nas_bench.MACRO.cell({}), None).costs
+    # the first halving of the resolution: 32 channels in, 64 of a quarter of the area out
+    assert smallest["memory_bytes"] == smallest["arena_bytes"] == 32 * 32 * (32 + 16)
+    (tmp_path / "keys.csv").write_text("cell,accuracy,arena_bytes\nconv(0),90,700\n")
+    table = tables.load(str(tmp_path / "keys.csv"), [])
+    assert table.look_up(Cell.of(["conv"], [(0, 1)]), None).costs["arena_bytes"] == 700
+    assert "flash_bytes" not in table.costs
 
 
 def test_a_table_without_a_space_of_its_own_says_so(tmp_path: Path) -> None:
