@@ -55,19 +55,26 @@ def reached(*roots: str) -> tuple[str, ...]:
             found[name, "*"] = ""
             waiting += [(name, each) for each in module.definitions]
             continue
-        outer, _, inner = definition.partition(".")
+        outer = definition.partition(".")[0]
         if outer in module.imports:  # handed on, as by a package's __init__
             target, there = module.imports[outer]
             waiting.append((target, there or "*"))
             continue
-        nodes: Sequence[ast.stmt] = module.definitions.get(outer, ())
-        if inner:
-            nodes = [
-                each for node in nodes for each in getattr(node, "body", ()) if getattr(each, "name", None) == inner
-            ]
-        found[name, definition] = hashlib.sha256("".join(_text(node) for node in nodes).encode()).hexdigest()
-        waiting += [target for node in nodes for target in _used(node, module)]
+        found[name, definition], uses = _read(name, definition)
+        waiting += uses
     return tuple(sorted(f"{name} {definition} {text}" for (name, definition), text in found.items()))
+
+
+@cache
+def _read(name: str, definition: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return a definition's digest, and the (module, definition) that it uses."""
+    module = _parsed(name)
+    outer, _, inner = definition.partition(".")
+    nodes: Sequence[ast.stmt] = module.definitions.get(outer, ())
+    if inner:
+        nodes = [each for each in _bodies(nodes) if getattr(each, "name", None) == inner]
+    text = hashlib.sha256("".join(_text(node) for node in nodes).encode()).hexdigest()
+    return text, tuple(dict.fromkeys(target for node in nodes for target in _used(node, module)))
 
 
 def _root(root: str) -> tuple[str, str]:
