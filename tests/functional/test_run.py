@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from autoshrink.records.timing import StepTiming
 from tests.functional.smoke_run import RESULTS, ROOT, Folder
 
 PAPER = ROOT / "workflow/presets/paper.yaml"
@@ -170,7 +171,8 @@ def test_every_step_was_logged_and_measured(finished: Folder) -> None:
         "report.log",
     }
     assert names <= logs
-    assert (finished.path / RESULTS / "benchmarks/cnn/shrink-0/train.tsv").exists()
+    took = StepTiming.beside(finished.path / RESULTS / "cnn/shrink-0/model/model.json")
+    assert took.cpu_seconds and took.memory_mib and took.cpu_seconds > 0.1 and took.memory_mib > 100
 
 
 def test_metrics_name_their_seed(finished: Folder) -> None:

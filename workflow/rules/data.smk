@@ -11,8 +11,6 @@ rule prepare:
         RUN.manifest("{dataset}", "{address}"),
     log:
         RUN.log("prepare-{dataset}-{address}"),
-    benchmark:
-        RUN.benchmark("prepare-{dataset}-{address}")
     priority: 1  # whatever is wrong with any data shows before candidates train
     conda:
         "../envs/autoshrink.yaml"

@@ -28,8 +28,6 @@ rule train_reference:
     log:
         text=RUN.log(*EVIDENCE_LOG, "{training}"),
         progress=RUN.progress(*EVIDENCE_LOG, "{training}"),
-    benchmark:
-        RUN.benchmark(*EVIDENCE_LOG, "{training}")
     conda:
         "../envs/autoshrink.yaml"
     threads: PLAN.parameters.compute.threads
@@ -87,8 +85,6 @@ rule test_reference:
         outcomes=EVIDENCE.outcomes,
     log:
         RUN.log(*EVIDENCE_LOG, "test"),
-    benchmark:
-        RUN.benchmark(*EVIDENCE_LOG, "test")
     conda:
         "../envs/autoshrink.yaml"
     threads: PLAN.parameters.compute.threads
@@ -122,8 +118,6 @@ rule verdict:
         SEARCH.verdict,
     log:
         RUN.log("{task}", "{search}", "evidence", "verdict"),
-    benchmark:
-        RUN.benchmark("{task}", "{search}", "evidence", "verdict")
     conda:
         "../envs/autoshrink.yaml"
     threads: 1

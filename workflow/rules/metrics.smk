@@ -20,8 +20,6 @@ rule test:
     log:
         text=RUN.log("{task}", "{search}", "test"),
         progress=RUN.progress("{task}", "{search}", "test"),
-    benchmark:
-        RUN.benchmark("{task}", "{search}", "test")
     conda:
         "../envs/autoshrink.yaml"
     threads: PLAN.parameters.compute.threads

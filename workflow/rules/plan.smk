@@ -15,8 +15,6 @@ rule plan:
         SEARCH.plan,
     log:
         RUN.log("{task}", "{search}", "plan"),
-    benchmark:
-        RUN.benchmark("{task}", "{search}", "plan")
     conda:
         "../envs/autoshrink.yaml"
     threads: 1

@@ -14,8 +14,6 @@ rule report:
         RUN.report_record,
     log:
         RUN.log("report"),
-    benchmark:
-        RUN.benchmark("report")
     conda:
         "../envs/autoshrink.yaml"
     threads: 1

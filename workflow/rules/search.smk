@@ -62,8 +62,6 @@ rule evaluate:
     log:
         text=RUN.log("{task}", "{search}", "round-{round}", "evaluate-{job}"),
         progress=RUN.progress("{task}", "{search}", "round-{round}", "evaluate-{job}"),
-    benchmark:
-        RUN.benchmark("{task}", "{search}", "round-{round}", "evaluate-{job}")
     conda:
         "../envs/autoshrink.yaml"
     threads: PLAN.parameters.compute.threads
@@ -144,8 +142,6 @@ rule repeat:
     log:
         text=RUN.log("{task}", "{search}", "finalists", "repeat-{job}"),
         progress=RUN.progress("{task}", "{search}", "finalists", "repeat-{job}"),
-    benchmark:
-        RUN.benchmark("{task}", "{search}", "finalists", "repeat-{job}")
     conda:
         "../envs/autoshrink.yaml"
     threads: PLAN.parameters.compute.threads

@@ -38,8 +38,6 @@ rule study_task:
         ),
     log:
         RUN.log("{task}", "study"),
-    benchmark:
-        RUN.benchmark("{task}", "study")
     conda:
         "../envs/autoshrink.yaml"
     threads: 1

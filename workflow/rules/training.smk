@@ -19,8 +19,6 @@ rule train:
     log:
         text=RUN.log("{task}", "{search}", "train"),
         progress=RUN.progress("{task}", "{search}", "train"),
-    benchmark:
-        RUN.benchmark("{task}", "{search}", "train")
     conda:
         "../envs/autoshrink.yaml"
     threads: PLAN.parameters.compute.threads

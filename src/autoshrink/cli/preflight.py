@@ -3,7 +3,9 @@
 import filecmp
 import json
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -14,6 +16,7 @@ from autoshrink.evidence import sufficiency as evidence
 from autoshrink.files import places
 from autoshrink.lineage import code, graph, repair, verify
 from autoshrink.params import Parameters, markup
+from autoshrink.runtime import numerics, resident
 from autoshrink.tasks import address, availability, sharing, sufficiency
 from autoshrink.workflow import resources
 from autoshrink.workflow.layout import Layout
@@ -73,6 +76,28 @@ def environment(chosen: Parameters, programs: Path, *, is_job: bool) -> None:
     os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"
     if not (is_job and os.environ.get(SNAPSHOT)):
         os.environ[SNAPSHOT] = snapshot(chosen)
+
+
+def keep_resident(chosen: Parameters) -> None:
+    """Start the run's resident process, which does its steps; it ends with this process, however that ends.
+
+    None is started on a machine with GPUs, whose libraries must not be forked; steps start as they always do there.
+    """
+    if not hasattr(os, "pidfd_open") or any(Path("/dev").glob("nvidia[0-9]*")):
+        return
+    socket = Path(tempfile.mkdtemp(prefix="autoshrink-")) / "socket"
+    mode = numerics.effective(chosen.compute.numerics)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "autoshrink.cli.resident", str(socket), mode],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _residents.append(process)  # what holds the other end of its stdin
+    os.environ[resident.VARIABLE] = str(socket)
+
+
+_residents: list["subprocess.Popen[bytes]"] = []
 
 
 def mend(chosen: Parameters) -> None:

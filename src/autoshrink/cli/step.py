@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import os
+import resource
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -76,7 +77,7 @@ def step(
     if store is not None:
         facts["store"] = records.relative(store, out.parent)
     made = records.digests(doing.outputs or [out])
-    timing = {**doing.timing, "ended": _now(), "seconds": round(time.perf_counter() - start, 3)}
+    timing = {**doing.timing, "ended": _now(), "seconds": round(time.perf_counter() - start, 3), **_used()}
     if parameters is not None:
         snapshot = frozen_path(parameters, Layout.of(parameters).snapshots)
         timing |= {"snapshot": snapshot.name} if snapshot.exists() else {}
@@ -92,6 +93,15 @@ def made_by(parameters: Parameters, task: Task) -> dict[str, Any]:
         "code": {**environment.code(), "step": code_of("evaluate", task)},
         "environment": environment.libraries(),
         "compute": environment.device(parameters.compute),
+    }
+
+
+def _used() -> dict[str, float]:
+    """Return what this process and those it has waited for have used: processor seconds, and the most memory."""
+    parts = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return {
+        "cpu_seconds": round(sum(part.ru_utime + part.ru_stime for part in parts), 3),
+        "memory_mib": round(max(part.ru_maxrss for part in parts) / 1024, 1),
     }
 
 

@@ -103,20 +103,20 @@ def _has(path: Path, digest: str) -> bool:
 
 
 def _unrecorded(run: Run, steps: Iterable[Record]) -> list[Path]:
-    """Return what stands beside results and has no record of its own: the parameters' snapshots, and the logs and
-    benchmarks of steps that are recorded."""
+    """Return what stands beside results and has no record of its own: the parameters' snapshots, and the logs of
+    steps that are recorded."""
     found = [path for path in sorted((run.results / "params").glob("params-*.yaml")) if verify.is_snapshot(path)]
     layout = Layout(run.results, run.results, run.results)
     for record in steps:
         for names in filter(None, _log_names(record, run.results)):
             log = layout.log(*names)
-            found += [log, log.with_name(f"{log.name}.mistake"), layout.progress(*names), layout.benchmark(*names)]
+            found += [log, log.with_name(f"{log.name}.mistake"), layout.progress(*names)]
             found += curves.written(layout.logs.joinpath(*names[:-1], "tensorboard"))
     return list(dict.fromkeys(found))
 
 
 def _log_names(record: Record, results: Path) -> Iterator[list[str]]:
-    """Yield the names that a step's log and benchmark may have (workflow/rules): after its verb, its artifact or the
+    """Yield the names that a step's log may have (workflow/rules): after its verb, its artifact or the
     folder of that."""
     if record.verb == "prepare":
         yield [f"prepare-{record.path.parent.name}"]

@@ -15,7 +15,7 @@ from autoshrink.params.base import Task
 # Folders of the store, which runs share.
 STORED = ("evaluations", "measurements")
 # Kept beside results by the workflow or by DVC's stages, and no artifacts: nothing depends on them.
-UNTRACED = ("logs", "benchmarks", "packs", ".snakemake")
+UNTRACED = ("logs", "packs", ".snakemake")
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,10 @@ class StepTiming(_Timing):
     """ISO 8601, UTC."""
     ended: str | None = None
     seconds: Number | None = None
+    cpu_seconds: Number | None = None
+    """Of all processors, by the step's process and those it has started and waited for."""
+    memory_mib: Number | None = None
+    """The most memory that the step's process, or one it has started, had at once; pages that it shares included."""
     snapshot: str | None = None
     """Name of the parameters' snapshot that the step read."""
     latency_ms: Mapping[str, Number] | None = None

@@ -249,7 +249,3 @@ class Layout:
     def progress(self, *names: object) -> Path:
         """Return where a step writes how far it is, beside its log and by the same names."""
         return self.log(*names).with_suffix(".progress.jsonl")
-
-    def benchmark(self, *names: object) -> Path:
-        """Return where Snakemake keeps what a step took, by the same names as its log."""
-        return self.results.joinpath("benchmarks", *(str(name) for name in names[:-1]), f"{names[-1]}.tsv")

@@ -42,7 +42,6 @@ def test_logs_and_benchmarks_have_one_name() -> None:
     """A step's log, its progress and its benchmark are found by the same words."""
     assert LAYOUT.progress("cnn", "train").name == "train.progress.jsonl"
     assert LAYOUT.log("cnn", "shrink-0", "train") == Path("results/logs/cnn/shrink-0/train.log")
-    assert LAYOUT.benchmark("cnn", "shrink-0", "train") == Path("results/benchmarks/cnn/shrink-0/train.tsv")
 
 
 def test_rounds_are_read_as_far_as_they_follow_each_other(tmp_path: Path) -> None:

@@ -1,0 +1,189 @@
+"""A run's resident process: it imports everything once and forks a process for each step that is asked of it.
+
+Starting Python and importing torch costs a step two CPU seconds, often more than its work. ``await_request`` is the
+resident process's part, ``ask`` the step's own command's. A fork does its step as a process of its own would: it has
+the command's folder, environment, files, signals and status, and ends when the command does, however that ends. No
+step runs here, and nothing is kept but code. Unix only; torch-free.
+"""
+
+import json
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+VARIABLE = "AUTOSHRINK_RESIDENT"
+"""Names the resident process's socket to the commands of a run."""
+
+# where a step has GPUs, or is one of several processes, it starts as usual: torch must not be forked there
+_ALONE = ("CUDA_VISIBLE_DEVICES", "RANK", "TORCHELASTIC_RUN_ID")
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+_LENGTH = struct.Struct("!I")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A command: its words without the program's name, its working folder, its environment, and whose code it runs."""
+
+    words: Sequence[str]
+    folder: str
+    environment: Mapping[str, str]
+    program: str
+
+
+# the environment's and the package's: a command of another environment, such as a rule's own, runs by itself
+PROGRAM = f"{sys.prefix}:{__file__}"
+
+
+def ask(words: Sequence[str]) -> int | None:
+    """Have the resident process do a command and return its status; None where there is none to ask."""
+    path = os.environ.get(VARIABLE)
+    if not path or any(name in os.environ for name in _ALONE):
+        return None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        request = json.dumps(asdict(Request(list(words), str(Path.cwd()), dict(os.environ), PROGRAM))).encode()
+        try:
+            connection.connect(path)
+            socket.send_fds(connection, [_LENGTH.pack(len(request))], [0, 1, 2])
+            connection.sendall(request)
+            process = _received(connection)
+        except OSError:
+            return None
+        if process is None:  # it ended before it began the step
+            return None
+        for number in _FORWARDED:
+            signal.signal(number, lambda number, frame: _forward(process, number))
+        status = _received(connection)
+    if status is not None and status < 0:
+        with suppress(OSError):  # nobody can change what SIGKILL does
+            signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    return 1 if status is None else status
+
+
+def _forward(process: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(process, number)
+
+
+def _received(connection: socket.socket) -> int | None:
+    """Return the next number that the other side sends; None where it has ended."""
+    data = b""
+    while len(data) < 4:
+        more = connection.recv(4 - len(data))
+        if not more:
+            return None
+        data += more
+    return int(struct.unpack("!i", data)[0])
+
+
+def await_request(path: Path) -> Request | None:
+    """Serve requests at a socket until stdin ends, which it does with the process that holds its other end.
+
+    Returns in each fork: the request that is its own, with this process made over to be what the request asks for.
+    Returns None in the process that was called, when its time is over and no fork is at work.
+    """
+    for number in _FORWARDED:
+        signal.signal(number, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, selectors.DefaultSelector() as events:
+        listener.bind(str(path))
+        listener.listen(128)
+        events.register(listener, selectors.EVENT_READ)
+        events.register(0, selectors.EVENT_READ)
+        at_work: dict[int, tuple[int, socket.socket]] = {}
+        is_over = False
+        while not is_over or at_work:
+            for key, _ in events.select():
+                if key.fileobj is listener:
+                    connection, _ = listener.accept()
+                    taken = _take(connection)
+                    if taken is None:
+                        connection.close()
+                        continue
+                    request, files = taken
+                    process = os.fork()
+                    if not process:
+                        listener.close()
+                        events.close()
+                        for _, other in at_work.values():
+                            other.close()
+                        _become(request, files, connection)
+                        return request
+                    for file in files:
+                        os.close(file)
+                    watch = os.pidfd_open(process)
+                    at_work[watch] = process, connection
+                    events.register(watch, selectors.EVENT_READ)
+                    _send(connection, process)
+                elif key.fd in at_work:
+                    process, connection = at_work.pop(key.fd)
+                    events.unregister(key.fd)
+                    os.close(key.fd)
+                    _send(connection, os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+                    connection.close()
+                elif not os.read(0, 1):
+                    is_over = True
+                    events.unregister(0)
+                    events.unregister(listener)
+                    path.unlink()
+                    path.parent.rmdir()
+    return None
+
+
+def _send(connection: socket.socket, number: int) -> None:
+    with suppress(OSError):  # whoever asked is gone
+        connection.sendall(struct.pack("!i", number))
+
+
+def _take(connection: socket.socket) -> tuple[Request, list[int]] | None:
+    """Return a request and the files for stdin, stdout and stderr; None where who asked ended in between."""
+    files: list[int] = []
+    try:
+        data, files, _, _ = socket.recv_fds(connection, _LENGTH.size, 3)
+        (left,) = _LENGTH.unpack(data)
+        body = bytearray()
+        while len(body) < left:
+            more = connection.recv(left - len(body))
+            if not more:
+                raise OSError("cut short")
+            body += more
+        request = Request(**json.loads(body))
+        if request.program != PROGRAM:
+            raise OSError("another program's")
+        return request, files
+    except (OSError, struct.error):
+        for file in files:
+            os.close(file)
+        return None
+
+
+def _become(request: Request, files: Sequence[int], connection: socket.socket) -> None:
+    """Make this fork what the command would have been as a process of its own."""
+    os.setsid()  # signals come from the command alone, once each
+    for number in _FORWARDED:
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for target, file in enumerate(files):
+        os.dup2(file, target)
+        os.close(file)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
+    os.chdir(request.folder)
+    os.environ.clear()
+    os.environ.update(request.environment)
+    sys.argv = ["autoshrink", *request.words]
+    threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
+
+
+def _end_with(connection: socket.socket) -> None:
+    """Wait until the command that asked has ended, and end at once: it was killed, or it would have waited."""
+    with suppress(OSError):
+        connection.recv(1)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,152 @@
+"""A resident process does a command as the command itself would, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autoshrink.runtime import resident
+
+# what a fork does: tells where it is, then as its words say
+SERVER = """
+import os, signal, sys, time
+from pathlib import Path
+from autoshrink.runtime import resident
+request = resident.await_request(Path(sys.argv[1]))
+if request is None:
+    sys.exit(0)
+verb, place = request.words
+print(verb, os.getcwd(), os.environ.get("MINE"), sys.argv[0], sys.stdin.read(), flush=True)
+print("aloud", file=sys.stderr)
+if verb == "kill":
+    os.kill(os.getpid(), signal.SIGKILL)
+if verb == "wait":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))
+    Path(place).write_text(str(os.getpid()))
+    time.sleep(60)
+sys.exit(7)
+"""
+COMMAND = """
+import sys
+from autoshrink.runtime import resident
+status = resident.ask(sys.argv[1:])
+sys.exit(99 if status is None else status)
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Path]:
+    """A resident process; its socket."""
+    folder = tmp_path / "s"
+    folder.mkdir()
+    path = folder / "socket"
+    process = subprocess.Popen([sys.executable, "-c", SERVER, str(path)], stdin=subprocess.PIPE)
+    while not path.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    yield path
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(10) == 0
+    assert not folder.exists()
+
+
+def command(path: Path, *words: object, **more: str) -> "subprocess.Popen[str]":
+    """Start a command that asks the resident process."""
+    clean = {key: value for key, value in os.environ.items() if key not in ("RANK", "CUDA_VISIBLE_DEVICES")}
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *map(str, words)],
+        env={**clean, resident.VARIABLE: str(path), **more},
+        cwd=path.parent.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def begun(place: Path) -> int:
+    """Return the process of a fork that waits."""
+    while not (place.exists() and place.read_text()):
+        time.sleep(0.01)
+    return int(place.read_text())
+
+
+def ended(process: int) -> bool:
+    """Return whether a process is gone within ten seconds."""
+    for _ in range(1000):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_a_command_has_its_folder_environment_files_and_status(server: Path) -> None:
+    """Many at once, each with its own."""
+    commands = [command(server, "do", "x", MINE=str(number)) for number in range(6)]
+    for number, process in enumerate(commands):
+        said, aloud = process.communicate(f"input {number}", timeout=30)
+        assert said == f"do {server.parent.parent} {number} autoshrink input {number}\n"
+        assert (aloud, process.returncode) == ("aloud\n", 7)
+
+
+def test_a_fork_that_is_killed_kills_its_command(server: Path) -> None:
+    """The command ends by the same signal, so that a scheduler sees what happened."""
+    process = command(server, "kill", "x")
+    process.communicate("", timeout=30)
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_signals_reach_the_fork(server: Path, tmp_path: Path) -> None:
+    """A step that is told to stop stops in its own way, and its status is the command's."""
+    process = command(server, "wait", tmp_path / "begun")
+    assert process.stdin is not None
+    process.stdin.close()
+    fork = begun(tmp_path / "begun")
+    process.terminate()
+    assert process.wait(30) == 75
+    assert ended(fork)
+
+
+def test_a_fork_ends_with_its_command(server: Path, tmp_path: Path) -> None:
+    """Whoever kills the command kills the step."""
+    process = command(server, "wait", tmp_path / "begun")
+    assert process.stdin is not None
+    process.stdin.close()
+    fork = begun(tmp_path / "begun")
+    process.kill()
+    process.wait(30)
+    assert ended(fork)
+
+
+@pytest.mark.parametrize("name", ["RANK", "CUDA_VISIBLE_DEVICES", "TORCHELASTIC_RUN_ID"])
+def test_who_must_not_be_forked_runs_alone(server: Path, name: str) -> None:
+    """A process with GPUs, or one of several that train together, is not asked for."""
+    process = command(server, "do", "x", **{name: "0"})
+    process.communicate("", timeout=30)
+    assert process.returncode == 99
+
+
+def test_without_a_resident_process_a_command_runs_alone(tmp_path: Path) -> None:
+    process = command(tmp_path / "folder" / "nothing", "do", "x")
+    process.communicate("", timeout=30)
+    assert process.returncode == 99
+
+
+def test_another_environments_command_runs_alone(server: Path, tmp_path: Path) -> None:
+    """Such as that of a rule with an environment of its own: it must not run this one's code."""
+    copy = tmp_path / "elsewhere" / "autoshrink" / "runtime"
+    copy.mkdir(parents=True)
+    (copy / "resident.py").write_bytes(Path(resident.__file__).read_bytes())
+    for folder in (copy, copy.parent):
+        (folder / "__init__.py").touch()
+    process = command(server, "do", "x", PYTHONPATH=str(tmp_path / "elsewhere"))
+    process.communicate("", timeout=30)
+    assert process.returncode == 99
