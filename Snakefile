@@ -62,6 +62,7 @@ rule all:
 
 
 onstart:
+    preflight.or_exit(user_files.check, workflow)
     preflight.or_exit(
         preflight.begin,
         PLAN.parameters,

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from autoshrink import params
 from autoshrink.files import artifacts
 from autoshrink.lineage import graph, records
 from autoshrink.lineage.verify import ORPHANED, verify
+from autoshrink.tasks import address
 from tests.functional.smoke_run import RESULTS, Folder, environment
 
 PHOTOS = """
@@ -122,6 +124,32 @@ def whole(folder: Folder, users: set[Path]) -> None:
     assert {(item.kind, item.path) for item in verdict.findings} == {(ORPHANED, path) for path in users}
     assert all(path.read_text() == "mine" for path in users)
     assert records.path_of(folder.path / RESULTS / "cnn/shrink-0/best.json").exists()
+
+
+def test_files_in_the_place_of_outputs_are_left_alone(tmp_path: Path) -> None:
+    """Snakemake deletes what stands where a job writes: a user's file, folder or link there ends the run before it.
+
+    Each is named in a line of its own, no step starts, and nothing is left or changed.
+    """
+    folder = Folder.new(tmp_path / "run").overlaid("tasks: [rnn]")
+    search = folder.path / RESULTS / "rnn/shrink-0"
+    parameters = params.load([folder.path / "params.yaml", *folder.overlays])
+    manifest = folder.path / address.manifest(parameters, parameters.proxy.rnn.dataset)
+    in_search = [search / name for name in ("best.json", "front.json", "round-00/round.json")]
+    for path in (manifest, folder.path / RESULTS / "report/metrics.csv", in_search[0]):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    in_search[1].symlink_to(folder.path / "params.yaml")
+    in_search[2].mkdir(parents=True)
+    before = state(folder.path)
+    before.pop(".")  # the run's lock and Snakemake's own folder appear in it
+    done = folder.run()
+    assert done.returncode == 1, done.stderr
+    named = [line.partition(": is in the way")[0] for line in done.stderr.splitlines() if ": is in the way" in line]
+    outputs = (manifest, folder.path / RESULTS / "report/metrics.csv", *in_search)
+    assert named == [f"snakemake: {path.relative_to(folder.path)}" for path in outputs]
+    assert "Traceback" not in done.stderr and not (folder.path / RESULTS / "logs").exists()
+    assert {name: found for name, found in state(folder.path).items() if name in before} == before
 
 
 @pytest.mark.parametrize("place", ["data", RESULTS])

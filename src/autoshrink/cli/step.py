@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autoshrink.files import artifacts, places
-from autoshrink.lineage import environment, records
+from autoshrink.lineage import environment, own, records
 from autoshrink.params import Parameters, frozen_path
 from autoshrink.params.base import Task
 from autoshrink.workflow.code import code_of
@@ -51,9 +51,11 @@ def step(
     says in JSON what the step was about; ``draws`` names its random draws under the root seed; ``computes`` says that
     it computes with torch, so that the device matters; ``store`` is the evaluations' store it used.
 
-    Raises UserError, before the work, where the artifact or the store cannot be written.
+    Raises UserError, before the work, where the artifact or the store cannot be written, or where a file of the user's
+    stands in the artifact's place.
     """
     places.require_writable({"--out": out.parent} | ({} if store is None else {"--store": store}))
+    own.require(out)
     doing = Step({"started": _now(), **environment.machine()})
     start = time.perf_counter()
     read = records.digests(inputs)  # before the work, for this is what the work reads
