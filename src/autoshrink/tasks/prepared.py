@@ -1,7 +1,6 @@
 """A prepared data set's files, each of which the manifest beside them vouches for by its sha256."""
 
 import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoshrink.errors import ArtifactError
-from autoshrink.files import artifacts
+from autoshrink.files import arrays, artifacts
 from autoshrink.records.manifest import Manifest
 from autoshrink.tasks.address import MANIFEST
 
@@ -54,14 +53,15 @@ class PreparedData(Generic[Described]):
         return found
 
     def array(self, file: str) -> NDArray[Any]:
-        """Return the array in a ``.npy`` file. Raises ArtifactError as ``content`` does, and for pickles."""
+        """Return the array in a ``.npy`` file. Raises ArtifactError as ``content`` does, and where it holds none."""
         try:
-            found: NDArray[Any] = np.load(io.BytesIO(self.content(file)), allow_pickle=False)
+            return arrays.parse(self.content(file))
         except ValueError as error:
-            raise ArtifactError(
-                f"{self.folder / file}: is no plain array ({error}); remove it and prepare again"
-            ) from None
-        return found
+            raise self._refused(file, f"is no plain array ({' '.join(str(error).split())[:200]})") from None
+
+    def _refused(self, file: str, why: str) -> ArtifactError:
+        """Return what is said of a file that is the recorded one, and yet none that a preparation writes."""
+        return ArtifactError(f"{self.folder / file}: {why}; remove {self.folder} to have it prepared again")
 
 
 def save(path: Path, array: NDArray[Any]) -> str:

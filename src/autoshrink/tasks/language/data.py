@@ -33,8 +33,14 @@ class PreparedText(PreparedData[TextManifest]):
 
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
-        """The words; a token is an index into them."""
-        return tuple(self.content(VOCABULARY).decode().split("\n")[:-1])
+        """The words; a token is an index into them. Raises ArtifactError as ``split`` does."""
+        try:
+            words = tuple(self.content(VOCABULARY).decode().split("\n")[:-1])
+        except UnicodeDecodeError:
+            raise self._refused(VOCABULARY, "is no UTF-8 text") from None
+        if END_OF_LINE not in words or len(words) != self.manifest.vocabulary:
+            raise self._refused(VOCABULARY, f"does not hold {self.manifest.vocabulary} words, {END_OF_LINE} among them")
+        return words
 
     @property
     def end_of_line(self) -> int:
@@ -43,7 +49,12 @@ class PreparedText(PreparedData[TextManifest]):
 
     def split(self, name: SplitName) -> Tokens:
         """Read one split's tokens. Raises ArtifactError where the file is missing or not the one that was prepared."""
-        return self.array(f"{name}.npy")
+        file = f"{name}.npy"
+        tokens = self.array(file)
+        are_tokens = tokens.dtype == np.int32 and tokens.ndim == 1
+        if not are_tokens or (tokens.size and not (tokens.min() >= 0 and tokens.max() < self.manifest.vocabulary)):
+            raise self._refused(file, f"does not hold words as numbers below {self.manifest.vocabulary}")
+        return tokens
 
 
 def prepare(name: str, entry: TextDataset, folder: Path, downloads: Path, seed: int) -> None:

@@ -63,14 +63,26 @@ class PreparedImages(PreparedData[ImageManifest]):
     def split(self, name: SplitName) -> Split:
         """Read one split's arrays. Raises ArtifactError where a file is missing or not the one that was prepared."""
         assert self.storage == "array"
-        return Split(self.array(f"{name}_images.npy"), self.array(f"{name}_labels.npy"))
+        images, labels = f"{name}_images.npy", f"{name}_labels.npy"
+        found = Split(self.array(images), self.array(labels))
+        if found.images_NHWC.dtype != np.uint8 or found.images_NHWC.shape[1:] != self.manifest.shape:
+            raise self._refused(images, f"does not hold images of the shape {self.manifest.shape}, of bytes")
+        if not _are_labels(found.labels_N, len(found.images_NHWC), len(self.classes)):
+            raise self._refused(labels, f"does not hold a label below {len(self.classes)} for each image")
+        return found
 
     def listing(self, name: SplitName) -> list[ImageFile]:
         """Read the list of one split's files. Raises ArtifactError as ``split`` does."""
         assert self.storage == "files"
-        lines = self.content(f"{name}.tsv").decode().split("\n")[:-1]
-        columns = [line.split("\t", 2) for line in lines]
-        return [ImageFile(path, int(label)) for _, label, path in columns]
+        file = f"{name}.tsv"
+        try:
+            columns = [line.split("\t", 2) for line in self.content(file).decode().split("\n")[:-1]]
+            found = [ImageFile(path, int(label)) for _, label, path in columns]
+        except ValueError:
+            raise self._refused(file, "is no list of digests, labels and files") from None
+        if not _are_labels(np.array([file.label for file in found], np.int64), len(found), len(self.classes)):
+            raise self._refused(file, f"holds a label that is none below {len(self.classes)}")
+        return found
 
 
 def prepare(name: str, entry: ImageDataset, folder: Path, downloads: Path, seed: int) -> None:
@@ -143,6 +155,13 @@ def _prepare_files(entry: ImageFolder, folder: Path, seed: int) -> Content:
         "normalisation": _normalisation(sampled),
         **_facts(labels[0], labels[1], classes, "the user's own", tuple(skipped)),
     }
+
+
+def _are_labels(labels_N: NDArray[Any], count: int, classes: int) -> bool:
+    """Return whether these are ``count`` labels of so many classes."""
+    if labels_N.shape != (count,) or not np.issubdtype(labels_N.dtype, np.integer):
+        return False
+    return not count or bool(labels_N.min() >= 0 and labels_N.max() < classes)
 
 
 def _facts(
