@@ -226,7 +226,7 @@ CASES: dict[str, tuple[Mistake, str]] = {
     "a truncated idx file": (truncated_idx, r"ubyte\.gz"),
     "an image that does not decode": (undecodable_image, r"dog/3\.png.*does not decode"),
     "a single class": (one_class, r"at least 2 are needed"),
-    "a class with too few images": (small_class, r"dog: has only 1 images"),
+    "a class with too few images": (small_class, r"class 'dog' has one image"),
     "train/ alone": (train_without_test, r"has train/, but neither val/ nor test/"),
     "empty text": (text({"train": b"", "validation": b"b\n", "test": b"c\n"}), r"train\.txt: .*(holds no word|empty)"),
     "text in another encoding": (

@@ -64,15 +64,9 @@ class Cifar10(ImageDataset):
     published md5s; null: torchvision downloads it."""
 
 
-class ImageFolder(ImageDataset):
-    """Your own images: one folder per class, in ``train/`` and ``val/`` (or ``test/``), or in a single folder."""
+class OwnImages(ImageDataset):
+    """Images of the user's, in whatever form they come."""
 
-    source: Literal["imagefolder"]
-    folder: str
-    """The folder that holds ``train/`` and ``val/`` or ``test/``, or directly the class folders."""
-    storage: Literal["array", "files"] = "array"
-    """``array``: decoded once, resized to ``image_size``, kept in memory while training (searches need it);
-    ``files``: decoded anew in every epoch with the augmentation's own crops (ImageNet)."""
     image_size: Annotated[int, Field(ge=8, le=1024)] = 32
     """Side of the square that an ``array`` image is resized and centre-cropped to, pixels."""
     color: Literal["rgb", "grey"] = "rgb"
@@ -81,7 +75,7 @@ class ImageFolder(ImageDataset):
     """What the images show, which chooses the final training's augmentation where that says null: ``photographs``, or
     ``glyphs`` such as digits and letters, which are not mirrored. null: photographs where ``color`` is rgb."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of each class held out as the test split; read only where there is no ``val/`` or ``test/`` folder."""
+    """Share of each class held out as the test split; read only where the data has no test split of its own."""
     corrupt_images: Literal["error", "skip"] = "error"
     """On an image that does not decode: stop and name it, or skip it and count it in the manifest."""
     shared_images: Literal["error", "skip"] = "error"
@@ -93,10 +87,56 @@ class ImageFolder(ImageDataset):
         """What ``show`` says; without it, images in colour are photographs."""
         return self.show or ("photographs" if self.color == "rgb" else "glyphs")
 
+
+class ImageFolder(OwnImages):
+    """Your own images: one folder per class, in ``train/`` and ``val/`` (or ``test/``), or in a single folder;
+    Tiny-ImageNet's layout; or splits with a ``metadata.csv`` or ``metadata.jsonl``, as Hugging Face has them."""
+
+    source: Literal["imagefolder"]
+    folder: str
+    """The folder that holds ``train/`` and ``val/``, ``validation/`` or ``test/``, or directly the class folders."""
+    storage: Literal["array", "files"] = "array"
+    """``array``: decoded once, resized to ``image_size``, kept in memory while training (searches need it);
+    ``files``: decoded anew in every epoch with the augmentation's own crops (ImageNet)."""
+
     @property
     def unfit(self) -> str | None:
         """Images that stay in their files cannot be searched on."""
         return None if self.storage == "array" else "has storage 'files'; a search needs storage: array"
+
+
+class ImageTable(OwnImages):
+    """Your own images, listed in a table: CSV or TSV with their paths, or Parquet with paths or the images themselves
+    (as Hugging Face publishes data sets)."""
+
+    source: Literal["table"]
+    train: str
+    """The table of the training images: a .csv, .tsv or .parquet file, a folder of .parquet files, or a pattern such as
+    ``data/train-*.parquet``."""
+    test: str | None = None
+    """The table of the test images; null: ``split_column`` says which they are, or ``test_fraction`` of each class."""
+    image_column: str = "image"
+    """The column of the images' paths, or in Parquet of the images."""
+    label_column: str = "label"
+    """The column of the classes."""
+    split_column: str | None = None
+    """The column that says ``train``, ``validation`` or ``test``; validation images are test images where there are no
+    others, else they are trained on: the pipeline holds its own out."""
+    folder: str | None = None
+    """What paths are relative to; null: the folder of their table."""
+
+
+class WebDataset(OwnImages):
+    """Your own images in WebDataset's tar files: ``NAME.jpg`` (or another image) beside ``NAME.cls`` or
+    ``NAME.json``."""
+
+    source: Literal["webdataset"]
+    train: str
+    """The training shards: a .tar file, a folder of them, or a pattern such as ``shards/train-*.tar``."""
+    test: str | None = None
+    """The test shards; null: ``test_fraction`` of each class is held out."""
+    label_key: str = "label"
+    """The key of the class in ``NAME.json``, where there is no ``NAME.cls``."""
 
 
 class Sotu(TextDataset):
@@ -148,7 +188,7 @@ class OwnText(TextDataset):
         return self
 
 
-IMAGES = (Mnist5k, Digits, FashionMnist, Cifar10, ImageFolder)
+IMAGES = (Mnist5k, Digits, FashionMnist, Cifar10, ImageFolder, ImageTable, WebDataset)
 TEXTS = (Sotu, PennTreebank, OwnText)
 
 # those that can be named without being listed

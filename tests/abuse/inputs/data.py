@@ -133,7 +133,7 @@ def data() -> Iterator[tuple[str, Case]]:
     for kind in ("pipe", "folder", "device", "dangling", "loop"):
         yield f"image: a {kind}", Case(odd_image(kind), f"{kind}\\.png: is no regular file")
     yield "images: one class", Case(layout({"cat": 6}), "at least 2 are needed")
-    yield "images: one image in a class", Case(layout({"cat": 6, "dog": 1}), "dog: has only 1")
+    yield "images: one image in a class", Case(layout({"cat": 6, "dog": 1}), "class 'dog' has one image")
     yield "images: an empty class", Case(layout({"cat": 6, "dog": 0}), "dog: holds no image")
     yield "images: train alone", Case(layout({"train/cat": 3, "train/dog": 3}), "neither val/ nor test/")
     yield (

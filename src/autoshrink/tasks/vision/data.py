@@ -17,8 +17,8 @@ from autoshrink.params.base import Task
 from autoshrink.params.data import ImageDataset, ImageFolder
 from autoshrink.tasks.address import MANIFEST
 from autoshrink.tasks.prepared import PreparedData, save
-from autoshrink.tasks.vision import folders, sources
-from autoshrink.tasks.vision.folders import ImageFile
+from autoshrink.tasks.vision import folders, listings, sources
+from autoshrink.tasks.vision.listings import ImageFile
 from autoshrink.tasks.vision.raw import Images, Labels
 from autoshrink.tasks.vision.records import ImageManifest, Normalisation, Skipped
 from autoshrink.tasks.vision.records import Split as SplitName
@@ -135,12 +135,12 @@ def _prepare_arrays(entry: ImageDataset, folder: Path, downloads: Path, seed: in
 
 def _prepare_files(entry: ImageFolder, folder: Path, seed: int) -> Content:
     """Decode every file once, and record each by digest, label and path instead of copying it."""
-    train, test, classes = folders.listing(entry, seed)
+    listing = folders.listing(entry, seed)
     skipped: list[str] = []
     digests: dict[str, str] = {}
     labels: list[Labels] = []
     sampled: list[Images] = []
-    parts = folders.contents(entry, (train, test), folders.sampled, skipped)
+    parts = listings.contents(entry, listing, listings.sampled, skipped)
     for split, (kept, contents) in zip(("train", "test"), parts, strict=True):
         lines = [f"{content.sha256}\t{file.label}\t{file.path}\n" for file, content in zip(kept, contents, strict=True)]
         artifacts.write_text(folder / f"{split}.tsv", "".join(lines))
@@ -153,7 +153,7 @@ def _prepare_files(entry: ImageFolder, folder: Path, seed: int) -> Content:
         "files": digests,
         "shape": None,
         "normalisation": _normalisation(sampled),
-        **_facts(labels[0], labels[1], classes, "the user's own", tuple(skipped)),
+        **_facts(labels[0], labels[1], listing.classes, "the user's own", tuple(skipped)),
     }
 
 

@@ -16,7 +16,7 @@ from autoshrink.errors import DataError
 from autoshrink.params.vision import ImageTraining
 from autoshrink.tasks.deployment import Deployment, Inputs, Run, Signature, traced
 from autoshrink.tasks.vision import data as images
-from autoshrink.tasks.vision import folders, prediction, splits
+from autoshrink.tasks.vision import listings, prediction, splits
 from autoshrink.tasks.vision.network import CellNetwork
 from autoshrink.tasks.vision.records import ImageModel
 
@@ -84,7 +84,7 @@ class ImageDeployment(Deployment[ImageModel]):
 
     def accepts(self, path: Path) -> bool:
         """Whether it is a folder or has an image's suffix."""
-        return path.is_dir() or path.suffix.lower() in folders.EXTENSIONS
+        return path.is_dir() or path.suffix.lower() in listings.EXTENSIONS
 
     def predict(self, folder: Path, path: Path, count: int) -> prediction.ImagePredictions:
         """Classify an image, or all images of a folder."""

@@ -22,11 +22,11 @@ from autoshrink.files import foreign
 from autoshrink.params.vision import ImageTraining
 from autoshrink.runtime import seeds
 from autoshrink.runtime.processes import Share
-from autoshrink.tasks.vision import augmentation, folders
+from autoshrink.tasks.vision import augmentation, listings
 from autoshrink.tasks.vision.decoding import decode
 from autoshrink.tasks.vision.feeds import Batch, epoch_order, evaluation_slices, step_positions
-from autoshrink.tasks.vision.folders import ImageFile
 from autoshrink.tasks.vision.images import Normalise
+from autoshrink.tasks.vision.listings import ImageFile
 
 EVALUATION_BATCH = 100
 # the released code's four: nearest, bilinear, bicubic, area
@@ -174,7 +174,7 @@ class _Items(Dataset[Item]):
         except DataError as error:
             return DataError(f"{path}: {error}; it changed since the data set was prepared: prepare it again")
         with _own_stream(seeds.derive(self._seed, f"{self._draw}/{index}")):
-            pixels_HWC = folders.as_bytes(self._change(image))
+            pixels_HWC = listings.as_bytes(self._change(image))
         return torch.from_numpy(pixels_HWC.copy()), file.label
 
 

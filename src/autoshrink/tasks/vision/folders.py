@@ -1,171 +1,121 @@
-"""List and split a user's images, one folder per class, and find damaged or duplicate ones.
+"""List a user's image files: one folder per class, Tiny-ImageNet's layout, and Hugging Face's image folders."""
 
-Shapes: N images, H height, W width, C channels.
-"""
-
-import hashlib
-import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import csv
+import io
+import json
 from pathlib import Path
-from typing import TypeVar
-
-import numpy as np
-from PIL import Image, ImageOps
 
 from autoshrink.errors import DataError
 from autoshrink.files import foreign
 from autoshrink.params.data import ImageFolder
-from autoshrink.runtime import seeds
-from autoshrink.tasks.vision.decoding import decode
-from autoshrink.tasks.vision.raw import Images, RawImages
+from autoshrink.tasks.vision.listings import EXTENSIONS, ImageFile, Labelled, Listing, held_out, listed
 
-EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
-SAMPLED_SIDE = 32
-
-Made = TypeVar("Made")
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """One image's file, relative to the source's folder, and its label."""
-
-    path: str
-    label: int
+TESTS = ("val", "validation", "test")
+"""The folders that hold the test split, the first that is there."""
+ANNOTATIONS = "val_annotations.txt"
+METADATA = ("metadata.csv", "metadata.jsonl")
+_MOST_METADATA = 2**30
 
 
-@dataclass(frozen=True)
-class FileContent:
-    """What preparing has seen of a file: the digests of its bytes and of its decoded pixels, and pixels (H, W, C) made
-    of them.
-    """
+def listing(entry: ImageFolder, seed: int) -> Listing:
+    """Return the training files, the test files and the classes' names.
 
-    sha256: str
-    pixels_sha256: str
-    pixels_HWC: Images
-
-
-def listing(entry: ImageFolder, seed: int) -> tuple[list[ImageFile], list[ImageFile], tuple[str, ...]]:
-    """Return the training files, the test files and the classes' names, in an order that no file system decides.
-
-    The test split is ``val/`` or ``test/``; where there is neither, a share ``test_fraction`` of each class, drawn by
-    name.
-    Raises DataError where folders or images are missing.
+    Without a test split, a share ``test_fraction`` of each class, drawn by name, is held out. Raises DataError where
+    folders or images are missing, or where a list of labels is not what it should be.
     """
     folder = Path(entry.folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder; give the folder that holds the classes' folders")
-    tests = [name for name in ("val", "test") if (folder / name).is_dir()]
+
+    def read(file: ImageFile) -> bytes:
+        return foreign.read(folder / file.path)
+
+    tests = [name for name in TESTS if (folder / name).is_dir()]
     if (folder / "train").is_dir():
         if not tests:
-            raise DataError(f"{folder}: has train/, but neither val/ nor test/; add one of them")
-        classes = _classes(folder / "train")
-        if _classes(folder / tests[0]) != classes:
+            raise DataError(f"{folder}: has train/, but neither val/ nor test/ (or validation/); add one of them")
+        if any(_metadata(folder / part) for part in ("train", tests[0])):
+            labelled = [_of_metadata(folder, part) for part in ("train", tests[0])]
+            return listed(labelled[0], labelled[1], entry, seed, read, folder, str(folder))
+        classes, is_annotated = _classes(folder / "train"), (folder / tests[0] / ANNOTATIONS).is_file()
+        if not is_annotated and _classes(folder / tests[0]) != classes:
             raise DataError(f"{folder}: train/ and {tests[0]}/ do not hold the same classes; make their folders agree")
-        return _files(folder, "train", classes), _files(folder, tests[0], classes), classes
+        files = _files(folder, "train", classes)
+        others = _annotated(folder, tests[0], classes) if is_annotated else _files(folder, tests[0], classes)
+        return Listing(files, others, classes, read, folder)
+    if _metadata(folder):
+        return listed(_of_metadata(folder, "."), None, entry, seed, read, folder, str(folder))
     classes = _classes(folder)
-    files, test = _files(folder, ".", classes), []
-    for label, name in enumerate(classes):
-        members = [file for file in files if file.label == label]
-        count = max(1, round(entry.test_fraction * len(members)))
-        if count >= len(members):
-            raise DataError(f"{folder / name}: has only {len(members)} images; a class needs 2 at least")
-        test += seeds.sample(seed, f"test-split/class-{label}", members, count)
-    held_out = set(test)
-    return [file for file in files if file not in held_out], sorted(test, key=lambda file: file.path), classes
+    files, test = held_out(_files(folder, ".", classes), classes, entry, seed, str(folder))
+    return Listing(files, test, classes, read, folder)
 
 
-def arrays(entry: ImageFolder, seed: int) -> RawImages:
-    """Return all images in memory, each resized and centre-cropped to ``image_size`` (``storage: array``)."""
-    train, test, classes = listing(entry, seed)
-
-    def fitted(image: Image.Image) -> Image.Image:
-        return ImageOps.fit(image, (entry.image_size, entry.image_size), Image.Resampling.BICUBIC)
-
-    def joined(contents: list[FileContent]) -> Images:
-        shape = (0, entry.image_size, entry.image_size, 3 if entry.color == "rgb" else 1)
-        return np.stack([content.pixels_HWC for content in contents]) if contents else np.zeros(shape, np.uint8)
-
-    skipped: list[str] = []
-    parts = contents(entry, (train, test), fitted, skipped)
-    pairs = [(joined(made), np.array([file.label for file in kept], np.int64)) for kept, made in parts]
-    return RawImages(*pairs[0], *pairs[1], classes, "the user's own", tuple(skipped))
-
-
-def sampled(image: Image.Image) -> Image.Image:
-    """Return a small image of an image's own pixels (``storage: files``)."""
-    # nearest, not averaged: the pixels' spread is what normalisation wants to know
-    return image.resize((SAMPLED_SIDE, SAMPLED_SIDE), Image.Resampling.NEAREST)
+def _annotated(folder: Path, part: str, classes: tuple[str, ...]) -> list[ImageFile]:
+    """Return the images of Tiny-ImageNet's validation split: file, class and a box in each line of its annotations."""
+    path = folder / part / ANNOTATIONS
+    found = []
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        columns = line.split("\t")
+        if len(columns) < 2 or columns[1] not in classes:
+            raise DataError(
+                f"{path}, line {number}: {line[:60]!r} does not name a file and, after a tab, one of train/'s "
+                f"{len(classes)} classes"
+            )
+        name = _inside(folder, [f"{part}/images/{columns[0]}", f"{part}/{columns[0]}"], f"{path}, line {number}")
+        found.append(ImageFile(name, classes.index(columns[1])))
+    if not found:
+        raise DataError(f"{path}: names no image")
+    return found
 
 
-def contents(
-    entry: ImageFolder,
-    splits: tuple[list[ImageFile], list[ImageFile]],
-    change: Callable[[Image.Image], Image.Image],
-    skipped: list[str],
-) -> list[tuple[list[ImageFile], list[FileContent]]]:
-    """Decode every file of the training and the test split once; return, for each, what decodes and its content.
-
-    ``skipped`` receives what is left out. Raises DataError, naming a file, where one does not decode, or where an image
-    of the test split, by its decoded pixels, is in the training split too, unless the entry says to skip those.
-    """
-
-    def content(path: Path) -> FileContent:
-        raw = foreign.read(path)
-        image = decode(raw, entry.color)
-        pixels = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
-        return FileContent(hashlib.sha256(raw).hexdigest(), pixels, as_bytes(change(image)))
-
-    train, test = (each(entry, files, content, skipped) for files in splits)
-    first = {made.pixels_sha256: file for file, made in zip(*train, strict=True)}
-    shared = {file: first[made.pixels_sha256] for file, made in zip(*test, strict=True) if made.pixels_sha256 in first}
-    if shared and entry.shared_images == "error":
-        file, other = next(iter(shared.items()))
-        raise DataError(
-            f"{Path(entry.folder) / file.path}: the same image as {other.path}; {len(shared)} of the test split's "
-            "images are in the training split too: remove them, or set shared_images: skip"
-        )
-    skipped += [file.path for file in shared]
-    kept = [(file, made) for file, made in zip(*test, strict=True) if file not in shared]
-    return [train, ([file for file, _ in kept], [made for _, made in kept])]
+def _metadata(part: Path) -> Path | None:
+    return next((part / name for name in METADATA if (part / name).is_file()), None)
 
 
-def each(
-    entry: ImageFolder, files: Iterable[ImageFile], make: Callable[[Path], Made], skipped: list[str]
-) -> tuple[list[ImageFile], list[Made]]:
-    """Apply ``make`` to every file, on all processors, and return files and results in order.
-
-    A file that does not decode is added to ``skipped``, or raises DataError with its name, as ``corrupt_images`` says.
-    """
-    folder = Path(entry.folder)
-
-    def attempt(file: ImageFile) -> tuple[ImageFile, Made | DataError]:
-        try:
-            return file, make(folder / file.path)
-        except DataError as error:
-            return file, DataError(f"{folder / file.path}: {error}")
-        except OSError as error:
-            return file, DataError(f"{folder / file.path}: cannot be read ({error.strerror})")
-
-    kept, results = [], []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for file, made in pool.map(attempt, files):
-            if not isinstance(made, DataError):
-                kept.append(file)
-                results.append(made)
-            elif entry.corrupt_images == "skip":
-                skipped.append(file.path)
-            else:
-                pool.shutdown(cancel_futures=True)
-                raise DataError(f"{made}; repair or remove it, or set corrupt_images: skip")
-    return kept, results
+def _of_metadata(folder: Path, part: str) -> Labelled:
+    """Return the images that a split's ``metadata.csv`` or ``metadata.jsonl`` names, by ``file_name`` and ``label``."""
+    path = _metadata(folder / part)
+    if path is None:
+        raise DataError(f"{folder / part}: has no {' or '.join(METADATA)}, but the other split has; add one")
+    rows: list[dict[str, object]] = []
+    text = _text(path)
+    if path.suffix == ".csv":
+        rows += csv.DictReader(io.StringIO(text))
+    else:
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                row = json.loads(line)
+            except ValueError:
+                row = None
+            if not isinstance(row, dict):
+                raise DataError(f"{path}, line {number}: is no JSON object; expected file_name and label")
+            rows.append(row)
+    found = []
+    for number, row in enumerate(rows, 1):
+        name, label = row.get("file_name"), row.get("label")
+        if not isinstance(name, str) or label is None or label == "" or isinstance(label, list | dict):
+            raise DataError(
+                f"{path}, image {number}: has no file_name and label; found {', '.join(map(str, row)) or 'nothing'}"
+            )
+        found.append((_inside(folder, [f"{part}/{name}"], f"{path}, image {number}"), str(label)))
+    return found
 
 
-def as_bytes(image: Image.Image) -> Images:
-    """Return an image's pixels (H, W, C)."""
-    array = np.asarray(image, np.uint8)
-    return array if array.ndim == 3 else array[..., None]
+def _inside(folder: Path, names: list[str], where: str) -> str:
+    """Return the first of these files that is there, relative to ``folder``."""
+    for name in names:
+        if (folder / name).is_file():
+            return Path(name).as_posix()
+    raise DataError(f"{where}: there is no file {folder / names[0]}")
+
+
+def _text(path: Path) -> str:
+    try:
+        return foreign.read(path, _MOST_METADATA).decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is no UTF-8 text (byte {error.start})") from None
 
 
 def _classes(folder: Path) -> tuple[str, ...]:

