@@ -63,6 +63,7 @@ rule all:
 
 onstart:
     preflight.or_exit(user_files.check, workflow)
+    preflight.announce_attempts(workflow.execution_settings.retries)
     preflight.or_exit(
         preflight.begin,
         PLAN.parameters,

@@ -82,7 +82,7 @@ def run(slurm: Any, data: Path, place: Path, slots: int) -> dict[str, float]:
         file.write("tasks: [cnn]\n")
     (folder / "wide.yaml").write_text("search: {cnn: {nodes: 5, k: 10}}\n")
     common = ["--configfile", str(SMOKE), str(overlay), "wide.yaml", "--profile", str(ROOT / "workflow/profiles/slurm")]
-    common += ["--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "2"]
+    common += ["--latency-wait", "5", "--seconds-between-status-checks", "2"]
     common += ["--default-resources", "runtime=10", "mem_mb=1000", "slurm_partition=main"]
     common += ["--set-resources", "evaluate:mem_mb=1500"]
     before = set(slurm.command("squeue", "-h", "--states=all", "-o", "%i").split())

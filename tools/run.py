@@ -56,7 +56,9 @@ def main(arguments: list[str]) -> int:
             return unlocked.returncode
     os.set_inheritable(lock, True)
     # what is said, and how much: src/snakemake_logger_plugin_autoshrink; with --verbose, Snakemake's own words
-    options = ["--rerun-incomplete", "--slurm-jobname-prefix", prefix, "--logger", "autoshrink"]
+    options = ["--rerun-incomplete", "--logger", "autoshrink"]
+    for executor in ("slurm", "autoshrink-slurm"):
+        options += [f"--{executor}-jobname-prefix", prefix]
     if not {"--quiet", "-q"} & {*arguments}:
         options += ["--quiet", "host"]
     os.execv(BIN / "snakemake", ["snakemake", *arguments, *options])

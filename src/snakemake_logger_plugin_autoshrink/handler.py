@@ -29,6 +29,8 @@ LAST_LINES = 10
 # how often a log is given the epochs that have ended
 POLL_SECONDS = 2.0
 PROGRESS = ".progress.jsonl"
+# seconds by which the clocks of two machines may differ
+CLOCK_SKEW = 30
 # what Snakemake says when SIGTERM has reached it
 TOLD_TO_END = "Will exit after finishing currently running jobs"
 INTERRUPTED = "Interrupted; nothing finished is lost, and the same command goes on from here."
@@ -111,6 +113,7 @@ class LogHandler(LogHandlerBase):
         self._own: logging.Handler | None = None
         self._view: View | None = None
         self._jobs: dict[int, Job] = {}
+        self._failures: dict[int, int] = {}
         self._planned = False
         self._started = time.monotonic()
         self._ending = False
@@ -246,17 +249,42 @@ class LogHandler(LogHandlerBase):
             self._say_epochs(job, last=True)
         if isinstance(number, int):
             self._seen().jobs.pop(number, None)
-        self._say(f"FAILED: {job.message if job else self.format(logging.makeLogRecord(facts))}")
-        for log in (Path(name) for name in facts.get("log") or [] if not _is_progress(name)):
-            try:
-                lines = log.read_text(errors="replace").splitlines()
-            except OSError:
-                continue  # it has said nothing, or another machine's disk is slow to show it
-            if len(lines) == 1 and "external_jobid" not in facts.get("aux", {}):
-                continue  # a user's mistake: on this machine the step has said its last line aloud already
-            self._say(f"  the end of {log}:")
-            for line in lines[-LAST_LINES:]:
-                self._say(f"    {line}")
+        about = {**facts, **(facts.get("aux") or {})}
+        scheduler, submitted = about.get("scheduler"), "external_jobid" in about
+        attempt, followed = self._attempt(number) if isinstance(number, int) else ("", "")
+        self._say(f"FAILED{attempt}: {job.message if job else self.format(logging.makeLogRecord(facts))}")
+        if scheduler:
+            self._say(f"  {scheduler}")
+        # what a scheduler has refused has written no log: one that is there is an earlier attempt's
+        if submitted or not scheduler:
+            for name in facts.get("log") or []:
+                if name and not _is_progress(str(name)):
+                    self._say_end(Path(name), job, submitted=submitted)
+        if followed:
+            self._say(f"  {followed}")
+
+    def _attempt(self, number: int) -> tuple[str, str]:
+        """Return which attempt at a job has failed, and what follows; nothing where there is one attempt alone."""
+        self._failures[number] = failed = self._failures.get(number, 0) + 1
+        attempts = int(os.environ.get("AUTOSHRINK_ATTEMPTS", "1"))
+        if attempts == 1:
+            return "", ""
+        followed = f"attempt {failed + 1} follows" if failed < attempts else "no attempt is left"
+        return f" (attempt {failed} of {attempts})", followed
+
+    def _say_end(self, log: Path, job: Job | None, *, submitted: bool) -> None:
+        """Say the last lines of a log, unless it is an earlier attempt's."""
+        try:
+            if job and log.stat().st_mtime < job.since - CLOCK_SKEW:
+                return
+            lines = log.read_text(errors="replace").splitlines()
+        except OSError:
+            return  # it has said nothing, or another machine's disk is slow to show it
+        if len(lines) == 1 and not submitted:
+            return  # a user's mistake: on this machine the step has said its last line aloud already
+        self._say(f"  the end of {log}:" if lines else f"  {log} is empty")
+        for line in lines[-LAST_LINES:]:
+            self._say(f"    {line}")
 
     def _seen(self) -> "View":
         if self._view is None:

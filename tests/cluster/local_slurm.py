@@ -104,6 +104,18 @@ class LocalSlurm:
         """Return the ids of the jobs in this state, the first submitted first."""
         return self.command("squeue", "-h", "--sort=i", f"--states={state}", "-o", "%i", check=False).split()
 
+    def stop_controller(self) -> None:
+        """End the controller, as a crash or a maintenance would; jobs go on."""
+        (controller,) = (daemon for daemon in self._daemons if "slurmctld" in map(str, daemon.args))  # type: ignore[arg-type]
+        controller.kill()
+        controller.wait()
+        self._daemons.remove(controller)
+
+    def start_controller(self) -> None:
+        """Start the controller again; it goes on from the state that it has saved."""
+        self._start("slurmctld", "-D")
+        self._wait(lambda: self.command("sinfo", "-h", check=False) != "", "the controller does not come back")
+
     @property
     def _socket(self) -> Path:
         return self.folder / "run/munge.socket"
@@ -157,6 +169,7 @@ class LocalSlurm:
             f"NodeName=n[1-{self.nodes}] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{NODE_PORT}-{last}] "
             f"CPUs={self.cpus} RealMemory={memory}{gres} State=UNKNOWN",
             f"PartitionName=main Nodes=n[1-{self.nodes}] Default=YES DefMemPerCPU=512 MaxTime=INFINITE State=UP",
+            f"PartitionName=short Nodes=n[1-{self.nodes}] DefMemPerCPU=512 MaxTime=60 State=UP",
         ]
         (self.folder / "slurm.conf").write_text("\n".join(lines) + "\n")
         ETC.mkdir(exist_ok=True)

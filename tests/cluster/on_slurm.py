@@ -13,7 +13,7 @@ from tests.functional.smoke_run import BIN, RESULTS, ROOT, Folder, environment
 PROFILE = str(ROOT / "workflow/profiles/slurm")
 # nothing waits for a file system that is right here, and jobs are asked for often
 HERE = [
-    "--profile", PROFILE, "--jobs", "4", "--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "2",
+    "--profile", PROFILE, "--jobs", "4", "--latency-wait", "5", "--seconds-between-status-checks", "2",
     "--default-resources", "runtime=10", "mem_mb=1000", "slurm_partition=main",
 ]  # fmt: skip
 # a machine of two cores runs two nodes: small requests

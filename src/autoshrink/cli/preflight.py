@@ -162,6 +162,11 @@ def begin(chosen: Parameters, training: Mapping[str, Any], to_prepare: Collectio
     params.freeze(chosen, layout.snapshots)
 
 
+def announce_attempts(retries: int) -> None:
+    """Make known, to what tells of failures, how often a step is tried at most."""
+    os.environ["AUTOSHRINK_ATTEMPTS"] = str(1 + retries)
+
+
 def verdicts(paths: Sequence[Path]) -> list[str]:
     """Return what a finished run says of its found networks: a sentence per reference. Raises ArtifactError."""
     from autoshrink.evidence import wording

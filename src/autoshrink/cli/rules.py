@@ -7,6 +7,7 @@ from typing import Any
 from autoshrink.cli.preflight import or_exit
 from autoshrink.params.base import Task
 from autoshrink.tasks import availability
+from autoshrink.workflow import attempts
 from autoshrink.workflow.plan import Plan
 
 Wildcards = Any
@@ -31,9 +32,14 @@ class Rules:
         """Return a params function: the digest of a step's code; when it changes, the step runs again."""
         return lambda wildcards: self._plan.code(verb, wildcards.get("task"), wildcards.get("dataset"))
 
-    def resource(self, kind: str, verb: str) -> Callable[[Wildcards, int], int]:
-        """Return a resource function: a step's need by the parameters, more on each attempt."""
-        return lambda wildcards, attempt: self._plan.resource(kind, verb, wildcards.get("task"), attempt)
+    def resource(self, kind: str, verb: str) -> Callable[[Wildcards, int, str], int]:
+        """Return a resource function: a step's need by the parameters; more of what earlier attempts lacked."""
+
+        def asked(wildcards: Wildcards, attempt: int, rulename: str) -> int:
+            ended = attempts.causes(rulename, wildcards, attempt)
+            return self._plan.resource(kind, verb, wildcards.get("task"), ended, attempts.limits(rulename))
+
+        return asked
 
     def manifest(self, recipe: str) -> Callable[[Wildcards], Path]:
         """Return an input function: the manifest of the data that ``proxy`` or ``training`` names for the task."""

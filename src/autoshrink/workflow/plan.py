@@ -4,6 +4,7 @@ All of it follows from the parameters alone: a search has at most so many rounds
 workflow's graph is static.
 """
 
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from autoshrink.search import finalists, rounds
 from autoshrink.search.rounds import SearchName
 from autoshrink.tasks import address, entry_points
 from autoshrink.workflow import resources
+from autoshrink.workflow.attempts import UNLIMITED, Limits
 from autoshrink.workflow.code import code_of
 from autoshrink.workflow.layout import Layout, ModelFolder, SearchFolder, evidence_folder
 from autoshrink.workflow.slices import slice_of
@@ -194,9 +196,11 @@ class Plan:
             return code_of(verb, entry.task)
         return code_of(verb, None if task is None else Task(task))
 
-    def resource(self, kind: str, verb: str, task: str | None, attempt: int) -> int:
-        """Return a step's ``runtime``, ``mem_mb`` or ``gpu``; each new attempt gets more."""
-        return resources.of(self.parameters, verb, task, attempt)[kind]
+    def resource(
+        self, kind: str, verb: str, task: str | None, ended: Sequence[str] = (), limits: Limits = UNLIMITED
+    ) -> int:
+        """Return a step's ``runtime``, ``mem_mb`` or ``gpu``, after attempts that ``ended`` so (``attempts``)."""
+        return resources.of(self.parameters, verb, task, ended, limits)[kind]
 
     def _references(self, task: str) -> list[str]:
         names: list[str] = getattr(self.parameters.references, task).networks

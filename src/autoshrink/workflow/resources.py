@@ -5,7 +5,7 @@ Generous on purpose: they are limits to schedule by, not predictions. A task's o
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,6 +13,7 @@ from autoshrink.params.base import Task
 from autoshrink.params.root import Parameters
 from autoshrink.runtime import gpus as visible
 from autoshrink.tasks.spec import spec_of
+from autoshrink.workflow import attempts
 
 GPU_SPEED = 20.0
 # nobody's queue takes longer jobs gladly; a training that needs more goes on from its checkpoint in the next job
@@ -20,18 +21,18 @@ LONGEST = 24 * 60
 LIGHT = {"runtime": 10, "mem_mb": 1000, "gpu": 0}
 
 
-def of(parameters: Parameters, step: str, task: str | None, attempt: int = 1) -> dict[str, int]:
+def of(
+    parameters: Parameters,
+    step: str,
+    task: str | None,
+    ended: Sequence[str] = (),
+    limits: attempts.Limits = attempts.UNLIMITED,
+) -> dict[str, int]:
     """Return ``runtime`` (minutes), ``mem_mb`` and ``gpu`` of a step: prepare, evaluate, train, test or a light one.
 
-    Each new ``attempt`` gets more time, to at most ``LONGEST``, and more memory; never more GPUs, which would make it
-    another training.
+    After attempts that ``ended`` for lack of one of them it is more (``attempts.grown``), within the ``limits``.
     """
-    first = _first(parameters, step, task)
-    return {
-        "runtime": min(first["runtime"] * attempt, LONGEST),
-        "mem_mb": first["mem_mb"] * attempt,
-        "gpu": first["gpu"],
-    }
+    return attempts.grown(_first(parameters, step, task), ended, limits, LONGEST)
 
 
 def processes(parameters: Parameters, asked: Mapping[str, Any]) -> int | None:

@@ -166,3 +166,31 @@ def test_verbose_is_snakemakes_own(capsys: pytest.CaptureFixture[str]) -> None:
     own = LogHandler(SimpleNamespace(**{**SETTINGS, "verbose": True}), None)  # type: ignore[arg-type]
     own.emit(record("Select jobs to execute...", event=None))
     assert capsys.readouterr().err == "Select jobs to execute...\n"
+
+
+def test_a_scheduler_s_words_are_told(
+    handler: LogHandler, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which attempt failed and why by the scheduler, the log, and what follows; for a refusal no earlier log."""
+    monkeypatch.setenv("AUTOSHRINK_ATTEMPTS", "2")
+    log = tmp_path / "train.log"
+    log.write_text("epoch 3\n")
+    error: dict[str, Any] = {"event": LogEvent.JOB_ERROR, "jobid": 4, "log": [str(log), None]}
+    for aux in (
+        {"external_jobid": "7", "scheduler": "SLURM job 7: TIMEOUT"},
+        {"scheduler": "sbatch refused the job: Invalid account"},
+    ):
+        handler.emit(job(4, "train", str(log), task="cnn", search="shrink-0"))
+        handler.emit(record("Error in rule train", logging.ERROR, **error, aux=aux))
+    told = capsys.readouterr().err.splitlines()
+    said = [line.strip() for line in told if "] doing" not in line and "cnn shrink-0" not in line]
+    assert said == [
+        "FAILED (attempt 1 of 2): doing train",
+        "SLURM job 7: TIMEOUT",
+        f"the end of {log}:",
+        "epoch 3",
+        "attempt 2 follows",
+        "FAILED (attempt 2 of 2): doing train",
+        "sbatch refused the job: Invalid account",
+        "no attempt is left",
+    ]
