@@ -24,6 +24,7 @@ import click
 
 from autoshrink import params
 from autoshrink.params.base import Task
+from autoshrink.records.study import StrategyTest
 from autoshrink.study import comparison, replay
 
 STRATEGIES = ("random", "shrink", "evolution", "local", "metagraph", "progressive")
@@ -106,7 +107,7 @@ def rows(table: str, source: Path, limits: Mapping[str, float], within: int, see
     objective = parameters.search.cnn.objective
     traces = replay.study(parameters, str(source), STRATEGIES, range(seeds), workers, click.echo, own=True)
     result = comparison.compare(traces, parameters.study, Task.CNN, table)
-    against = {item["strategy"]: item for item in result["tests"][-1]["against"]}
+    against = {item.strategy: item for item in result.tests[-1].against}
     for name in STRATEGIES:
         found = [trace for trace in traces if trace.strategy == name]
         answers = [trace for trace in found if trace.costs is not None]
@@ -133,16 +134,16 @@ def rows(table: str, source: Path, limits: Mapping[str, float], within: int, see
         }
 
 
-def _test(test: Mapping[str, Any]) -> dict[str, Any]:
-    points = {key: f"{100 * test['difference'][key]:+.2f}" for key in ("mean", "low", "high")}
+def _test(test: StrategyTest) -> dict[str, Any]:
+    points = {key: f"{100 * getattr(test.difference, key):+.2f}" for key in ("mean", "low", "high")}
     return {
-        "pairs": test["pairs"],
+        "pairs": test.pairs,
         "difference": points["mean"],
         "low": points["low"],
         "high": points["high"],
-        "better": test["wins"],
-        "worse": test["losses"],
-        "p_adjusted": f"{test['t_adjusted']:.2g}",
+        "better": test.wins,
+        "worse": test.losses,
+        "p_adjusted": f"{test.t_adjusted:.2g}",
     }
 
 

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,10 @@ PREAMBLE = (
 )
 
 
+Facts = Mapping[str, Any]
+"""The attributes of a log record: Snakemake's own schema, which differs from event to event."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A step that runs or waits in a queue."""
@@ -78,7 +83,7 @@ class Job:
         return self.rule in QUICK
 
     @classmethod
-    def of(cls, facts: dict[str, Any]) -> "Job":
+    def of(cls, facts: Facts) -> "Job":
         """Return the step that Snakemake announces."""
         wildcards = dict(facts.get("wildcards") or {})
         log, progress = _logs(facts)
@@ -99,7 +104,7 @@ def _is_progress(name: str) -> bool:
     return name.endswith(PROGRESS)
 
 
-def _logs(facts: dict[str, Any]) -> tuple[Path | None, Path | None]:
+def _logs(facts: Facts) -> tuple[Path | None, Path | None]:
     """Return a step's log and its progress file, where it has them."""
     found = {_is_progress(str(name)): Path(name) for name in facts.get("log") or []}
     return found.get(False), found.get(True)
@@ -170,7 +175,7 @@ class LogHandler(LogHandlerBase):
         self._say(text)
         self._ending = True
 
-    def _emit(self, record: logging.LogRecord, facts: dict[str, Any]) -> None:
+    def _emit(self, record: logging.LogRecord, facts: Facts) -> None:
         match facts.get("event"):
             case LogEvent.RUN_INFO:
                 self._planned = True
@@ -242,7 +247,7 @@ class LogHandler(LogHandlerBase):
             for line in view.epochs(job, last=last):
                 self._say(self._clock() + line)
 
-    def _failed(self, facts: dict[str, Any]) -> None:
+    def _failed(self, facts: Facts) -> None:
         number = facts.get("jobid")
         job = self._jobs.get(number) if isinstance(number, int) else None
         if job:

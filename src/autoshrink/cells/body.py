@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoshrink.cells.cell import Cell, CellError
+from autoshrink.files.artifacts import Json
 
 _KEY = "block"
 
@@ -29,7 +30,7 @@ class KnownBlock:
         """Return itself: no other block computes the same."""
         return self
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return the block as JSON values; ``from_json`` reads them back."""
         return {_KEY: self.name}
 

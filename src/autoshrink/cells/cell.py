@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autoshrink.cells import canonical
 from autoshrink.errors import ArtifactError, UserError
 from autoshrink.files import artifacts
+from autoshrink.files.artifacts import Json
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -142,7 +143,7 @@ class Cell:
             if node
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return the cell as JSON values; ``from_json`` reads them back."""
         return {
             "nodes": [

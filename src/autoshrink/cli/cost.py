@@ -1,16 +1,17 @@
 """The verb ``cost``: count the parameters and multiply-accumulates of a cell's network, by stage and in total."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from autoshrink.cells.cell import Cell
 from autoshrink.cli import options
 from autoshrink.errors import UserError
+from autoshrink.files.artifacts import Json
 from autoshrink.params.base import Section, Task
 from autoshrink.tasks import address
 from autoshrink.tasks.spec import spec_of
@@ -33,7 +34,7 @@ class Setting:
     """``channels``, ``height``, ``width`` and ``classes`` of images, or the size of a ``vocabulary``."""
     said: str
     """The same in words."""
-    published: dict[str, Any]
+    published: Mapping[str, float]
 
 
 @click.command(short_help="Count a cell's parameters and MACs, by stage and in all.")
@@ -68,12 +69,12 @@ def cost(files: tuple[Path, ...], settings: tuple[str, ...], cell: str, preset: 
     device = device_costs(chosen, setting)
     if as_json:
         one = {"cell": chosen[0].to_json(), "key": chosen[0].key}
-        facts: dict[str, Any] = {
+        facts: Json = {
             **(one if len(chosen) == 1 else {"cells": [each.to_json() for each in chosen]}),
             "network": setting.network.model_dump(mode="json"),
             "example": setting.example,
         }
-        facts |= {"total": total, "device": device, "parts": parts, "published": setting.published}
+        facts |= {"total": total, "device": device, "parts": parts, "published": dict(setting.published)}
         click.echo(json.dumps(facts, indent=1))
         return
     click.echo(f"{cell}: {setting.said}")
@@ -129,7 +130,7 @@ def released_setting(name: str, cell: Cell) -> Setting:
     found = released.load(chosen)
     example = dict(found.example)
     said = f"{found.dataset or spec_of(found.task).benchmark}, {spec_of(found.task).describe_example(example)}"
-    published = dict(found.published) if name in names else {}
+    published = found.published if name in names else {}
     return Setting(found.task, found.network, example, f"released network, {said}", published)
 
 

@@ -120,11 +120,14 @@ def _evaluate(
 
     def tell(event: engine.Event) -> None:
         numbers = leading(event.metrics, spec_of(of).metric.name)
-        facts: dict[str, Any] = {"slot": event.slot, "epoch": event.epochs, "epochs": event.limit, "numbers": numbers}
-        if event.done:
-            lines.say("candidate", reused=event.reused, **facts)
-        else:
-            lines.say("epoch", **facts)
+        lines.say(
+            "candidate" if event.done else "epoch",
+            slot=event.slot,
+            epoch=event.epochs,
+            epochs=event.limit,
+            numbers=numbers,
+            reused=event.reused if event.done else None,
+        )
 
     sufficiency.check(parameters)  # also the final training's: its mistakes are not to show after the whole search
     kept = Store(store, lambda: made_by(parameters, of), agreement.Jobs(graph.run_of(out)))

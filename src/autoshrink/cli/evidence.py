@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from autoshrink.cells.body import Body
     from autoshrink.evidence.references import Found
     from autoshrink.params import Parameters
+    from autoshrink.params.base import Section
     from autoshrink.search.rounds import SearchName
 
 best_file = click.option("--best", type=options.FILE, required=True, help="The search's best cell.")
@@ -295,7 +296,7 @@ def verdict(
         tests = [NetworkTest.read(folder.test).belonging_to(name.task, search, folder.test) for folder in folders]
         found = judge(name, parameters, tests, [read(folder.outcomes) for folder in folders])
         found.write(out)
-        networks: dict[str, Any] = {
+        networks: dict[str, tuple[Body, Section]] = {
             FOUND: (rounds.read(Best, best, name).cell, spec.model.of(model).network),
             **{each: references.network_of(ReferenceNetwork.read(path), parameters) for each, path in scaled.items()},
         }

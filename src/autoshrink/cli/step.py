@@ -5,12 +5,12 @@ import datetime
 import os
 import resource
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from autoshrink.files import artifacts, places
+from autoshrink.files.artifacts import Json
 from autoshrink.lineage import environment, own, records
 from autoshrink.params import Parameters, frozen_path
 from autoshrink.params.base import Task
@@ -27,7 +27,7 @@ class Step:
     are more than the artifact itself.
     """
 
-    timing: dict[str, Any] = field(default_factory=dict)
+    timing: Json = field(default_factory=dict)
     outputs: list[Path] = field(default_factory=list)
 
 
@@ -40,7 +40,7 @@ def step(
     parameters: Parameters | None = None,
     task: Task | None = None,
     dataset: str | None = None,
-    subject: Mapping[str, Any] | None = None,
+    subject: Json | None = None,
     draws: Iterable[str] = (),
     computes: bool = False,
     store: Path | None = None,
@@ -63,21 +63,18 @@ def step(
     if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0":
         return  # under torchrun the first process speaks for all
     of = parameters.datasets[dataset].task if parameters is not None and dataset is not None else task
-    version = {**environment.code(), "step": code_of(verb, of)}
-    facts: dict[str, Any] = {"verb": verb, "code": version, "environment": environment.libraries()}
-    if task is not None:
-        facts["task"] = str(task)
-    if subject:
-        facts["subject"] = dict(subject)
-    if parameters is not None:
-        facts["parameters"] = slice_of(parameters, verb, task, dataset)
-        names = sorted(draws)
-        if names:
-            facts["seeds"] = {"root": parameters.seed, "draws": names}
-        if computes:
-            facts["compute"] = environment.device(parameters.compute)
-    if store is not None:
-        facts["store"] = records.relative(store, out.parent)
+    names = sorted(draws)
+    facts = records.Facts(
+        verb=verb,
+        code=_code(verb, of),
+        environment=environment.libraries(),
+        task=None if task is None else str(task),
+        subject=subject or None,
+        parameters=None if parameters is None else slice_of(parameters, verb, task, dataset),
+        seeds=records.Seeds(root=parameters.seed, draws=tuple(names)) if parameters is not None and names else None,
+        compute=environment.device(parameters.compute) if parameters is not None and computes else None,
+        store=None if store is None else records.relative(store, out.parent),
+    )
     made = records.digests(doing.outputs or [out])
     timing = {**doing.timing, "ended": _now(), "seconds": round(time.perf_counter() - start, 3), **_used()}
     if parameters is not None:
@@ -87,15 +84,19 @@ def step(
     records.write(out, read, made, facts)
 
 
-def made_by(parameters: Parameters, task: Task) -> dict[str, Any]:
+def made_by(parameters: Parameters, task: Task) -> records.Facts:
     """Return the facts of the record of an evaluation that this process has just trained."""
-    return {
-        "verb": "evaluate",
-        "task": str(task),
-        "code": {**environment.code(), "step": code_of("evaluate", task)},
-        "environment": environment.libraries(),
-        "compute": environment.device(parameters.compute),
-    }
+    return records.Facts(
+        verb="evaluate",
+        task=str(task),
+        code=_code("evaluate", task),
+        environment=environment.libraries(),
+        compute=environment.device(parameters.compute),
+    )
+
+
+def _code(verb: str, task: Task | None) -> records.Code:
+    return environment.code().model_copy(update={"step": code_of(verb, task)})
 
 
 def _used() -> dict[str, float]:

@@ -8,6 +8,7 @@ import click
 from autoshrink.cli import options
 from autoshrink.cli.step import step
 from autoshrink.errors import UserError
+from autoshrink.files.artifacts import Json
 from autoshrink.params.base import Task
 
 
@@ -57,7 +58,6 @@ def study(
 
     parameters, of = options.load(files, settings), Task(task)
     chosen = parameters.study
-    about: dict[str, Any] = {"parameters": parameters, "task": of}
     if (results is None) == (table is None):
         raise UserError("give either --results, the folder of finished searches, or --table, where to look up")
     if results is not None:
@@ -69,7 +69,8 @@ def study(
             for name in names
             for number in range(1, counts[name.strategy] + 1)
         ]
-        about.update(inputs=inputs, subject={"searches": [str(name) for name in names]})
+        subject: Json = {"searches": [str(name) for name in names]}
+        draws: list[str] = []
         for path in inputs:
             agreement.check_files(RoundFolder(path.parent).written_evaluations())
         found = [traces.read(layout.search(of, name), name, counts[name.strategy]) for name in names]
@@ -79,13 +80,11 @@ def study(
         if of is not Task.CNN:
             raise UserError("--table: tables hold image cells; accepted: --task cnn")
         wanted = list(range(seeds)) if seeds else chosen.seeds
-        about.update(
-            inputs=[] if table == "made" else [Path(table)],
-            subject={"table": table, "space": space, "seeds": len(wanted)},
-            draws=[str(of)],
-        )
+        inputs = [] if table == "made" else [Path(table)]
+        subject, draws = {"table": table, "space": space, "seeds": len(wanted)}, [str(of)]
         found = replay.study(parameters, table, chosen.strategies, wanted, workers, click.echo, space == "own")
         source = f"the table {Path(table).name}"
+    about: Any = {"parameters": parameters, "task": of, "inputs": inputs, "subject": subject, "draws": draws}
     with step("study", out / "study.json", **about) as doing:
         result = comparison.compare(found, chosen, of, source)
         doing.outputs += page.write(result, out)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autoshrink.cells.cell import Cell
 from autoshrink.costs import scaling
 from autoshrink.errors import ParameterError
 from autoshrink.evaluation.measured import kept
+from autoshrink.lineage.records import Facts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.sections import TaskProxy
@@ -40,7 +41,7 @@ class Fitting:
     task: Task
     data: Path
     store: Path
-    made_by: Callable[[], Mapping[str, Any]] | None = None
+    made_by: Callable[[], Facts] | None = None
 
     @cached_property
     def limits(self) -> dict[str, float]:

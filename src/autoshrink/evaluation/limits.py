@@ -1,14 +1,14 @@
 """Detect hard limits that no cell can meet, before any training."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import ParameterError
 from autoshrink.evaluation.measured import Measurements
 from autoshrink.evaluation.proxy_networks import Networks
 from autoshrink.files import artifacts
+from autoshrink.lineage.records import Facts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.objective import LIMITS, LOWER_LIMITS
@@ -16,9 +16,7 @@ from autoshrink.tasks import address
 from autoshrink.tasks.spec import spec_of
 
 
-def check_prepared(
-    parameters: Parameters, task: Task, data: Path, store: Path, made_by: Callable[[], Mapping[str, Any]]
-) -> None:
+def check_prepared(parameters: Parameters, task: Task, data: Path, store: Path, made_by: Callable[[], Facts]) -> None:
     """Do what ``check`` does for the data set prepared in ``data``; measurements are kept in ``store``, with records of
     the facts that ``made_by`` gives."""
     fingerprint = artifacts.digest_of_file(data / address.MANIFEST)

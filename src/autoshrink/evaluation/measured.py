@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import JsonValue
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from autoshrink.errors import ArtifactError
 from autoshrink.evaluation.proxy_networks import Networks
 from autoshrink.files import artifacts
 from autoshrink.lineage import records
+from autoshrink.lineage.records import Facts
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.objective import DEVICE
@@ -50,7 +51,7 @@ class Measurements:
         networks: Networks,
         data: str,
         folder: Path,
-        made_by: Callable[[], Mapping[str, Any]] | None = None,
+        made_by: Callable[[], Facts] | None = None,
     ) -> None:
         spec = spec_of(task)
         self._made_by = made_by
@@ -99,7 +100,7 @@ def kept(
     folder: Path,
     identity: Mapping[str, JsonValue],
     measure: Callable[[], Number],
-    made_by: Callable[[], Mapping[str, Any]] | None = None,
+    made_by: Callable[[], Facts] | None = None,
 ) -> Number:
     """Return what ``folder`` keeps of this identity; where that is nothing, measure it and keep it.
 

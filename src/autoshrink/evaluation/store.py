@@ -8,15 +8,15 @@ two processes that train the same candidate at once write the same bytes under t
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from autoshrink.cells.cell import operators_of
 from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
 from autoshrink.lineage import agreement, records
+from autoshrink.lineage.records import Facts
 from autoshrink.params.base import Task
 from autoshrink.params.root import PaperDefects
 from autoshrink.params.sections import TaskProxy, sections_of
@@ -82,7 +82,7 @@ class Store:
     def __init__(
         self,
         folder: Path,
-        made_by: Callable[[], Mapping[str, Any]] | None = None,
+        made_by: Callable[[], Facts] | None = None,
         run: agreement.Jobs | None = None,
     ) -> None:
         self.folder = folder / "evaluations"

@@ -144,10 +144,8 @@ def _paired_t(differences: NDArray[np.float64]) -> float:
 def _interval(values: NDArray[np.float64], confidence: float) -> tuple[float, float, float]:
     """Return mean and Student's interval; one value has no width."""
     found = statistics.interval(values.tolist(), confidence)
-    mean = found["mean"]
-    assert mean is not None
-    low, high = found["low"], found["high"]
-    return mean, mean if low is None else low, mean if high is None else high
+    assert found.mean is not None, "there is a value"
+    return found.mean, found.mean if found.low is None else found.low, found.mean if found.high is None else found.high
 
 
 def _means(values_SE: Outcomes) -> NDArray[np.float64]:

@@ -149,10 +149,10 @@ def _lineage(trained: Trained) -> str:
     code = ""
     if record.is_file():
         rows["lineage record of the training"] = artifacts.digest_of_file(record)
-        facts = records.read(record).facts["code"]
-        commit = f", commit {markdown.code(str(facts['commit']))}" if "commit" in facts else ""
-        state = " with changes of its own" if facts.get("dirty") else ""
-        code = f"\n\nTrained by autoshrink {markdown.escaped(str(facts['version']))}{commit}{state}."
+        made = records.read(record).facts.code
+        commit = f", commit {markdown.code(made.commit)}" if made.commit is not None else ""
+        state = " with changes of its own" if made.dirty else ""
+        code = f"\n\nTrained by autoshrink {markdown.escaped(str(made.version))}{commit}{state}."
     table = markdown.table(["", "sha256"], [[name, str(digest)] for name, digest in rows.items()])
     return f"## Lineage\n\n{table}{code}"
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from autoshrink.errors import UserError
@@ -133,7 +134,7 @@ def _static(before: Path, prepared: Path, after: Path, names: Sequence[str], cal
     )
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
-        def get_next(self) -> dict[str, Any] | None:
+        def get_next(self) -> dict[str, NDArray[Any]] | None:
             inputs = next(calibration, None)
             if inputs is None:
                 return None

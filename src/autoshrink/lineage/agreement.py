@@ -11,6 +11,7 @@ from typing import Any
 
 from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
+from autoshrink.files.artifacts import Json
 from autoshrink.lineage import records, telling
 from autoshrink.lineage.records import Record
 from autoshrink.params.base import Task
@@ -92,7 +93,7 @@ class Jobs:
         return self._read
 
 
-def _intact(path: Path) -> dict[str, Any] | None:
+def _intact(path: Path) -> Json | None:
     """Return a stored evaluation; None where there is none or it is damaged, which ``verify`` names."""
     try:
         return artifacts.read_sealed(path, Evaluation.KIND, Evaluation.VERSION)

@@ -27,9 +27,8 @@ def in_words(steps: Iterable[Record]) -> str:
 
 
 def _is_now(record: Record) -> bool:
-    task = record.facts.get("task")
+    task = record.facts.task
     # a data set's record does not name its task
     tasks = [Task(task)] if task in list(Task) else [None, *Task]
-    code = record.facts.get("code")
-    made = code.get("step") if isinstance(code, dict) else None
+    made = record.facts.code.step
     return made is not None and made in {code_of(record.verb, each) for each in tasks}

@@ -154,9 +154,9 @@ def _add_actions(packing: _Packing, steps: list[Record]) -> dict[str, list[Entit
 
 def _settings(record: Record) -> Mapping[str, Any]:
     """Return what a step was given besides files: its subject and its seeds, as single values."""
-    seeds = record.facts.get("seeds", {})
-    told = {"seed": seeds["root"], "draws": ", ".join(seeds["draws"])} if seeds else {}
-    return {**record.facts.get("subject", {}), **told}
+    seeds = record.facts.seeds
+    told = {} if seeds is None else {"seed": seeds.root, "draws": ", ".join(seeds.draws)}
+    return {**(record.facts.subject or {}), **told}
 
 
 def _value(packing: _Packing, identifier: str, name: str, value: Any) -> Entity:

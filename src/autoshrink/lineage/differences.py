@@ -68,15 +68,16 @@ def _data(run: Run) -> Facts:
 
 
 def _code(run: Run) -> Facts:
-    return _gathered({key: value} for record in _all(run) for key, value in record.facts["code"].items())
+    return _gathered({key: value} for record in _all(run) for key, value in record.facts.code.to_json().items())
 
 
 def _environment(run: Run) -> Facts:
-    libraries = ({key: value} for record in _all(run) for key, value in record.facts["environment"].items())
+    libraries = ({key: value} for record in _all(run) for key, value in record.facts.environment.items())
     compute = (
         {f"{record.verb} {key}": value}
         for record in _all(run)
-        for key, value in record.facts.get("compute", {}).items()
+        if record.facts.compute is not None
+        for key, value in record.facts.compute.to_json().items()
     )
     # the machine differs between runs that are the same, so timings hold it and not records
     timings = (StepTiming.beside(record.artifact).to_json() for record in _all(run))
@@ -85,7 +86,7 @@ def _environment(run: Run) -> Facts:
 
 
 def _parameters(run: Run) -> Facts:
-    return _gathered(telling.flat(record.facts.get("parameters", {})) for record in _all(run))
+    return _gathered(telling.flat(record.facts.parameters or {}) for record in _all(run))
 
 
 def _rounds(run: Run) -> Facts:

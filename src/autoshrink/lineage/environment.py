@@ -9,11 +9,11 @@ import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import autoshrink
 from autoshrink.files import artifacts
-from autoshrink.params.root import Compute
+from autoshrink.lineage.records import Code, Compute
+from autoshrink.params import root as params
 from autoshrink.runtime import numerics
 
 PACKAGE = Path(autoshrink.__file__).parent
@@ -22,22 +22,19 @@ LIBRARIES = ("torch", "torchvision", "timm", "numpy", "safetensors")
 
 
 @lru_cache(maxsize=1)
-def code() -> dict[str, Any]:
+def code() -> Code:
     """Return the code's version: the package's, the sha256 of its sources and, in a git checkout, commit and dirtiness.
 
     ``dirty`` says whether anything under the package's folder, the lock or pyproject.toml differs from the commit.
     """
-    return {"version": autoshrink.__version__, "sources": _sources(PACKAGE), **_commit()}
+    commit, dirty = _commit()
+    return Code(version=autoshrink.__version__, sources=_sources(PACKAGE), commit=commit, dirty=dirty)
 
 
 @lru_cache(maxsize=1)
-def libraries() -> dict[str, Any]:
+def libraries() -> dict[str, str]:
     """Return Python's version, the libraries', the kind of machine and, where it is known, the lock's sha256."""
-    found: dict[str, Any] = {
-        "python": platform.python_version(),
-        "system": sys.platform,
-        "machine": platform.machine(),
-    }
+    found = {"python": platform.python_version(), "system": sys.platform, "machine": platform.machine()}
     for name in LIBRARIES:
         version = _version(name)
         if version:
@@ -48,23 +45,23 @@ def libraries() -> dict[str, Any]:
     return found
 
 
-def device(compute: Compute) -> dict[str, Any]:
+def device(compute: params.Compute) -> Compute:
     """Return what a step computed on with torch: the device's kind, CPU threads, deterministic kernels, processes.
 
     Asks the torch that the step has imported; where it has imported none, only what was asked for is known.
     """
-    found: dict[str, Any] = {
-        "threads": compute.threads,
-        "deterministic": compute.deterministic,
-        "numerics": numerics.effective(compute.numerics),
-        "processes": int(os.environ.get("WORLD_SIZE", "1")),  # torchrun's
-    }
-    torch = sys.modules.get("torch")
+    torch, name = sys.modules.get("torch"), None
     if compute.device == "cpu":
-        found["device"] = "cpu"
+        name = "cpu"
     elif torch is not None:
-        found["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    return found
+        name = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return Compute(
+        threads=compute.threads,
+        deterministic=compute.deterministic,
+        numerics=numerics.effective(compute.numerics),
+        processes=int(os.environ.get("WORLD_SIZE", "1")),  # torchrun's
+        device=name,
+    )
 
 
 def _sources(package: Path) -> str:
@@ -87,11 +84,12 @@ def _files(folder: Path) -> list[Path]:
     return found
 
 
-def _commit() -> dict[str, Any]:
+def _commit() -> tuple[str | None, bool | None]:
+    """Return the checkout's commit, and whether anything differs from it; None where there is no checkout."""
     root = _checkout()
     git = shutil.which("git")
     if root is None or git is None:
-        return {}
+        return None, None
     # one call for both facts; without optional locks, so that it never disturbs a git command of the user's
     command = [git, "-C", str(root), "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--"]
     try:
@@ -99,11 +97,11 @@ def _commit() -> dict[str, Any]:
             [*command, str(PACKAGE), "requirements.lock", "pyproject.toml"], capture_output=True, text=True, timeout=20
         )
     except (OSError, subprocess.TimeoutExpired):
-        return {}
+        return None, None
     commit = next((line.split()[2] for line in result.stdout.splitlines() if line.startswith("# branch.oid ")), None)
     if result.returncode or commit is None or commit == "(initial)":
-        return {}
-    return {"commit": commit, "dirty": any(not line.startswith("#") for line in result.stdout.splitlines())}
+        return None, None
+    return commit, any(not line.startswith("#") for line in result.stdout.splitlines())
 
 
 def _checkout() -> Path | None:
@@ -132,7 +130,7 @@ def _lock() -> str | None:
     return artifacts.digest_of_file(parts[0]) if stamp.read_text() == expected else None
 
 
-def machine() -> Mapping[str, Any]:
+def machine() -> Mapping[str, str | int | None]:
     """Return which machine this is: of interest beside a timing, and never part of what a digest covers."""
     return {
         "host": platform.node(),

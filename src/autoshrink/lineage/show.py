@@ -6,6 +6,7 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
+from autoshrink.files.artifacts import Json
 from autoshrink.lineage import telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
@@ -30,14 +31,14 @@ def tree(run: Run, record: Record) -> Tree:
     return root
 
 
-def as_json(run: Run, record: Record) -> dict[str, Any]:
+def as_json(run: Run, record: Record) -> Json:
     """Return every record that the artifact depends on, in the order they were made, with timings beside them."""
     return {
         "artifact": telling.name(record.artifact),
         "made": [
             {
                 "artifact": telling.name(item.artifact),
-                **item.facts,
+                **item.facts.to_json(),
                 "what": telling.what(item),
                 "inputs": _named(item.inputs),
                 "outputs": _named(item.outputs),

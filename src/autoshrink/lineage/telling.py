@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from autoshrink.files import artifacts
+from autoshrink.files.artifacts import Json
 from autoshrink.lineage import records
 from autoshrink.lineage.records import Record
 from autoshrink.params.base import Task
@@ -15,7 +16,7 @@ from autoshrink.tasks.spec import spec_of
 Content = Mapping[str, Any]
 
 
-def content_of(path: Path) -> dict[str, Any]:
+def content_of(path: Path) -> Json:
     """Return the content of a sealed artifact, empty where it is gone or unreadable: telling is not verifying."""
     try:
         with artifacts.opened(path) as file:
@@ -36,10 +37,10 @@ def what(record: Record) -> str:
 
 def code(record: Record) -> str:
     """Return the code's version, as one word of it."""
-    facts = record.facts["code"]
-    commit = f" at {str(facts['commit'])[:10]}" if "commit" in facts else ""
-    changes = " with changes" if facts.get("dirty") else ""
-    return f"autoshrink {facts.get('version', 'of unknown version')}{commit}{changes}"
+    code = record.facts.code
+    commit = f" at {code.commit[:10]}" if code.commit is not None else ""
+    changes = " with changes" if code.dirty else ""
+    return f"autoshrink {code.version or 'of unknown version'}{commit}{changes}"
 
 
 def machine(record: Record) -> str:
@@ -71,9 +72,9 @@ def edge(value: Any) -> str:
     return f"{source} -> {target}"
 
 
-def flat(values: Content, prefix: str = "") -> dict[str, Any]:
+def flat(values: Content, prefix: str = "") -> Json:
     """Return nested values by their dotted keys, such as ``search.cnn.k``."""
-    found: dict[str, Any] = {}
+    found: Json = {}
     for key, item in values.items():
         if isinstance(item, Mapping) and item:
             found |= flat(item, f"{prefix}{key}.")

@@ -137,16 +137,16 @@ def _otherwise(run: Run, parameters: Parameters) -> list[Finding]:
     """Return the steps of the run that were done under other parameters than these."""
     findings = []
     for record in run.records.values():
-        if "parameters" not in record.facts or not (
+        then_given = record.facts.parameters
+        if then_given is None or not (
             record.dataset in parameters.datasets
             if record.verb == "prepare"
             else record.path.is_relative_to(run.results)
         ):
             continue
-        task = Task(record.facts["task"]) if "task" in record.facts else None
+        task = None if record.facts.task is None else Task(record.facts.task)
         now, then = (
-            telling.flat(values)
-            for values in (slice_of(parameters, record.verb, task, record.dataset), record.facts["parameters"])
+            telling.flat(values) for values in (slice_of(parameters, record.verb, task, record.dataset), then_given)
         )
         changed = sorted(key for key in {*now, *then} if now.get(key) != then.get(key))
         if changed:

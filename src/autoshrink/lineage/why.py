@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from autoshrink.errors import ArtifactError, UserError
 from autoshrink.files import artifacts
+from autoshrink.files.artifacts import Json
 from autoshrink.lineage import agreement, telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
@@ -50,7 +50,7 @@ def stories(run: Run, metric: str) -> list[Story]:
     return found
 
 
-def _as_recorded(record: Record) -> dict[str, Any]:
+def _as_recorded(record: Record) -> Json:
     """Return the content of a step's artifact. Raises ArtifactError where it is not the one that the record is of."""
     try:
         digest = artifacts.digest_of_file(record.artifact)
@@ -62,7 +62,7 @@ def _as_recorded(record: Record) -> dict[str, Any]:
     return content
 
 
-def _is_metrics(content: dict[str, Any]) -> bool:
+def _is_metrics(content: Json) -> bool:
     texts = ("task", "search", "dataset", "seed_name")
     groups = (content.get("metrics"), content.get("costs"))
     return (
@@ -82,7 +82,7 @@ def _told(record: Record) -> str:
     return telling.what(record) if intact else "not known any more, for it is gone or was altered"
 
 
-def _reasons(run: Run, record: Record, content: dict[str, Any]) -> Iterator[Reason]:
+def _reasons(run: Run, record: Record, content: Json) -> Iterator[Reason]:
     made, overwritten = run.origins(record)
     by_verb: dict[str, list[Record]] = {}
     for item in made:
@@ -93,7 +93,7 @@ def _reasons(run: Run, record: Record, content: dict[str, Any]) -> Iterator[Reas
         what = "was made anew since; what it was then is not known any more"
         yield Reason(f"{telling.name(path)} {what}", telling.name(path))
     for item in by_verb.get("prepare", []):
-        drawn = item.facts.get("seeds", {}).get("root")
+        drawn = None if item.facts.seeds is None else item.facts.seeds.root
         yield Reason(f"the data: {_told(item)}; splits drawn under seed {drawn}", telling.name(item.artifact))
     for item in by_verb.get("train", []):
         yield _training(item)
@@ -113,16 +113,17 @@ def _reasons(run: Run, record: Record, content: dict[str, Any]) -> Iterator[Reas
         yield Reason(f"round {tried.get('round')}: of {count} candidates {_told(item)}", telling.name(item.artifact))
     yield Reason(f"all random draws derive by name from seed {content['seed']}: {content['seed_name']}", metrics)
     versions = sorted({telling.code(item) for item in made})
-    environment = record.facts["environment"]
+    environment = record.facts.environment
     libraries = ", ".join(f"{key} {environment[key]}" for key in ("python", "torch") if key in environment)
     yield Reason(f"code: {'; '.join(versions)}; {libraries}", telling.name(record.path))
 
 
 def _training(record: Record) -> Reason:
-    recipe: dict[str, Any] = next(iter(record.facts.get("parameters", {}).get("training", {}).values()), {})
-    device = record.facts.get("compute", {}).get("device")
+    sections = (record.facts.parameters or {}).get("training")
+    recipe = next(iter(sections.values()), None) if isinstance(sections, dict) else None
+    device = None if record.facts.compute is None else record.facts.compute.device
     told = [
-        f"{recipe['epochs']} epochs of {recipe['dataset']}" if "epochs" in recipe else "",
+        f"{recipe['epochs']} epochs of {recipe['dataset']}" if isinstance(recipe, dict) and "epochs" in recipe else "",
         f"on {device}" if device else "",
         telling.machine(record),
     ]

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from autoshrink.files import artifacts
+from autoshrink.files.artifacts import Json
 from autoshrink.params.base import Section
 from autoshrink.params.data import ImageFolder, OwnText
 from autoshrink.params.loading import json_schema
@@ -44,7 +45,7 @@ each before any job starts.
 """
 
 # what a params.yaml to begin with holds, at the defaults
-STARTER: dict[str, Any] = {
+STARTER: Json = {
     "seed": None,
     "tasks": None,
     "paths": {"data": None, "store": None, "results": None},

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from autoshrink.errors import ParameterError, meant
 from autoshrink.files import artifacts, foreign
+from autoshrink.files.artifacts import Json
 from autoshrink.params import markup
 from autoshrink.params.root import Parameters
 
@@ -33,7 +34,7 @@ def load(paths: Sequence[Path], settings: Sequence[str] = ()) -> Parameters:
     return validate(merged, " + ".join(str(path) for path in paths))
 
 
-def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> Json:
     """Return ``base`` with ``overlay``'s values, mappings merged key by key, everything else replaced.
 
     A data set whose ``source`` changes, or a strategy whose ``kind`` does, is replaced whole: keys of one mean nothing
@@ -81,13 +82,13 @@ def freeze(parameters: Parameters, folder: Path) -> Path:
     return path
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema() -> Json:
     """Return the JSON schema of params.yaml, generated from the types."""
     schema = Parameters.model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Json:
     """Return the values of one file, not yet validated. Raises ParameterError, in one line, where it holds none."""
     try:
         text = foreign.read(path, MOST_BYTES).decode().removeprefix("\ufeff")
@@ -108,7 +109,7 @@ def read(path: Path) -> dict[str, Any]:
     return value
 
 
-def _setting(setting: str) -> dict[str, Any]:
+def _setting(setting: str) -> Json:
     key, equals, text = setting.partition("=")
     parts = key.split(".")
     if not equals or not all(parts):

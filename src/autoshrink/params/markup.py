@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -96,7 +96,11 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> Iterator[dict[Any, Any]]:
     value.update(loader.construct_mapping(node))
 
 
-def _numbers(resolvers: dict[str, Any]) -> dict[str, Any]:
+Resolver = tuple[str, re.Pattern[str]]
+"""A tag, and which plain values have it."""
+
+
+def _numbers(resolvers: Mapping[str, list[Resolver]]) -> dict[str, list[Resolver]]:
     """Return implicit resolvers with YAML 1.2's numbers in place of YAML 1.1's."""
     kept = {
         first: [(tag, pattern) for tag, pattern in pairs if not tag.endswith((":int", ":float"))]

@@ -142,12 +142,12 @@ def per_task(kind: str, describe: Callable[[TaskSections], str]) -> Callable[[ty
     """Return a decorator that gives a container one field per task: its ``kind`` of section, with its defaults."""
 
     def declare(container: type[Container]) -> type[Container]:
-        fields: dict[str, Any] = {}
+        declared: Any = {}
         for task in Task:
             sections = sections_of(task)
             section = getattr(sections, kind)
-            fields[task.value] = (section, Field(default=section(), description=describe(sections)))
+            declared[task.value] = (section, Field(default=section(), description=describe(sections)))
         name, doc, module = container.__name__, container.__doc__, container.__module__
-        return create_model(name, __base__=container, __doc__=doc, __module__=module, **fields)
+        return create_model(name, __base__=container, __doc__=doc, __module__=module, **declared)
 
     return declare

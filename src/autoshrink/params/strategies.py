@@ -1,9 +1,10 @@
 """Search strategies and their parameters; ``search.strategies`` names them, ``search.cnn.strategy`` picks one."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from autoshrink.files.artifacts import Json
 from autoshrink.params.base import Section
 
 Rounds = Annotated[int, Field(ge=1, le=10_000)]
@@ -148,7 +149,7 @@ class OutsideStrategy(Section):
     kind: Literal["outside"] = "outside"
     entry_point: str
     """Name of the entry point."""
-    options: dict[str, Any] = {}
+    options: Json = {}
     """Passed to the strategy, which validates them."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from autoshrink.errors import ArtifactError, UserError
 from autoshrink.files import artifacts
+from autoshrink.files.artifacts import Json
 from autoshrink.planner import placements
 from autoshrink.planner.array import Array
 from autoshrink.planner.fitting import best_plan, fitting_plan, fullness
@@ -83,7 +84,7 @@ class Plan:
     time_steps: int | None = None
     """Of a recurrent network's sequences."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return JSON values; ``from_json`` reads them back.
 
         ``placements`` tells what each type means for each kind of layer, as DTensor's placements in one dimension of a

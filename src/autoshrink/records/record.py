@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, Strict, ValidationError
 
@@ -11,12 +11,10 @@ from autoshrink.cells.body import Body, KnownBlock
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
+from autoshrink.files.artifacts import Json
 from autoshrink.params.base import Task
 
 Item = TypeVar("Item")
-
-Json = Mapping[str, Any]
-"""A JSON object as it is written to a file; whoever gives it one knows what it holds."""
 
 Many = Annotated[tuple[Item, ...], Strict(False)]
 """A JSON list."""
@@ -64,7 +62,7 @@ class Record(BaseModel):
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return the record as the JSON values of its file."""
         return self.model_dump(mode="json")
 

@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from autoshrink.records.record import Count, Json, Many, Number, Numbers, Record, SearchRecord, Sha256, optional
+from autoshrink.files.artifacts import Json
+from autoshrink.records.record import Count, Many, Number, Numbers, Record, SearchRecord, Sha256, optional
 
 
 class ReferenceNetwork(SearchRecord):

@@ -3,12 +3,13 @@ them."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import ConfigDict, Field
 
 from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
+from autoshrink.files.artifacts import Json
 from autoshrink.records.record import Number, Record, SealedRecord, optional
 
 
@@ -68,6 +69,6 @@ class StepTiming(_Timing):
     slots: Mapping[str, SlotTiming] | None = None
     """Of an evaluation job: what each slot took."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return the JSON values; what is not known is left out."""
         return self.model_dump(mode="json", exclude_none=True)

@@ -1,11 +1,13 @@
 """Write a comparison as CSV, Markdown, SVG figures and one HTML page."""
 
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autoshrink.files import artifacts, markdown
+from autoshrink.records.study import Comparison, Interval
 from autoshrink.study import comparison as comparisons
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ _STYLE: dict[Any, Any] = {
 FILES = ("study.json", "study.csv", "study.md", "anytime.svg", "answers.svg", "index.html")
 
 
-def write(comparison: Mapping[str, Any], out: Path) -> list[Path]:
+def write(comparison: Comparison, out: Path) -> list[Path]:
     """Write all of ``FILES`` into the folder ``out`` and return their paths."""
     import matplotlib
 
@@ -37,7 +39,7 @@ def write(comparison: Mapping[str, Any], out: Path) -> list[Path]:
     said = comparisons.statements(comparison)
     with matplotlib.rc_context(_STYLE):
         figures = {"anytime.svg": _svg(_anytime(comparison)), "answers.svg": _svg(_answers(comparison))}
-    artifacts.write_sealed(out / "study.json", comparisons.KIND, comparisons.VERSION, dict(comparison))
+    comparison.write(out / "study.json")
     texts = {
         "study.csv": _csv(rows),
         "study.md": _markdown(rows, said),
@@ -49,50 +51,48 @@ def write(comparison: Mapping[str, Any], out: Path) -> list[Path]:
     return [out / name for name in FILES]
 
 
-def table(comparison: Mapping[str, Any]) -> list[dict[str, str]]:
+def table(comparison: Comparison) -> list[dict[str, str]]:
     """Return the comparison's table: a row per strategy and budget, and one for its final answers."""
     rows = []
-    tests = {(test["share"], item["strategy"]): item for test in comparison["tests"] for item in test["against"]}
-    for strategy in comparison["strategies"]:
-        for budget in strategy["budgets"]:
-            test = tests.get((budget["share"], strategy["name"]))
+    tests = {(tests.share, test.strategy): test for tests in comparison.tests for test in tests.against}
+    for strategy in comparison.strategies:
+        for budget in strategy.budgets:
+            test = tests.get((budget.share, strategy.name))
             rows.append(
                 {
-                    "strategy": strategy["name"],
-                    "budget": f"{budget['share']:.0%}",
-                    "candidate-epochs": f"{budget['share'] * comparison['full_budget']:.0f}",
-                    "seeds": str(budget["searches"]),
+                    "strategy": strategy.name,
+                    "budget": f"{budget.share:.0%}",
+                    "candidate-epochs": f"{budget.share * comparison.full_budget:.0f}",
+                    "seeds": str(budget.searches),
                     **_numbers(budget),
-                    f"against {comparison['reference']}": "" if test is None else f"{test['difference']['mean']:+.4f}",
-                    "p (paired t)": "" if test is None else f"{test['t']:.2g}",
-                    "p (adjusted)": "" if test is None else f"{test['t_adjusted']:.2g}",
+                    f"against {comparison.reference}": "" if test is None else f"{test.difference.mean:+.4f}",
+                    "p (paired t)": "" if test is None else f"{test.t:.2g}",
+                    "p (adjusted)": "" if test is None else f"{test.t_adjusted:.2g}",
                     "trained": "",
-                    comparison["quality"]: "",
+                    comparison.quality: "",
                 }
             )
-        quality = strategy["quality"]
+        quality = strategy.quality
         rows.append(
             {
                 **dict.fromkeys(rows[-1], ""),
-                "strategy": strategy["name"],
+                "strategy": strategy.name,
                 "budget": "all it spends",
-                "candidate-epochs": f"{strategy['epochs']:.0f}",
-                "seeds": str(sum(answer is not None for answer in strategy["answers"])),
-                **_numbers(strategy["answer"]),
-                "trained": f"{strategy['trained']:.1f}",
-                comparison["quality"]: "" if quality is None else f"{quality['mean']:.4f}",
+                "candidate-epochs": f"{strategy.epochs:.0f}",
+                "seeds": str(sum(answer is not None for answer in strategy.answers)),
+                **_numbers(strategy.answer),
+                "trained": f"{strategy.trained:.1f}",
+                comparison.quality: "" if quality is None else f"{quality.mean:.4f}",
             }
         )
     return rows
 
 
-def _numbers(found: Mapping[str, float | None]) -> dict[str, str]:
-    mean, deviation = found["mean"], found["deviation"]
-    low, high = found["low"], found["high"]
+def _numbers(found: Interval) -> dict[str, str]:
     return {
-        "mean score": "" if mean is None else f"{mean:.4f}",
-        "deviation": "" if deviation is None else f"{deviation:.4f}",
-        "interval": "" if low is None or high is None else f"{low:.4f} to {high:.4f}",
+        "mean score": "" if found.mean is None else f"{found.mean:.4f}",
+        "deviation": "" if found.deviation is None else f"{found.deviation:.4f}",
+        "interval": "" if found.low is None or found.high is None else f"{found.low:.4f} to {found.high:.4f}",
     }
 
 
@@ -108,7 +108,7 @@ def _markdown(rows: Sequence[Mapping[str, str]], said: Sequence[str]) -> str:
 
 
 def _html(
-    comparison: Mapping[str, Any], rows: Sequence[Mapping[str, str]], said: Sequence[str], figures: Mapping[str, str]
+    comparison: Comparison, rows: Sequence[Mapping[str, str]], said: Sequence[str], figures: Mapping[str, str]
 ) -> str:
     import jinja2
 
@@ -122,47 +122,52 @@ def _html(
     )
 
 
-def _anytime(comparison: Mapping[str, Any]) -> "Figure":
+def _anytime(comparison: Comparison) -> "Figure":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4.6))
     axis = figure.subplots()
-    for index, strategy in enumerate(comparison["strategies"]):
-        curve = strategy["curve"]
+    for index, strategy in enumerate(comparison.strategies):
+        curve = strategy.curve
         color, dashes = _COLORS[index % len(_COLORS)], _DASHES[(index + index // len(_COLORS)) % len(_DASHES)]
-        epochs = [point["epochs"] for point in curve]
-        axis.plot(epochs, [point["mean"] for point in curve], dashes, color=color, lw=1.8, label=strategy["name"])
-        if curve and curve[0]["low"] is not None:
-            low, high = ([point[side] for point in curve] for side in ("low", "high"))
+        epochs = [point.epochs for point in curve]
+        axis.plot(epochs, _numbers_of(point.mean for point in curve), dashes, color=color, lw=1.8, label=strategy.name)
+        if curve and curve[0].low is not None:
+            low, high = _numbers_of(point.low for point in curve), _numbers_of(point.high for point in curve)
             axis.fill_between(epochs, low, high, color=color, alpha=0.14, lw=0)
-    for share in (test["share"] for test in comparison["tests"]):
-        axis.axvline(share * comparison["full_budget"], color="#8a93a3", lw=0.8, ls=":")
+    for tests in comparison.tests:
+        axis.axvline(tests.share * comparison.full_budget, color="#8a93a3", lw=0.8, ls=":")
     axis.set_xlabel("candidate-epochs spent")
     axis.set_ylabel("best score so far (mean)")
     axis.legend(loc="lower right")
     return figure
 
 
-def _answers(comparison: Mapping[str, Any]) -> "Figure":
+def _answers(comparison: Comparison) -> "Figure":
     from matplotlib.figure import Figure
 
-    strategies = comparison["strategies"]
+    strategies = comparison.strategies
     figure = Figure(figsize=(9, 0.8 + 0.5 * len(strategies)))
     axis = figure.subplots()
     for index, strategy in enumerate(strategies):
-        answers = sorted(answer for answer in strategy["answers"] if answer is not None)
+        answers = sorted(answer for answer in strategy.answers if answer is not None)
         color = _COLORS[index % len(_COLORS)]
         # a thousand dots would hide each other: beyond 60, the quantiles stand for them
         shown = answers if len(answers) <= 60 else [answers[round(q * (len(answers) - 1) / 40)] for q in range(41)]
         axis.plot(shown, [index] * len(shown), "o", color=color, ms=4, alpha=0.45, mew=0)
-        mean, low, high = (strategy["answer"][key] for key in ("mean", "low", "high"))
-        axis.plot([mean], [index], "|", color="#1b1f24", ms=16, mew=2)
+        mean, low, high = strategy.answer.mean, strategy.answer.low, strategy.answer.high
+        axis.plot(_numbers_of([mean]), [index], "|", color="#1b1f24", ms=16, mew=2)
         if low is not None:
-            axis.plot([low, high], [index, index], "-", color="#1b1f24", lw=2)
-    axis.set_yticks(range(len(strategies)), [strategy["name"] for strategy in strategies])
+            axis.plot(_numbers_of([low, high]), [index, index], "-", color="#1b1f24", lw=2)
+    axis.set_yticks(range(len(strategies)), [strategy.name for strategy in strategies])
     axis.set_ylim(len(strategies) - 0.5, -0.5)
     axis.set_xlabel("score of the answer: every seed, and the mean with its interval")
     return figure
+
+
+def _numbers_of(values: Iterable[float | None]) -> list[float]:
+    """Return the values as matplotlib takes them; one that is missing leaves a gap."""
+    return [math.nan if value is None else value for value in values]
 
 
 def _svg(figure: "Figure") -> str:

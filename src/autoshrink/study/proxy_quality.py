@@ -158,7 +158,9 @@ def to_markdown(result: ProxyQuality) -> str:
     )
 
 
-def _correlations(first: Sequence[float], second: Sequence[float], confidence: float, seed: int) -> dict[str, Any]:
+def _correlations(
+    first: Sequence[float], second: Sequence[float], confidence: float, seed: int
+) -> dict[str, Correlation]:
     import numpy as np
     from scipy import stats
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autoshrink.errors import UserError
@@ -110,17 +110,35 @@ def _complete(traces: list[Trace], coverage: str, tell: Callable[[str], object])
     return traces
 
 
-# what each worker process works with, set once: a table can be large
-_worker: dict[str, Any] = {}
+@dataclass
+class _Worker:
+    """What a worker process works with, set once: a table can be large."""
+
+    parameters: Parameters | None = None
+    table: Table | None = None
+    error: UserError | None = None
+    """Why there is no table."""
+
+    @property
+    def ready(self) -> tuple[Parameters, Table]:
+        """Parameters and table. Raises UserError, once, where the table could not be read."""
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        assert self.parameters is not None and self.table is not None, "_prepare comes first"
+        return self.parameters, self.table
+
+
+_worker = _Worker()
 
 
 def _prepare(parameters: Parameters, source: str, own: bool) -> None:
     try:
         table = tables.load(source, parameters.search.cnn.operators, own)
         _check_limits(parameters, table)
-        _worker.update(parameters=parameters, table=table)
+        _worker.parameters, _worker.table = parameters, table
     except UserError as error:  # an error here would break the pool without a word
-        _worker["error"] = error
+        _worker.error = error
 
 
 def _check_limits(parameters: Parameters, table: Table) -> None:
@@ -142,12 +160,10 @@ def _check_limits(parameters: Parameters, table: Table) -> None:
 
 
 def _said() -> str:
-    if "error" in _worker:
-        raise _worker.pop("error")
-    table: Table = _worker["table"]
-    return table.coverage
+    return _worker.ready[1].coverage
 
 
 def _part(job: tuple[str, Sequence[int]]) -> list[Trace]:
     strategy, seeds = job
-    return [search(_worker["parameters"], SearchName(Task.CNN, strategy, seed), _worker["table"]) for seed in seeds]
+    parameters, table = _worker.ready
+    return [search(parameters, SearchName(Task.CNN, strategy, seed), table) for seed in seeds]

@@ -2,30 +2,32 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from autoshrink.records.study import Interval, Paired, RankCorrelation
 
-def interval(values: Sequence[float], confidence: float) -> dict[str, float | None]:
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean of one value or more."""
+    return float(np.mean(values))
+
+
+def interval(values: Sequence[float], confidence: float) -> Interval:
     """Return mean, standard deviation and Student's confidence interval of the mean; None where one value gives
     none."""
-    count, mean = len(values), float(np.mean(values))
+    count, middle = len(values), mean(values)
     if count < 2:
-        return {"mean": mean, "deviation": None, "low": None, "high": None}
+        return Interval(mean=middle)
     from scipy import stats
 
     deviation = float(np.std(values, ddof=1))
     half = float(stats.t.ppf(0.5 + confidence / 2, count - 1)) * deviation / math.sqrt(count)
-    return {"mean": mean, "deviation": deviation, "low": mean - half, "high": mean + half}
+    return Interval(mean=middle, deviation=deviation, low=middle - half, high=middle + half)
 
 
-def paired(first: Sequence[float], second: Sequence[float], confidence: float) -> dict[str, Any]:
-    """Return how ``second`` differs from ``first``, pair by pair: the mean difference with its interval, and two tests.
-
-    ``t`` is the p-value of Student's paired t-test, ``wilcoxon`` of the signed-rank test, both two-sided. Values that
-    do not differ at all have p = 1.
-    """
+def paired(first: Sequence[float], second: Sequence[float], confidence: float) -> Paired:
+    """Return how ``second`` differs from ``first``, pair by pair. Values that do not differ at all have p = 1."""
     from scipy import stats
 
     differences = np.subtract(second, first)
@@ -37,14 +39,14 @@ def paired(first: Sequence[float], second: Sequence[float], confidence: float) -
         # differences that are all the same leave Student nothing to estimate a deviation from
         t = float(stats.ttest_rel(second, first).pvalue) if spread > 1e-15 else 0.0
         wilcoxon = float(stats.wilcoxon(differences, zero_method="wilcox").pvalue)
-    return {
-        "pairs": len(differences),
-        "difference": interval(differences.tolist(), confidence),
-        "wins": wins,
-        "losses": losses,
-        "t": t,
-        "wilcoxon": wilcoxon,
-    }
+    return Paired(
+        pairs=len(differences),
+        difference=interval(differences.tolist(), confidence),
+        wins=wins,
+        losses=losses,
+        t=t,
+        wilcoxon=wilcoxon,
+    )
 
 
 def holm(values: Sequence[float]) -> list[float]:
@@ -57,17 +59,17 @@ def holm(values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def rank_correlation(first: Sequence[float], second: Sequence[float]) -> dict[str, Any] | None:
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> RankCorrelation | None:
     """Return Spearman's and Kendall's rank correlation with p-values, None where fewer than 3 pairs or no spread."""
     if len(first) < 3 or len(set(first)) < 2 or len(set(second)) < 2:
         return None
     from scipy import stats
 
     spearman, kendall = stats.spearmanr(first, second), stats.kendalltau(first, second)
-    return {
-        "pairs": len(first),
-        "spearman": float(spearman.statistic),
-        "spearman_p": float(spearman.pvalue),
-        "kendall": float(kendall.statistic),
-        "kendall_p": float(kendall.pvalue),
-    }
+    return RankCorrelation(
+        pairs=len(first),
+        spearman=float(spearman.statistic),
+        spearman_p=float(spearman.pvalue),
+        kendall=float(kendall.statistic),
+        kendall_p=float(kendall.pvalue),
+    )

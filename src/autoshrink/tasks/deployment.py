@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from autoshrink.files.artifacts import Json
 from autoshrink.records.model import ModelDescription
-from autoshrink.records.record import Json
 
 Inputs = tuple[Tensor, ...]
 Run = Callable[[Inputs], Sequence[Tensor]]

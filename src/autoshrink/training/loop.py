@@ -6,10 +6,11 @@ resumed from any checkpoint ends in the same bytes as one that never stopped (on
 
 import time
 from pathlib import Path
-from typing import Any, Generic
+from typing import Generic
 
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import StateDict
 
 from autoshrink.errors import UserError
 from autoshrink.files import checkpoints
@@ -230,7 +231,7 @@ class Loop(Generic[Batch]):
         self._tell(Resumed(min(self.epoch, learner.recipe.epochs - 1), found.path.name))
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+def load_optimizer(optimizer: torch.optim.Optimizer, saved: StateDict) -> None:
     """Load the saved state, which may come from another kind of device.
 
     The optimizer's tensors are laid out as their parameters are: fused kernels walk through both side by side.

@@ -7,8 +7,8 @@ workflow's graph is static.
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
+from autoshrink.files.artifacts import Json
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.records.verdict import FOUND
@@ -185,7 +185,7 @@ class Plan:
         states = [state for name in names for state in self.rounds(task, name)]
         return states + [self._folder(task, name).metrics for name in trained]
 
-    def slice(self, verb: str, task: str | None = None, dataset: str | None = None) -> dict[str, Any]:
+    def slice(self, verb: str, task: str | None = None, dataset: str | None = None) -> Json:
         """Return the parameters that a step depends on; when they change, it runs again."""
         return slice_of(self.parameters, verb, None if task is None else Task(task), dataset)
 

@@ -1,7 +1,6 @@
 """The parameters that each step depends on, for Snakemake's staleness checks and for lineage."""
 
-from typing import Any
-
+from autoshrink.files.artifacts import Json
 from autoshrink.params.base import Task
 from autoshrink.params.root import Parameters
 from autoshrink.params.sections import sections_of
@@ -11,7 +10,7 @@ FINAL_NETWORK = ("dataset", "network", "image_size")
 """Keys of a full recipe that say what its network costs."""
 
 
-def slice_of(parameters: Parameters, verb: str, task: Task | None = None, dataset: str | None = None) -> dict[str, Any]:
+def slice_of(parameters: Parameters, verb: str, task: Task | None = None, dataset: str | None = None) -> Json:
     """Return the parameters that the step ``verb`` depends on, as nested JSON values.
 
     ``task`` is the step's task, ``dataset`` the name that ``prepare`` prepares. What a step runs on (``compute``)
@@ -29,7 +28,7 @@ def slice_of(parameters: Parameters, verb: str, task: Task | None = None, datase
     if verb == "report":
         return {name: values[name] for name in ("seed", *sections)}
     assert task is not None
-    found: dict[str, Any] = {"seed": values["seed"]}
+    found: Json = {"seed": values["seed"]}
     for section in sections:
         of_task = isinstance(values[section], dict) and task.value in values[section]
         found[section] = {task.value: values[section][task.value]} if of_task else values[section]

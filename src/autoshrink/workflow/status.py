@@ -12,13 +12,13 @@ from autoshrink import params
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import ArtifactError, UserError
 from autoshrink.files import artifacts
+from autoshrink.files.artifacts import Json
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.records.best import Best
 from autoshrink.records.progress import Progress, duration
 from autoshrink.records.progress import read as read_progress
 from autoshrink.records.proposal import Proposal
-from autoshrink.records.record import Json
 from autoshrink.records.round import Round
 from autoshrink.records.timing import StepTiming
 from autoshrink.records.verdict import FOUND

@@ -26,7 +26,7 @@ def test_a_torchvision_network_is_planned_and_recorded(capsys: pytest.CaptureFix
     assert len(Plan.load(out).methods) == 8
     record = records.read(records.path_of(out))
     assert record.verb == "plan"
-    assert record.facts["subject"]["network"] == "alexnet"
+    assert record.facts.subject is not None and record.facts.subject["network"] == "alexnet"
 
 
 def test_json_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

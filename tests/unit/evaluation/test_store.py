@@ -7,6 +7,7 @@ import pytest
 
 from autoshrink.errors import ArtifactError
 from autoshrink.evaluation.store import Identity, Store
+from autoshrink.lineage.records import Code, Facts
 from autoshrink.params.base import Task
 from autoshrink.params.root import PaperDefects
 from autoshrink.params.vision import ImageProxy, ImageProxyTraining
@@ -65,7 +66,7 @@ def test_what_is_put_is_got(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [lambda raw: raw[:-20], lambda raw: b"", lambda raw: raw.replace(b"0.5", b"0.6")])
 def test_damaged_evaluation_is_set_aside_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture, damage) -> None:  # type: ignore[no-untyped-def]
     """A truncated, emptied or altered file is moved out of the way, named in the log, and its place is free again."""
-    store = Store(tmp_path, lambda: {"verb": "evaluate", "code": {}, "environment": {}})
+    store = Store(tmp_path, lambda: Facts(verb="evaluate", code=Code(), environment={}))
     store.put(identity(), RESULT)
     path = store.path(identity().key)
     path.write_bytes(damage(path.read_bytes()))

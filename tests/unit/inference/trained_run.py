@@ -25,7 +25,7 @@ from autoshrink.tasks.vision import training as image_training
 IMAGE_CELL = Cell.of(["separable_conv_3x3", "conv_1x1", "separable_conv_3x3"], [(0, 1), (0, 2), (1, 3), (0, 3)])
 TEXT_CELL = Cell.of(["tanh", "identity", "sigmoid", "relu"], [(0, 1), (0, 2), (1, 3), (2, 4), (0, 4)])
 
-FACTS = {"verb": "train", "code": {"version": "0.0.0"}, "environment": {}}
+FACTS = records.Facts(verb="train", code=records.Code(version="0.0.0"), environment={})
 
 
 @pytest.fixture(scope="session")

@@ -122,8 +122,8 @@ def test_why_says_what_is_not_known_any_more(pristine: Path, tmp_path: Path) -> 
     content = artifacts.read_sealed(manifest, "dataset", 1)
     artifacts.write_sealed(manifest, "dataset", 1, {**content, "files": {array.name: artifacts.digest_of_file(array)}})
     old = records.read(records.path_of(manifest))
-    seeds = {**old.facts["seeds"], "root": 7}
-    records.write(manifest, {}, records.digests([manifest, array]), {**old.facts, "seeds": seeds})
+    facts = old.facts.model_copy(update={"seeds": records.Seeds(root=7, draws=("splits",))})
+    records.write(manifest, {}, records.digests([manifest, array]), facts)
     (story,) = stories(graph.read(tmp_path / "run/results"), "accuracy_top1")
     text = " ".join(reason.text for reason in story.reasons)
     assert "manifest.json was made anew since; what it was then is not known any more" in text
@@ -152,9 +152,9 @@ def test_diff_names_the_cpu_and_where_runs_part(pristine: Path, tmp_path: Path) 
     for path, record in ((chunk, records.path_of(chunk)), (model, model.with_name("model.lineage.json"))):
         path.write_bytes(path.read_bytes() + b" ")
         old = records.read(record)
-        compute = {**old.facts.get("compute", {}), "numerics": "native"}
-        outputs = records.digests(old.outputs)
-        records.write(old.artifact, old.inputs, outputs, {**old.facts, "compute": compute})
+        compute = records.Compute(threads=1, deterministic=False, numerics="native", processes=1, device="cpu")
+        facts = old.facts.model_copy(update={"compute": compute})
+        records.write(old.artifact, old.inputs, records.digests(old.outputs), facts)
     found = differences(graph.read(pristine / "results"), graph.read(tmp_path / "run/results"))
     by_name = {(item.section, item.name): (item.first, item.second) for item in found}
     assert by_name["environment", "cpu"][1] == "Another 9000"
@@ -175,7 +175,7 @@ def test_export_into_its_own_run_is_refused(pristine: Path, tmp_path: Path, caps
 
 def test_show_of_a_long_chain_ends(tmp_path: Path) -> None:
     """A chain of thousands of forged records is drawn like any other."""
-    facts = {"verb": "conjure", "code": {"version": "0"}, "environment": {}}
+    facts = records.Facts(verb="conjure", code=records.Code(version="0"), environment={})
     for number in range(1500):
         path = tmp_path / f"{number}.json"
         path.touch()

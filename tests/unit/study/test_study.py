@@ -17,6 +17,7 @@ from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.params.strategies import BUILT_IN
 from autoshrink.params.study import Study
+from autoshrink.records.study import CurvePoint, Interval
 from autoshrink.search import rounds
 from autoshrink.search.choices import Choices
 from autoshrink.search.rounds import SearchName
@@ -83,19 +84,19 @@ def test_statistics_agree_with_scipy() -> None:
     second = [0.2, 0.55, 0.5, 0.8, 0.6]
     found = statistics.interval(first, 0.95)
     low, high = stats.t.interval(0.95, 4, np.mean(first), stats.sem(first))
-    assert (found["low"], found["high"]) == (approx(low), approx(high))
-    assert statistics.interval([0.3], 0.95) == {"mean": 0.3, "deviation": None, "low": None, "high": None}
+    assert (found.low, found.high) == (approx(low), approx(high))
+    assert statistics.interval([0.3], 0.95) == Interval(mean=0.3)
     test = statistics.paired(first, second, 0.95)
-    assert test["t"] == approx(stats.ttest_rel(second, first).pvalue)
-    assert (test["wins"], test["losses"]) == (4, 1)
-    assert test["difference"]["mean"] == approx(np.mean(np.subtract(second, first)))
+    assert test.t == approx(stats.ttest_rel(second, first).pvalue)
+    assert (test.wins, test.losses) == (4, 1)
+    assert test.difference.mean == approx(np.mean(np.subtract(second, first)))
     same = statistics.paired(first, first, 0.95)
-    assert (same["t"], same["wilcoxon"]) == (1.0, 1.0)
-    assert statistics.paired([0.0, 0.5, 1.0], [0.5, 1.0, 1.5], 0.95)["t"] == 0.0
+    assert (same.t, same.wilcoxon) == (1.0, 1.0)
+    assert statistics.paired([0.0, 0.5, 1.0], [0.5, 1.0, 1.5], 0.95).t == 0.0
     assert statistics.holm([0.01, 0.04, 0.03]) == approx([0.03, 0.06, 0.06])
     assert statistics.rank_correlation([1, 2, 3], [1, 1, 1]) is None
     correlation = statistics.rank_correlation([1, 2, 3, 4], [2, 4, 6, 9])
-    assert correlation is not None and correlation["spearman"] == approx(1.0)
+    assert correlation is not None and correlation.spearman == approx(1.0)
 
 
 def _made(strategy: str, offset: float, seeds: int = 8) -> list[Trace]:
@@ -110,24 +111,23 @@ def test_a_clear_difference_is_stated_and_a_missing_one_too() -> None:
     traces_of = [*_made("shrink", 0.0), *_made("random", 0.01), *_made("local", 0.0)]
     settings = Study(strategies=["shrink", "random", "local"], budgets=[0.5, 1.0])
     result = comparison.compare(traces_of, settings, Task.CNN, "made")
-    assert result["full_budget"] == 12
-    assert [test["budget"] for test in result["tests"]] == [6.0, 12.0]
-    assert result["tests"][0]["against"] == [], "no search has an answer so early"
+    assert result.full_budget == 12
+    assert [test.budget for test in result.tests] == [6.0, 12.0]
+    assert result.tests[0].against == (), "no search has an answer so early"
     said = comparison.statements(result)
     assert "random is better than shrink." in said[0]
     assert "no difference between local and shrink is shown." in said[1]
-    assert result["correlation"]["spearman"] > 0.8
-    curve = result["strategies"][1]["curve"]
-    assert curve[0]["epochs"] >= 8 and curve[-1] == {
-        "epochs": 12.0,
-        **statistics.interval([trace.best[-1] for trace in _made("random", 0.01)], 0.95),  # type: ignore[misc]
-    }
+    assert result.correlation is not None and result.correlation.spearman > 0.8
+    curve = result.strategies[1].curve
+    ends = [trace.answer for trace in _made("random", 0.01) if trace.answer is not None]
+    assert curve[0].epochs >= 8
+    assert curve[-1] == CurvePoint(epochs=12.0, **statistics.interval(ends, 0.95).model_dump())
 
 
 def test_less_perplexity_counts_as_agreement() -> None:
     """For text the sign of the correlation is turned, so that positive always means that the proxy is right."""
     result = comparison.compare([*_made("shrink", 0.0), *_made("random", 0.01)], Study(budgets=[1.0]), Task.RNN, "made")
-    assert result["correlation"]["spearman"] < -0.8
+    assert result.correlation is not None and result.correlation.spearman < -0.8
 
 
 def test_a_strategy_without_any_answer_is_an_error() -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from autoshrink.errors import DataError
-from autoshrink.records.record import Json
+from autoshrink.files.artifacts import Json
 from autoshrink.tasks.deployment import Prediction
 from autoshrink.tasks.language import loading, sequences
 from autoshrink.tasks.language.data import Tokens

@@ -92,11 +92,9 @@ def prepare(name: str, entry: ImageDataset, folder: Path, downloads: Path, seed:
     """
     (folder / MANIFEST).unlink(missing_ok=True)  # while files change, nothing may pass for prepared
     if isinstance(entry, ImageFolder) and entry.storage == "files":
-        content = _prepare_files(entry, folder, seed)
+        manifest = _prepare_files(name, entry, folder, seed)
     else:
-        content = _prepare_arrays(entry, folder, downloads, seed)
-    settings = entry.model_dump(mode="json")
-    manifest = ImageManifest(name=name, task=Task.CNN, source=entry.source, settings=settings, **content)
+        manifest = _prepare_arrays(name, entry, folder, downloads, seed)
     for split, counts in manifest.class_balance.items():
         if 0 in counts:
             empty = manifest.classes[counts.index(0)]
@@ -111,11 +109,7 @@ def load(folder: Path) -> PreparedImages:
     return PreparedImages.load(folder, ImageManifest)
 
 
-Content = dict[str, Any]
-"""Fields of an ``ImageManifest``, which validates them."""
-
-
-def _prepare_arrays(entry: ImageDataset, folder: Path, downloads: Path, seed: int) -> Content:
+def _prepare_arrays(name: str, entry: ImageDataset, folder: Path, downloads: Path, seed: int) -> ImageManifest:
     raw = sources.read(entry, downloads, seed)
     arrays: dict[str, NDArray[Any]] = {
         "train_images.npy": raw.train_images_NHWC,
@@ -124,16 +118,27 @@ def _prepare_arrays(entry: ImageDataset, folder: Path, downloads: Path, seed: in
         "test_labels.npy": raw.test_labels_N,
     }
     chunks = np.array_split(raw.train_images_NHWC, -(-len(raw.train_images_NHWC) // 5000))
-    return {
-        "storage": "array",
-        "files": {file: save(folder / file, array) for file, array in arrays.items()},
-        "shape": raw.train_images_NHWC.shape[1:],
-        "normalisation": _normalisation(chunks),
-        **_facts(raw.train_labels_N, raw.test_labels_N, raw.classes, raw.version, raw.skipped),
-    }
+    return ImageManifest(
+        name=name,
+        task=Task.CNN,
+        source=entry.source,
+        source_version=raw.version,
+        settings=entry.model_dump(mode="json"),
+        storage="array",
+        files={file: save(folder / file, array) for file, array in arrays.items()},
+        shape=raw.train_images_NHWC.shape[1:],
+        normalisation=_normalisation(chunks),
+        classes=raw.classes,
+        counts={"train": len(raw.train_labels_N), "test": len(raw.test_labels_N)},
+        class_balance={
+            "train": _balance(raw.train_labels_N, raw.classes),
+            "test": _balance(raw.test_labels_N, raw.classes),
+        },
+        skipped=Skipped(count=len(raw.skipped), files=raw.skipped),
+    )
 
 
-def _prepare_files(entry: ImageFolder, folder: Path, seed: int) -> Content:
+def _prepare_files(name: str, entry: ImageFolder, folder: Path, seed: int) -> ImageManifest:
     """Decode every file once, and record each by digest, label and path instead of copying it."""
     listing = folders.listing(entry, seed)
     skipped: list[str] = []
@@ -148,13 +153,21 @@ def _prepare_files(entry: ImageFolder, folder: Path, seed: int) -> Content:
         labels.append(np.array([file.label for file in kept], np.int64))
         if split == "train":
             sampled = [content.pixels_HWC[None] for content in contents]
-    return {
-        "storage": "files",
-        "files": digests,
-        "shape": None,
-        "normalisation": _normalisation(sampled),
-        **_facts(labels[0], labels[1], listing.classes, "the user's own", tuple(skipped)),
-    }
+    return ImageManifest(
+        name=name,
+        task=Task.CNN,
+        source=entry.source,
+        source_version="the user's own",
+        settings=entry.model_dump(mode="json"),
+        storage="files",
+        files=digests,
+        shape=None,
+        normalisation=_normalisation(sampled),
+        classes=listing.classes,
+        counts={"train": len(labels[0]), "test": len(labels[1])},
+        class_balance={"train": _balance(labels[0], listing.classes), "test": _balance(labels[1], listing.classes)},
+        skipped=Skipped(count=len(skipped), files=tuple(skipped)),
+    )
 
 
 def _are_labels(labels_N: NDArray[Any], count: int, classes: int) -> bool:
@@ -164,19 +177,9 @@ def _are_labels(labels_N: NDArray[Any], count: int, classes: int) -> bool:
     return not count or bool(labels_N.min() >= 0 and labels_N.max() < classes)
 
 
-def _facts(
-    train_labels_N: Labels, test_labels_N: Labels, classes: tuple[str, ...], version: str, skipped: tuple[str, ...]
-) -> Content:
-    def balance(labels_N: Labels) -> list[int]:
-        return [int(count) for count in np.bincount(labels_N, minlength=len(classes))]
-
-    return {
-        "source_version": version,
-        "classes": classes,
-        "counts": {"train": len(train_labels_N), "test": len(test_labels_N)},
-        "class_balance": {"train": balance(train_labels_N), "test": balance(test_labels_N)},
-        "skipped": Skipped(count=len(skipped), files=skipped),
-    }
+def _balance(labels_N: Labels, classes: tuple[str, ...]) -> tuple[int, ...]:
+    """Return how many examples each class has."""
+    return tuple(int(count) for count in np.bincount(labels_N, minlength=len(classes)))
 
 
 def _normalisation(batches: Iterable[Images]) -> Normalisation:

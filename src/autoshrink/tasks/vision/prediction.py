@@ -15,7 +15,7 @@ from torch import Tensor
 
 from autoshrink.errors import DataError
 from autoshrink.files import foreign
-from autoshrink.records.record import Json
+from autoshrink.files.artifacts import Json
 from autoshrink.tasks.deployment import Prediction
 from autoshrink.tasks.vision import listings, loading
 from autoshrink.tasks.vision.decoding import decode

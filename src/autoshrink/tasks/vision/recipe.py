@@ -4,7 +4,7 @@ Shapes: B batch, C channels, H height, W width, N classifier outputs.
 """
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import torch
 from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]
@@ -21,21 +21,21 @@ from autoshrink.tasks.vision.network import decay_groups
 
 def optimizer(module: nn.Module, recipe: ImageTraining) -> torch.optim.Optimizer:
     """Return timm's optimizer of the recipe's name over the module's weights, decayed as ``decay_groups`` says."""
-    options: dict[str, Any] = {"eps": recipe.optimizer_epsilon}
-    if recipe.optimizer == "sgd":
-        options = {}
-    if recipe.optimizer in ("adam", "adamw", "lamb"):
-        options["betas"] = (recipe.momentum, 0.999)
-    if recipe.optimizer in ("adam", "adamw"):
-        options["fused"] = True
-    made: torch.optim.Optimizer = create_optimizer_v2(
+    make = partial(
+        create_optimizer_v2,
         decay_groups(module, recipe.weight_decay),
         opt=recipe.optimizer,
         lr=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
         momentum=recipe.momentum,
-        **options,
     )
+    if recipe.optimizer != "sgd":
+        make = partial(make, eps=recipe.optimizer_epsilon)
+    if recipe.optimizer in ("adam", "adamw", "lamb"):
+        make = partial(make, betas=(recipe.momentum, 0.999))
+    if recipe.optimizer in ("adam", "adamw"):
+        make = partial(make, fused=True)
+    made: torch.optim.Optimizer = make()
     return made
 
 
@@ -44,18 +44,24 @@ def schedule(optimizer: torch.optim.Optimizer, recipe: ImageTraining, steps_per_
     if recipe.schedule_per == "epoch":
         return _per_epoch(optimizer, recipe)
     steps = recipe.epochs * steps_per_epoch
-    warmup: dict[str, Any] = {"warmup_t": round(recipe.warmup_epochs * steps_per_epoch), "warmup_lr_init": 0.0}
-    if recipe.schedule == "constant":
-        return StepLRScheduler(optimizer, decay_t=steps + 1, t_in_epochs=False, **warmup)
-    return CosineLRScheduler(optimizer, t_initial=steps + 1, t_in_epochs=False, **warmup)
+    warmup = round(recipe.warmup_epochs * steps_per_epoch)
+    make = (
+        partial(StepLRScheduler, decay_t=steps + 1)
+        if recipe.schedule == "constant"
+        else partial(CosineLRScheduler, t_initial=steps + 1)
+    )
+    return make(optimizer, t_in_epochs=False, warmup_t=warmup, warmup_lr_init=0.0)
 
 
 def _per_epoch(optimizer: torch.optim.Optimizer, recipe: ImageTraining) -> Scheduler:
     """Return the released schedule: one rate an epoch, and a cosine that begins where the warm-up ends."""
-    warmup: dict[str, Any] = {"warmup_t": round(recipe.warmup_epochs), "warmup_lr_init": 0.0, "warmup_prefix": True}
-    if recipe.schedule == "constant":
-        return StepLRScheduler(optimizer, decay_t=recipe.epochs + 1, **warmup)
-    return CosineLRScheduler(optimizer, t_initial=recipe.epochs - warmup["warmup_t"], **warmup)
+    warmup = round(recipe.warmup_epochs)
+    make = (
+        partial(StepLRScheduler, decay_t=recipe.epochs + 1)
+        if recipe.schedule == "constant"
+        else partial(CosineLRScheduler, t_initial=recipe.epochs - warmup)
+    )
+    return make(optimizer, warmup_t=warmup, warmup_lr_init=0.0, warmup_prefix=True)
 
 
 def averaged(module: nn.Module, recipe: ImageTraining) -> ModelEmaV3 | None:
