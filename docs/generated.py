@@ -56,6 +56,8 @@ def parameters() -> str:
             lines += _variants(schema, name, found)
         elif "$ref" in found:
             lines += _section(schema, name, _resolve(schema, found), values[name])
+        elif "$ref" in (found.get("additionalProperties") or {}):
+            lines += _entries(schema, name, found, values[name])
         else:
             lines += [f"## `{name}`", "", *_table([_row(schema, name, found, values[name])])]
     return "\n".join(lines)
@@ -76,6 +78,18 @@ def _variants(schema: dict[str, Any], name: str, found: dict[str, Any]) -> Itera
             if key != choice["propertyName"]
         ]
         yield from _table(rows) if rows else []
+    yield ""
+
+
+def _entries(schema: dict[str, Any], name: str, found: dict[str, Any], values: dict[str, Any]) -> Iterator[str]:
+    """Yield a mapping from names to entries of one kind: a heading, a table of their keys, and the built-in ones."""
+    entry = _resolve(schema, found["additionalProperties"])
+    yield from [f"## `{name}`", "", _prose(found["description"]) + " " + _prose(entry["description"]), ""]
+    yield from _table([_row(schema, key, item, item.get("default")) for key, item in entry["properties"].items()])
+    yield from ["Built in:", ""]
+    for key, value in values.items():
+        given = {part: item for part, item in value.items() if item is not None}
+        yield f"- `{key}`: `{_yaml(given)}`"
     yield ""
 
 

@@ -304,6 +304,13 @@ def test_a_file_that_changes_one_key_keeps_the_others_defaults(tmp_path: Path) -
     assert found.proxy.cnn.network.base_filters == 4
 
 
+def test_a_graph_too_large_for_keys_is_one_line() -> None:
+    """A meta-graph may have thirty nodes, as large as a cell's key takes: more are told before anything starts."""
+    with pytest.raises(ParameterError, match=r"search\.cnn\.nodes = 31: .* less than or equal to 30") as caught:
+        load([], ["search.cnn={strategy: metagraph, nodes: 31}"])
+    assert "\n" not in str(caught.value)
+
+
 def test_boards_are_named_limits() -> None:
     """A board's limits stand in the budget; a changed one's too; an unknown one, or one without limits, is told."""
     parameters = load([], ["search.cnn.objective.budget={board: visual-wake-words}"])
