@@ -22,12 +22,14 @@ from autoshrink.workflow.layout import Layout
 def check(files: tuple[Path, ...], settings: tuple[str, ...], processes: int | None) -> None:
     """Check the parameters, that the raw data of the data sets they name is there, that the final training's processes
     can share its batches, and, once data is prepared, that there is enough of it, that the final training takes its
-    first step, and that the objective's limits can be met. Only measured latencies are written, which the store keeps.
+    first step, that the objective's limits can be met, and how long the run takes: by what earlier runs took, or by
+    taking steps for a few seconds. Only measured latencies are written, which the store keeps.
 
     \b
     Example:
       autoshrink check --params params.yaml --params workflow/presets/paper.yaml
     """
+    from autoshrink.evaluation import foresight
     from autoshrink.evidence import sufficiency as evidence
     from autoshrink.search import rounds
     from autoshrink.tasks import address, availability, rehearsal, sharing, sufficiency
@@ -47,6 +49,10 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...], processes: int | N
         plan = rounds.plan(parameters, task)
         count = sum(len(slots) for job in plan for slots in job)
         click.echo(f"{task}: at most {len(plan)} rounds and {count} evaluations for each of {parameters.search.seeds}")
+        foreseen = foresight.foresee(parameters, task)
+        name = spec_of(task).proxy(parameters).dataset
+        unknown = f"is told once the data is prepared: autoshrink prepare {name}"
+        click.echo(f"{task}: how long it takes: {unknown if foreseen is None else foreseen.words()}")
         objective = rounds.section_of(parameters, task).objective
         final = address.folder(parameters, spec_of(task).training(parameters).dataset)
         if objective.budget is not None and (final / address.MANIFEST).exists():

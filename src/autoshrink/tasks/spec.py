@@ -276,7 +276,7 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
         return {}
 
     @abstractmethod
-    def workload(self, parameters: "Parameters") -> Workload:
+    def workload(self, parameters: "Parameters", manifest: Manifest | None = None) -> Workload:
         """Return what the task's steps may need."""
 
     # the final model

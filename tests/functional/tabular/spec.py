@@ -107,7 +107,7 @@ class TabularClassification(TaskSpec["PreparedTable", "ProxyRows", TabularProxy,
         assert isinstance(objective, TabularObjective)
         return -float(metrics["error"]) - objective.macs_weight * (math.log10(costs["macs"]) - 3)
 
-    def workload(self, parameters: "Parameters") -> Workload:
+    def workload(self, parameters: "Parameters", manifest: Manifest | None = None) -> Workload:
         """Return a minute and 2 GB: the tables are tiny."""
         return Workload(proxy_minutes=1, proxy_megabytes=2000, training_minutes=1)
 

@@ -153,15 +153,17 @@ class LanguageModelling(
         """Return the paper's FLOPs."""
         return {"paper_flops": paper_flops(cell, proxy.network.hidden)}
 
-    def workload(self, parameters: "Parameters") -> Workload:
-        """Return what training on so many lines may need; the final text is taken to have 50,000."""
+    def workload(self, parameters: "Parameters", manifest: Manifest | None = None) -> Workload:
+        """Return what training on so many lines may need; without a ``manifest`` the final text is taken to have
+        50,000."""
+        everything = manifest.counts["train"].lines if isinstance(manifest, TextManifest) else 50_000
         proxy, recipe = self.proxy(parameters), self.training(parameters)
         lines = proxy.train_lines + proxy.validation_lines / 3
         length = proxy.training.bptt.length
         return Workload(
             proxy.training.epochs * lines * proxy.network.hidden / 100 / _LINES_PER_MINUTE,
             int(2000 + 4000 * (proxy.training.batch_size / 128) * (length / 35)),
-            recipe.epochs * 50_000 * (recipe.network.hidden / 100) / _LINES_PER_MINUTE,
+            recipe.epochs * everything * (recipe.network.hidden / 100) / _LINES_PER_MINUTE,
         )
 
     def rehearse(self, cell: Body, recipe: LanguageTraining, data: "PreparedText", seed: int) -> None:

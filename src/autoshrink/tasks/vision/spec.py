@@ -228,14 +228,19 @@ class ImageClassification(
         assert isinstance(objective, ImageObjective)
         return image_score(objective, metrics["accuracy"], costs["macs"])
 
-    def workload(self, parameters: "Parameters") -> Workload:
-        """Return what training on so many images may need, all data sets taken to have ten classes."""
+    def workload(self, parameters: "Parameters", manifest: Manifest | None = None) -> Workload:
+        """Return what training on so many images may need, all data sets taken to have ten classes.
+
+        ``manifest``, of the final data, says how many there are; without it a guess is made by the source.
+        """
         proxy, recipe = self.proxy(parameters), self.training(parameters)
         images = (proxy.train_per_class + proxy.validation_per_class / 3) * _CLASSES
         width = proxy.network.base_filters / 16
         source = parameters.datasets[recipe.dataset]
         small = isinstance(source, datasets.Digits | datasets.Mnist5k)
         everything = 5_000 if small else 1_300_000 if isinstance(source, datasets.ImageFolder) else 60_000
+        if isinstance(manifest, ImageManifest):
+            everything, images = sum(manifest.class_balance["train"]), images * len(manifest.classes) / _CLASSES
         return Workload(
             proxy.training.epochs * images * width / _IMAGES_PER_MINUTE,
             int(2000 + 4000 * (proxy.training.batch_size / 128) * width),
