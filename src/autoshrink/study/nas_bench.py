@@ -18,6 +18,7 @@ from typing import Any
 
 from autoshrink.cells.cell import MOST_NODES, Cell, CellError, Edge
 from autoshrink.errors import DataError
+from autoshrink.files import artifacts
 from autoshrink.search.choices import Choices
 from autoshrink.study import macro
 from autoshrink.study.entries import TableEntry
@@ -84,6 +85,8 @@ NAS_201 = Choices(
     ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"),
 )
 """NAS-Bench-201's own space: the edges of its cell, in the order of its strings."""
+LARGEST_MACRO, LARGEST_RECORD = 2**24, 2**20
+"""Bytes of NAS-Bench-Macro's file, and of a record of NAS-Bench-101's, at most; the real ones have a tenth."""
 MACRO = Choices(tuple((layer, layer + 1) for layer in range(macro.LAYERS)), macro.BLOCKS)
 """NAS-Bench-Macro's own space: its eight layers, each one of three blocks."""
 
@@ -113,7 +116,11 @@ def read_macro(path: Path) -> dict[str, TableEntry]:
     and given where the same count has the file's own MACs and parameters. Raises DataError on another or damaged file.
     """
     try:
-        content = json.loads(path.read_bytes())
+        with artifacts.opened(path) as file:
+            raw = file.read(LARGEST_MACRO + 1)
+        if len(raw) > LARGEST_MACRO:
+            raise ValueError(f"more than {LARGEST_MACRO >> 20} MiB")
+        content = json.loads(raw)
         found = {}
         for name, row in content.items():
             if not re.fullmatch("[012]{8}", name):
@@ -158,6 +165,8 @@ def read_101(path: Path) -> tuple[dict[str, TableEntry], Counter[Unmapped | None
             if cell is None:
                 continue
             validation, test, count = _metrics(base64.b64decode(metrics))
+            if type(epochs) is not int or not 0 < epochs < 10**6:
+                raise ValueError(f"{str(epochs)[:20]!r} are no epochs")
         # a record of another kind may be any JSON, and any protocol buffer
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error, CellError) as error:
             reason = " ".join(str(error).split())[:120]
@@ -198,19 +207,18 @@ def _cell_of_101(adjacency: str, operations: list[str]) -> Cell | None:
 
 def _records(path: Path) -> Iterator[bytes]:
     """Yield a TFRecord file's records: length (8 bytes), its checksum (4), the record, its checksum (4)."""
-    size = path.stat().st_size
     with path.open("rb") as file:
         while head := file.read(12):
-            length = struct.unpack("<Q", head[:8])[0] if len(head) == 12 else size
-            body = file.read(length + 4) if length < size else b""  # a damaged length may ask for any memory
+            length = struct.unpack("<Q", head[:8])[0] if len(head) == 12 else LARGEST_RECORD
+            body = file.read(length + 4) if length < LARGEST_RECORD else b""  # a damaged length may ask for any memory
             if len(body) < 4 or len(body) - 4 != length:
-                raise DataError(f"{path}: is truncated")
+                raise DataError(f"{path}: is truncated or damaged")
             yield body[:-4]
 
 
 def _metrics(message: bytes) -> tuple[float, float, int]:
     """Return validation and test accuracy at the end of training and the number of parameters, from a ModelMetrics
-    message.
+    message. Raises ValueError where they are none, and what its parsing raises.
 
     Its field 1 repeats evaluations, the last one being the end of training; field 2 counts parameters. In an
     evaluation, field 4 is the validation and field 5 the test accuracy.
@@ -222,7 +230,12 @@ def _metrics(message: bytes) -> tuple[float, float, int]:
         elif field == 2:
             parameters = value
     last = dict(_fields(evaluations[-1]))
-    return last[4], last[5], parameters
+    shares = (last[4], last[5])
+    if not all(isinstance(value, float) and 0 <= value <= 1 for value in shares):
+        raise ValueError("an accuracy is no share")
+    if not isinstance(parameters, int) or not 0 < parameters < 10**18:
+        raise ValueError("the number of parameters is none")
+    return *shares, parameters
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
@@ -254,3 +267,5 @@ def _integer(message: bytes, position: int) -> tuple[int, int]:
         shift += 7
         if byte < 0x80:
             return value, position
+        if shift > 63:
+            raise ValueError("an integer of more than 64 bits")

@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from autoshrink.errors import UserError
 from autoshrink.files import artifacts
@@ -95,6 +97,30 @@ def test_damaged_signature_key_and_run_are_one_line(results: Path, tmp_path: Pat
     broken = graph.read(results)
     with pytest.raises(UserError, match="so it is not signed"):
         signing.sign(broken, verify(broken), key)
+
+
+@needs_ssh
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_signature_is_adas_or_one_line(data: st.DataObject, pristine: Path, tmp_path: Path) -> None:
+    """Whatever bytes stand in run.sig and in the list of signers: Ada's own signature, or a line and nothing else."""
+    folder = tmp_path / str(len(list(tmp_path.iterdir())))
+    shutil.copytree(pristine, folder)
+    run = graph.read(folder / "results")
+    verdict = verify(run)
+    path = signing.sign(run, verdict, a_key(folder, "ada"))
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(0, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(data.draw(st.binary(max_size=40) | st.just(bytes(content)) | st.just(bytes(content[:-40]))))
+    signers = allowed(folder, "ada")
+    signers.write_bytes(data.draw(st.just(signers.read_bytes()) | st.binary(max_size=60)))
+    try:
+        name = signing.check(run, verdict, signers)
+    except UserError as error:
+        assert "\n" not in str(error) and len(str(error)) < 2000
+    else:
+        assert name == "ada@example.org"
 
 
 def test_missing_ssh_keygen_is_said(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from autoshrink.errors import DataError
 from autoshrink.records.proposal import Fidelity
 from autoshrink.study import macro as macro_networks
 from autoshrink.study import nas_bench, tables
+from autoshrink.study.entries import TableEntry
 
 CHAIN = Cell.of(["conv_1x1", "conv_3x3"], [(0, 1), (1, 2)])
 
@@ -131,6 +132,42 @@ def test_any_bytes_are_a_table_or_one_line(suffix: str, content: bytes, tmp_path
         assert "table" in str(error) and "\n" not in str(error)
 
 
+def is_a_number(entry: TableEntry) -> bool:
+    """Return whether an entry's accuracies are shares, or not known, and its costs positive numbers."""
+    shares = [value for value in entry.metrics.values() if value is not None]
+    return all(0 <= value <= 1 for value in shares) and all(0 < value < 1e19 for value in entry.costs.values())
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_benchmark_is_its_numbers_or_one_line(data: st.DataObject, tmp_path: Path) -> None:
+    """NAS-Bench-101's and NAS-Bench-Macro's own files with bytes changed, cut or put in: no number is odd then."""
+    record = _record(4, "010001000", "input,conv3x3-bn-relu,output", 0.6, 0.5)
+    macro_like = macro(
+        test_acc=data.draw(st.lists(st.floats() | st.integers(-1, 101) | st.text(max_size=2), max_size=3))
+    )
+    name, whole = data.draw(st.sampled_from([("101.tfrecord", record), ("macro.json", macro_like.encode())]))
+    content = bytearray(whole)
+    for _ in range(data.draw(st.integers(0, 3))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place : place + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+    if name == "101.tfrecord" and data.draw(st.booleans()):  # the protocol buffer within, its frame whole
+        message = bytearray(_message(0.6, 0.5))
+        for _ in range(data.draw(st.integers(1, 3))):
+            message[data.draw(st.integers(0, len(message) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+        body = ["hash", 4, "010001000", "input,conv3x3-bn-relu,output", base64.b64encode(message).decode()]
+        content = bytearray(framed(json.dumps(body).encode()))
+    path = tmp_path / name
+    path.write_bytes(content)
+    try:
+        table = tables.load(str(path), [], own=name.endswith(".json"))
+    except DataError as error:
+        assert name in str(error) and "\n" not in str(error) and len(str(error)) < 500
+    else:
+        assert isinstance(table, tables.FileTable)
+        assert all(is_a_number(entry) for entry in table._evaluations.values())
+
+
 def framed(body: bytes) -> bytes:
     """Return a TFRecord of this body."""
     return struct.pack("<Q", len(body)) + b"\0\0\0\0" + body + b"\0\0\0\0"
@@ -176,15 +213,19 @@ def _field(number: int, value: float | int | bytes) -> bytes:
     return bytes([number << 3 | 2]) + _field(0, len(value))[1:] + value
 
 
-def _record(epochs: int, adjacency: str, operations: str, validation: float, test: float) -> bytes:
-    """Return a record as NAS-Bench-101's file has it: checksums (not looked at), JSON, and a protocol buffer within."""
+def _message(validation: float, test: float) -> bytes:
+    """Return the metrics of a training as NAS-Bench-101 has them, a protocol buffer."""
     evaluations = [
-        b"".join(_field(n, v) for n, v in ((1, float(epochs)), (2, 1.0), (3, 0.5), (4, v4), (5, v5), (6, b"path")))
+        b"".join(_field(n, v) for n, v in ((1, 4.0), (2, 1.0), (3, 0.5), (4, v4), (5, v5), (6, b"path")))
         for v4, v5 in ((0.1, 0.1), (validation / 2, test / 2), (validation, test))
     ]
-    message = b"".join(_field(1, evaluation) for evaluation in evaluations) + _field(2, 300_000) + _field(3, 9.5)
-    body = json.dumps(["hash", epochs, adjacency, operations, base64.b64encode(message).decode()]).encode()
-    return struct.pack("<Q", len(body)) + b"\0\0\0\0" + body + b"\0\0\0\0"
+    return b"".join(_field(1, evaluation) for evaluation in evaluations) + _field(2, 300_000) + _field(3, 9.5)
+
+
+def _record(epochs: int, adjacency: str, operations: str, validation: float, test: float) -> bytes:
+    """Return a record as NAS-Bench-101's file has it: checksums (not looked at) and JSON."""
+    metrics = base64.b64encode(_message(validation, test)).decode()
+    return framed(json.dumps(["hash", epochs, adjacency, operations, metrics]).encode())
 
 
 def test_nas_bench_101s_file(tmp_path: Path) -> None:
