@@ -120,8 +120,8 @@ def contents() -> dict[str, bytes]:
     found = {}
     for path in sorted(Path().rglob("*")):
         beside = path.name.endswith((".timing.json", ".tmp")) or SET_ASIDE.search(path.name)
-        # the page and its table of metrics show how long things took
-        is_report = path.name.startswith(("index.html", "report.", "metrics.csv", "metrics.md"))
+        # the page and these tables show how long things took
+        is_report = path.name.startswith(("index.html", "report.", "metrics.md", "search-cost.csv"))
         if not path.is_file() or beside or "logs" in path.parts or is_report:
             continue
         content = path.read_bytes()

@@ -11,7 +11,7 @@ def outputs(parameters: Parameters) -> list[str]:
     from autoshrink.report.figures import FIGURES, FORMATS
 
     figures = [f"{task}/{name}.{kind}" for task in parameters.tasks for name in FIGURES for kind in FORMATS]
-    return ["index.html", "metrics.csv", "metrics.md", *figures]
+    return ["index.html", "metrics.csv", "metrics.md", "search-cost.csv", *figures]
 
 
 def build(results: Path, out: Path, parameters: Parameters, against: Path | None = None) -> list[Path]:
@@ -42,6 +42,7 @@ def build(results: Path, out: Path, parameters: Parameters, against: Path | None
         ),
         "metrics.csv": metrics.to_csv(table),
         "metrics.md": metrics.to_markdown(table, notes),
+        "search-cost.csv": metrics.to_cost_csv(table),
     }
     for name, text in texts.items():
         artifacts.write_text(out / name, text)

@@ -16,7 +16,7 @@ MEASURED, COUNTED, PUBLISHED = "measured here", "counted here", "published"
 
 @dataclass(frozen=True)
 class Row:
-    """One row of metrics.csv. MACs are of one image or one token; None where there is no number."""
+    """One row of metrics.csv and search-cost.csv. MACs are of one image or one token; None where there is no number."""
 
     task: Task
     name: str
@@ -32,7 +32,8 @@ class Row:
     note: str
 
 
-COLUMNS = tuple(item.name for item in fields(Row))
+HOURS = "search_device_hours"
+COLUMNS = tuple(item.name for item in fields(Row) if item.name != HOURS)
 
 
 def rows(searches: Sequence[Search], counted: Sequence[KnownNetwork] = ()) -> list[Row]:
@@ -52,7 +53,10 @@ def rows(searches: Sequence[Search], counted: Sequence[KnownNetwork] = ()) -> li
 
 
 def to_csv(table: Sequence[Row]) -> str:
-    """Return the rows as CSV with a header, the metrics of all tasks in it; an empty field is "no number"."""
+    """Return the rows as CSV with a header, the metrics of all tasks in it; an empty field is "no number".
+
+    Two runs of the same parameters give the same bytes, so what a search took stands in ``to_cost_csv``.
+    """
     import pandas as pd
 
     qualities = [item.column for task in Task for item in spec_of(task).reported]
@@ -63,6 +67,16 @@ def to_csv(table: Sequence[Row]) -> str:
     ]
     # objects, for a column of whole numbers must not turn into floats because one of them is missing
     frame = pd.DataFrame(lines, columns=[*COLUMNS[:place], *qualities, *COLUMNS[place + 1 :]], dtype=object)
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def to_cost_csv(table: Sequence[Row]) -> str:
+    """Return what the searches took, those measured here and published ones, as CSV: it differs from run to run."""
+    import pandas as pd
+
+    columns = ["task", "name", "origin", "source", "seed", HOURS]
+    known = [row for row in table if row.search_device_hours is not None]
+    frame = pd.DataFrame([[getattr(row, name) for name in columns] for row in known], columns=columns, dtype=object)
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 

@@ -50,6 +50,23 @@ def test_figures_are_the_same_each_time(small_searches: list[Search], built: Pat
         assert artifacts.digest_of_file(path) == artifacts.digest_of_file(built / "cnn" / path.name), path.name
 
 
+def test_a_run_that_took_longer_has_the_same_metrics(
+    small: Parameters, small_run: Path, built: Path, tmp_path: Path
+) -> None:
+    """What was measured of time stands in search-cost.csv alone: metrics.csv is the same bytes whatever a run took."""
+    results = Path(shutil.copytree(small_run, tmp_path / "results"))
+    for path in results.rglob("*.timing.json"):
+        timing = artifacts.read_sealed(path, artifacts.TIMING, artifacts.TIMING_VERSION)
+        for slot in timing.get("slots", {}).values():
+            slot["device_seconds"] = 1000.0
+        artifacts.write_sealed(path, artifacts.TIMING, artifacts.TIMING_VERSION, timing)
+    report.build(results, tmp_path / "report", small)
+    assert (tmp_path / "report/metrics.csv").read_bytes() == (built / "metrics.csv").read_bytes()
+    before, after = (place / "search-cost.csv" for place in (built, tmp_path / "report"))
+    assert before.read_text() != after.read_text()
+    assert before.read_text().startswith('task,name,origin,source,seed,search_device_hours\ncnn,"found cell')
+
+
 def test_missing_round_is_an_error(small: Parameters, small_run: Path, tmp_path: Path) -> None:
     """A run whose rounds are not all there is not reported as if it were."""
     results = Path(shutil.copytree(small_run, tmp_path / "results"))
