@@ -18,6 +18,22 @@ from pathlib import Path
 ETC = Path("/etc/slurm")
 PROGRAMS = ("setpriv", "munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue", "sinfo")
 CONTROLLER_PORT, NODE_PORT = 27817, 27901
+# the first line of a configuration that these tests have written
+OURS = "# written by AutoShrink's tests"
+
+
+def foreign() -> str | None:
+    """Return what belongs to another SLURM here, which these tests must not touch; None where there is none."""
+    if other := os.environ.get("SLURM_CONF"):
+        return f"SLURM_CONF={other} names a cluster"
+    for path in (ETC / "slurm.conf", ETC / "gres.conf"):
+        try:
+            is_ours = path.is_symlink() and path.read_text().startswith(OURS)
+        except OSError:  # a link to a folder that is gone, or not mounted now
+            is_ours = False
+        if not is_ours and (path.exists() or path.is_symlink()):
+            return f"{path} belongs to a cluster"
+    return None
 
 
 def missing() -> str | None:
@@ -27,8 +43,8 @@ def missing() -> str | None:
     absent = [name for name in PROGRAMS if shutil.which(name) is None]
     if absent:
         return f"{', '.join(absent)} not found: apt-get install slurm-wlm munge"
-    if (ETC / "slurm.conf").exists() and not (ETC / "slurm.conf").is_symlink():
-        return f"{ETC}/slurm.conf belongs to a cluster"
+    if other := foreign():
+        return other
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", CONTROLLER_PORT)) == 0:
             return f"something answers on port {CONTROLLER_PORT}, another SLURM of these tests perhaps"
@@ -73,8 +89,9 @@ class LocalSlurm:
         self._wait(lambda: self.command("sinfo", "-h", "-t", "idle", "-o", "%D").strip() == str(self.nodes), "no nodes")
 
     def __exit__(self, *reason: object) -> None:
-        """Cancel all jobs and end the daemons."""
-        self.clear()
+        """Cancel all jobs and end the daemons; a SLURM that this one did not start is left alone."""
+        if self._daemons:
+            self.clear()
         for daemon in reversed(self._daemons):
             daemon.send_signal(signal.SIGTERM)
             try:
@@ -84,7 +101,8 @@ class LocalSlurm:
                 daemon.wait()
         self._daemons.clear()
         for name in ("slurm.conf", "gres.conf"):
-            (ETC / name).unlink(missing_ok=True)
+            if (ETC / name).is_symlink() and (ETC / name).readlink() == self.folder / name:
+                (ETC / name).unlink()
 
     def clear(self) -> None:
         """Cancel all jobs, and wait until they are gone, but for at most half a minute."""
@@ -96,7 +114,8 @@ class LocalSlurm:
 
     def command(self, *words: str, check: bool = True) -> str:
         """Run one of SLURM's commands and return what it prints."""
-        done = subprocess.run(words, capture_output=True, text=True, timeout=90)
+        settings = {**os.environ, "SLURM_CONF": str(self.folder / "slurm.conf")}
+        done = subprocess.run(words, capture_output=True, text=True, timeout=90, env=settings)
         assert not check or done.returncode == 0, done.stderr
         return done.stdout
 
@@ -121,6 +140,8 @@ class LocalSlurm:
         return self.folder / "run/munge.socket"
 
     def _configure(self) -> None:
+        if other := foreign():
+            raise RuntimeError(other)
         host = socket.gethostname().partition(".")[0]
         memory = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20 * 0.9 / self.nodes)
         gres = f" Gres=gpu:{self.gpus}" if self.gpus else ""
@@ -163,7 +184,8 @@ class LocalSlurm:
             devices = [self.folder / f"gpu{number}" for number in range(self.gpus)]
             for device in devices:
                 os.mknod(device, 0o20600, os.makedev(1, 3))  # SLURM counts GPUs by their files and never opens one
-            (self.folder / "gres.conf").write_text("".join(f"Name=gpu File={device}\n" for device in devices))
+            gpus = [f"Name=gpu File={device}" for device in devices]
+            (self.folder / "gres.conf").write_text("\n".join([OURS, *gpus]) + "\n")
         last = NODE_PORT + self.nodes - 1
         lines += [
             f"NodeName=n[1-{self.nodes}] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{NODE_PORT}-{last}] "
@@ -171,7 +193,7 @@ class LocalSlurm:
             f"PartitionName=main Nodes=n[1-{self.nodes}] Default=YES DefMemPerCPU=512 MaxTime=INFINITE State=UP",
             f"PartitionName=short Nodes=n[1-{self.nodes}] DefMemPerCPU=512 MaxTime=60 State=UP",
         ]
-        (self.folder / "slurm.conf").write_text("\n".join(lines) + "\n")
+        (self.folder / "slurm.conf").write_text("\n".join([OURS, *lines]) + "\n")
         ETC.mkdir(exist_ok=True)
         for name in ("slurm.conf", "gres.conf"):
             (ETC / name).unlink(missing_ok=True)
