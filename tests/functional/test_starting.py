@@ -27,6 +27,18 @@ def test_a_mistake_is_made_once(tmp_path: Path) -> None:
     assert (tmp_path / "starts").read_text() == "started\n" * 3
 
 
+def test_what_earlier_attempts_said_is_kept(tmp_path: Path) -> None:
+    """Also of one that was killed; Snakemake removes the log before each attempt. One that ends well adds nothing."""
+    for command in ("echo first; kill -9 $PPID; sleep 1", "echo second; exit 1", "echo third"):
+        (tmp_path / "step.log").unlink(missing_ok=True)
+        subprocess.run([LOGGED, "step.log", "sh", "-c", command], cwd=tmp_path, capture_output=True)
+    said = (tmp_path / "step.log.earlier").read_text().splitlines()
+    assert [line for line in said if not line.startswith("--- an attempt that ended on ")] == ["first", "second"]
+    assert len(said) == 4
+    assert (tmp_path / "step.log").read_text() == "third\n"
+    assert not (tmp_path / "step.log.now").exists()
+
+
 def test_a_run_tries_a_mistake_again_only_when_asked_anew(tmp_path: Path) -> None:
     """With retries, a mistake in a step costs one start; the next run, with the mistake mended, goes on."""
     folder = Folder.new(tmp_path / "run").overlaid("tasks: [cnn]")
@@ -76,13 +88,37 @@ def test_a_killed_step_frees_its_gpu(tmp_path: Path) -> None:
     assert second.wait(30) == 0
 
 
+def at_once(*files: Path) -> tuple[list[str], bool]:
+    """Return which GPUs each of these steps had, and whether all of them ran at one time."""
+    spans = [file.read_text().split() for file in files]
+    ran_together = max(float(begin) for begin, _, _ in spans) < min(float(end) for _, _, end in spans)
+    return [devices for _, devices, _ in spans], ran_together
+
+
 def test_gpus_that_a_scheduler_has_chosen_stay(tmp_path: Path) -> None:
-    """Within a scheduler's job nothing is locked: under its confinement two jobs may both call their GPU 0."""
-    first, second = (on_gpus(1, "0", 0.5, tmp_path / name, SLURM_JOB_ID="7") for name in ("first", "second"))
-    assert [first.wait(30), second.wait(30)] == [0, 0]
-    spans = [(tmp_path / name).read_text().split() for name in ("first", "second")]
-    assert [devices for _, devices, _ in spans] == ["0", "0"]
-    assert max(float(begin) for begin, _, _ in spans) < min(float(end) for _, _, end in spans)
+    """Where a scheduler's job sees what it asked for, nothing is locked: two jobs may both call their GPU 0."""
+    names = [tmp_path / name for name in ("first", "second")]
+    steps = [on_gpus(1, "0", 0.5, name, SLURM_JOB_ID=str(number)) for number, name in enumerate(names)]
+    assert [step.wait(30) for step in steps] == [0, 0]
+    assert at_once(*names) == (["0", "0"], True)
+
+
+def test_steps_in_one_allocation_share_its_gpus_out(tmp_path: Path) -> None:
+    """Several steps in one job of two GPUs (`sbatch --gpus=2`, local profile) get one each, at the same time."""
+    names = [tmp_path / name for name in ("first", "second")]
+    steps = [on_gpus(1, "2,3", 0.5, name, SLURM_JOB_ID="7") for name in names]
+    assert [step.wait(30) for step in steps] == [0, 0]
+    devices, ran_together = at_once(*names)
+    assert sorted(devices) == ["2", "3"] and ran_together
+
+
+def test_allocations_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    """Two jobs that both call their GPUs 0 and 1 have four: the locks belong to a job."""
+    names = [tmp_path / name for name in "abcd"]
+    steps = [on_gpus(1, "0,1", 1, name, SLURM_JOB_ID=str(number // 2)) for number, name in enumerate(names)]
+    assert [step.wait(30) for step in steps] == [0] * 4
+    devices, ran_together = at_once(*names)
+    assert (sorted(devices), ran_together) == (["0", "0", "1", "1"], True)
 
 
 def test_gpus_are_numbered_as_cuda_does(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from autoshrink.lineage import records, verify
 from autoshrink.lineage.graph import STORED, Run
 from autoshrink.lineage.records import Record
 from autoshrink.params.base import Task
-from autoshrink.records import curves
+from autoshrink.records import curves, submission
 from autoshrink.workflow.layout import Layout
 
 
@@ -110,7 +110,8 @@ def _unrecorded(run: Run, steps: Iterable[Record]) -> list[Path]:
     for record in steps:
         for names in filter(None, _log_names(record, run.results)):
             log = layout.log(*names)
-            found += [log, log.with_name(f"{log.name}.mistake"), layout.progress(*names)]
+            found += [log, *(log.with_name(f"{log.name}.{kept}") for kept in ("mistake", "earlier", "now"))]
+            found += [layout.progress(*names), submission.beside(log)]
             found += curves.written(layout.logs.joinpath(*names[:-1], "tensorboard"))
     return list(dict.fromkeys(found))
 

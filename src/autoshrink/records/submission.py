@@ -33,6 +33,11 @@ class Submission(Record):
         """Whether another attempt comes after its end."""
         return self.attempt < self.attempts
 
+    def in_words(self) -> str:
+        """Return its end in words, with what follows."""
+        followed = f"attempt {self.attempt + 1} of {self.attempts} follows" if self.is_followed else "the last attempt"
+        return f"{self.words or self.cause}; {followed}"
+
 
 def beside(log: Path) -> Path:
     """Return the file of the step that has this log."""

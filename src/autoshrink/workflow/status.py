@@ -5,7 +5,7 @@ import os
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from autoshrink import params
@@ -15,6 +15,7 @@ from autoshrink.files import artifacts
 from autoshrink.files.artifacts import Json
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.records import submission
 from autoshrink.records.best import Best
 from autoshrink.records.progress import Progress, duration
 from autoshrink.records.progress import read as read_progress
@@ -22,6 +23,7 @@ from autoshrink.records.proposal import Proposal
 from autoshrink.records.round import Round
 from autoshrink.records.timing import StepTiming
 from autoshrink.records.verdict import FOUND
+from autoshrink.runtime import slurm
 from autoshrink.search import finalists, rounds
 from autoshrink.search.rounds import SearchName
 from autoshrink.tasks.spec import Metric, spec_of
@@ -36,13 +38,15 @@ class Job:
     """One job: ``state`` is done, running, stopped, failed or queued; ``line`` is what it said last, ``silent`` that
     line's age in seconds.
 
-    A stopped job goes on from its checkpoint when the scheduler or the user starts it again.
+    A stopped job goes on from its checkpoint when the scheduler or the user starts it again. ``submitted`` is the
+    scheduler's id of a job that has not ended by the files.
     """
 
     name: str
     state: str
     line: str = ""
     silent: float = 0.0
+    submitted: str | None = None
 
 
 @dataclass
@@ -129,7 +133,7 @@ def lines(status: SearchStatus) -> Iterator[str]:
         elif job.state == "stopped":
             yield f"  stopped, goes on when it is run again: {job.name}: {job.line}"
         else:
-            yield f"  {job.state}: {job.name}"
+            yield f"  {job.state}: {job.name}" + (f": {job.line}" if job.line else "")
 
 
 def of(
@@ -318,10 +322,23 @@ def _job(name: str, output: Path, layout: Layout, *names: object) -> Job:
     if output.exists():
         return Job(name, "done")
     log, events = layout.log(*names), _events(layout.progress(*names))
+    found, latest = _by_its_own_files(name, log, events), events[-1].time if events else _written(log)
     try:
-        begun = log.stat().st_mtime
-    except FileNotFoundError:
-        begun = None
+        submitted = submission.last(log)
+    except ArtifactError:
+        submitted = None
+    if submitted is None or (submitted.cause is not None and submitted.time < latest):
+        return found
+    if submitted.cause is None:
+        job = found if submitted.time < latest else Job(name, "queued")
+        return replace(job, submitted=submitted.job)
+    state = "queued" if submitted.is_followed else "failed"
+    return Job(name, state, submitted.in_words(), _age(submitted.time))
+
+
+def _by_its_own_files(name: str, log: Path, events: Sequence[Progress]) -> Job:
+    """Return the job by its log and its progress."""
+    begun = _written(log) or None
     if not events and log.with_name(f"{log.name}.mistake").exists():
         return Job(name, "failed", last_line(log), 0.0 if begun is None else _age(begun))
     if not events:
@@ -335,6 +352,36 @@ def _job(name: str, output: Path, layout: Layout, *names: object) -> Job:
     if events[0].host == artifacts.host() and events[0].process and not _lives(events[0].process):
         return Job(name, "failed", f"it was killed: {last_line(log)}", _age(last.time))
     return Job(name, "running", last.words(), _age(last.time))
+
+
+def _written(log: Path) -> float:
+    """Return when a log was written last; 0 where there is none."""
+    try:
+        return log.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def in_queue(found: Sequence[SearchStatus]) -> list[SearchStatus]:
+    """Return the same with what SLURM says of jobs that have not ended by the files, where it says something."""
+    ids = sorted({job.submitted for search in found for job in search.jobs if job.submitted})
+    states = slurm.jobs(f"--jobs={','.join(ids)}") if ids else None
+    if not states:
+        return list(found)
+    return [replace(search, jobs=[_in_queue(job, states.get(job.submitted or "")) for job in search.jobs])
+            for search in found]  # fmt: skip
+
+
+def _in_queue(job: Job, found: slurm.JobState | None) -> Job:
+    if found is None or found.state in ("COMPLETED", "COMPLETING"):
+        return job
+    if found.state not in slurm.LIVE:
+        return replace(job, state="failed", line=slurm.ended(job.submitted or "", found)[1])
+    if found.state == "RUNNING":
+        return replace(job, state="running", line=job.line or f"SLURM job {job.submitted}")
+    reason = slurm.waits(found)
+    waiting = f"waits for ever, {reason}" if reason else f"waits ({found.reason or found.state})"
+    return replace(job, state="queued", line=f"SLURM job {job.submitted} {waiting}")
 
 
 def _age(then: float) -> float:
