@@ -1,33 +1,52 @@
-"""Serialise the evaluated cells that a strategy keeps in its state."""
+"""What strategies remember from round to round: evaluated cells, and the best of them."""
 
 from collections.abc import Iterable, Sequence
 
 from autoshrink.cells.cell import Cell
+from autoshrink.records.record import CellField, Many, Number, Record
 from autoshrink.search.objective import rank
-from autoshrink.search.strategy import Memory, ProposedCell, Scored, State
+from autoshrink.search.strategy import ProposedCell, Scored, State
 
 
-def to_json(item: Scored) -> Memory:
-    """Return an evaluated cell as JSON values."""
-    return {"cell": item.candidate.cell.to_json(), "score": item.score, "violation": item.violation}
+class Remembered(Record):
+    """An evaluated cell."""
+
+    cell: CellField
+    score: Number | None
+    violation: Number
+
+    @classmethod
+    def of(cls, item: Scored) -> "Remembered":
+        """Return what is remembered of a candidate."""
+        return cls(cell=item.candidate.cell, score=item.score, violation=item.violation)
+
+    @property
+    def scored(self) -> Scored:
+        """The cell as a candidate again."""
+        return Scored(ProposedCell(self.cell, "remembered"), self.score, self.violation)
 
 
-def from_json(value: Memory) -> Scored:
-    """Read what ``to_json`` wrote."""
-    return Scored(ProposedCell(Cell.from_json(value["cell"]), "remembered"), value["score"], value["violation"])
+class Seen(Record):
+    """The memory of a strategy that proposes no cell twice; strategies add to it."""
+
+    best: Remembered | None = None
+    seen: Many[str] = ()
+    """Keys of the cells that were evaluated."""
 
 
-def read(values: Iterable[Memory]) -> list[Scored]:
-    """Read a list of evaluated cells."""
-    return [from_json(value) for value in values]
+def keys(scored: Iterable[Scored]) -> tuple[str, ...]:
+    """Return the keys of the candidates' cells."""
+    return tuple(item.candidate.cell.key for item in scored)
 
 
-def improve(state: State, scored: Sequence[Scored]) -> tuple[Cell, Memory | None, int | None]:
-    """Return the best cell so far, it as JSON (for ``memory["best"]``), and its slot where this round found it."""
-    remembered = state.memory.get("best")
-    best = None if remembered is None else from_json(remembered)
-    slot = None
+def improve(
+    state: State, best: Remembered | None, scored: Sequence[Scored]
+) -> tuple[Cell, Remembered | None, int | None]:
+    """Return the best cell so far, it as it is remembered, and its slot where this round found it."""
+    leading, slot = None if best is None else best.scored, None
     for number, item in enumerate(scored):
-        if item.score is not None and (best is None or rank(item) < rank(best)):
-            best, slot = item, number
-    return (state.cell, None, None) if best is None else (best.candidate.cell, to_json(best), slot)
+        if item.score is not None and (leading is None or rank(item) < rank(leading)):
+            leading, slot = item, number
+    if leading is None:
+        return state.cell, None, None
+    return leading.candidate.cell, Remembered.of(leading), slot

@@ -11,11 +11,20 @@ from dataclasses import dataclass
 
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import EvolutionStrategy
+from autoshrink.records.record import Many
 from autoshrink.search import archive
+from autoshrink.search.archive import Remembered, Seen
 from autoshrink.search.draws import Draws
 from autoshrink.search.objective import rank
 from autoshrink.search.space import TRIES, Family, Space, change, neighbours, slots
 from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
+
+
+class Population(Seen):
+    """The living, oldest first, and how many were born."""
+
+    population: Many[Remembered] = ()
+    born: int = 0
 
 
 @dataclass(frozen=True)
@@ -32,16 +41,16 @@ class Evolution:
 
     def start(self, draws: Draws) -> State:
         """Return the complete cell, which is not evaluated, and an empty population."""
-        return State(self.family.drawn(draws).whole(), memory={"population": [], "born": 0, "seen": []})
+        return State(self.family.drawn(draws).whole(), memory=Population().to_json())
 
     def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return random cells until as many were born as the population holds, then children."""
-        space = self.family.drawn(draws)
-        population = archive.read(state.memory["population"])
-        seen, found = list(state.memory["seen"]), []
+        space, memory = self.family.drawn(draws), Population.model_validate(state.memory)
+        population = [item.scored for item in memory.population]
+        seen, found = list(memory.seen), []
         for slot in range(self.slots()[round_number - 1]):
             name = f"round-{round_number}/child-{slot}"
-            if state.memory["born"] + slot < self.options.population or not population:
+            if memory.born + slot < self.options.population or not population:
                 candidate = ProposedCell(space.random(draws, name, seen), "at random")
             else:
                 candidate = self._child(population, space, draws, name, seen)
@@ -51,14 +60,15 @@ class Evolution:
 
     def select(self, state: State, round_number: int, scored: Sequence[Scored], draws: Draws) -> Selection:
         """Return the population with this round's cells born and the oldest dead, and the best cell so far."""
-        cell, best, slot = archive.improve(state, scored)
-        memory = {
-            "best": best,
-            "population": [*state.memory["population"], *map(archive.to_json, scored)][-self.options.population :],
-            "born": state.memory["born"] + len(scored),
-            "seen": [*state.memory["seen"], *(item.candidate.cell.key for item in scored)],
-        }
-        return Selection(State(cell, memory=memory), slot)
+        memory = Population.model_validate(state.memory)
+        cell, best, slot = archive.improve(state, memory.best, scored)
+        memory = Population(
+            best=best,
+            seen=memory.seen + archive.keys(scored),
+            population=(*memory.population, *map(Remembered.of, scored))[-self.options.population :],
+            born=memory.born + len(scored),
+        )
+        return Selection(State(cell, memory=memory.to_json()), slot)
 
     def _child(
         self, population: Sequence[Scored], space: Space, draws: Draws, name: str, seen: Sequence[str]

@@ -19,7 +19,9 @@ from typing import Any
 from autoshrink.cells.cell import Cell, Edge
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import MetaGraphStrategy
+from autoshrink.records.record import Many, Number
 from autoshrink.search import archive
+from autoshrink.search.archive import Seen
 from autoshrink.search.draws import Draws
 from autoshrink.search.space import TRIES, Family, Space, slots
 from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
@@ -29,6 +31,13 @@ _LEAST, _MOST = math.log(0.02), math.log(0.98)
 
 Weights = Mapping[str, Mapping[str, float]]
 """Logarithms of weights, by place and option; in the DAG an absent edge has none."""
+
+
+class Weighted(Seen):
+    """The graph's weights, and all finite scores so far."""
+
+    scores: Many[Number] = ()
+    weights: Weights
 
 
 @dataclass(frozen=True)
@@ -57,18 +66,19 @@ class MetaGraph:
         first = math.log(self.options.initial)
         held = space.options[1:] if _is_graph(space) else space.options
         weights = {_name(place): dict.fromkeys(held, first) for place in space.places}
-        return State(space.whole(), memory={"best": None, "seen": [], "scores": [], "weights": weights})
+        return State(space.whole(), memory=Weighted(weights=weights).to_json())
 
     def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return cells sampled by the weights, new ones where they can be had; in the last round, the pruned graph."""
-        space, weights = self.family.drawn(draws), state.memory["weights"]
+        space, memory = self.family.drawn(draws), Weighted.model_validate(state.memory)
+        weights = memory.weights
         count = self.slots()[round_number - 1]
         if round_number == len(self.slots()) and self._prunes:
             return [
                 ProposedCell(_pruned(space, weights, share), f"the heaviest {share:.0%} of the graph")
                 for share in self.options.cutoffs[:count]
             ]
-        seen, found = set(state.memory["seen"]), []
+        seen, found = set(memory.seen), []
         for slot in range(count):
             cell = self._sample(space, weights, draws, f"round-{round_number}/sample-{slot}", seen)
             seen.add(cell.key)
@@ -78,13 +88,13 @@ class MetaGraph:
     def select(self, state: State, round_number: int, scored: Sequence[Scored], draws: Draws) -> Selection:
         """Raise the weights of good samples' edges and lower those of bad ones'. All of a round are held against the
         same baseline."""
-        space, memory = self.family.drawn(draws), state.memory
-        cell, best, slot = archive.improve(state, scored)
+        space, memory = self.family.drawn(draws), Weighted.model_validate(state.memory)
+        cell, best, slot = archive.improve(state, memory.best, scored)
         finite = [item.score for item in scored if item.score is not None]
-        known = [*memory["scores"], *finite]
-        weights = {place: dict(values) for place, values in memory["weights"].items()}
+        known = (*memory.scores, *finite)
+        weights = {place: dict(values) for place, values in memory.weights.items()}
         if known and max(known) > min(known):
-            leading = sorted(memory["scores"] or finite, reverse=True)[:_BEST]
+            leading = sorted(memory.scores or finite, reverse=True)[:_BEST]
             baseline = sum(leading) / len(leading)
             for item in scored:
                 good = item.score if item.score is not None and item.violation == 0 else min(known)
@@ -95,8 +105,8 @@ class MetaGraph:
                     values = weights[_name(place)]
                     if option in values:
                         values[option] = min(_MOST, max(_LEAST, values[option] + step))
-        seen = [*memory["seen"], *(item.candidate.cell.key for item in scored)]
-        return Selection(State(cell, memory={"best": best, "seen": seen, "scores": known, "weights": weights}), slot)
+        memory = Weighted(best=best, seen=memory.seen + archive.keys(scored), scores=known, weights=weights)
+        return Selection(State(cell, memory=memory.to_json()), slot)
 
     @property
     def _prunes(self) -> bool:

@@ -15,13 +15,17 @@ every step of the search is two rounds: children are counted, and those within t
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field, Strict
 
 from autoshrink.cells.cell import Cell, Edge
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import ProgressiveStrategy
 from autoshrink.records.proposal import COUNTED, Fidelity
+from autoshrink.records.record import CellField, EdgeField, Many, Number, Record
 from autoshrink.search import archive
+from autoshrink.search.archive import Remembered, Seen
 from autoshrink.search.draws import Draws
 from autoshrink.search.objective import rank
 from autoshrink.search.space import Family, Space, change, slots
@@ -34,26 +38,33 @@ _MEMORY = 0.1
 _TRIES = 4
 
 
-@dataclass(frozen=True)
-class _Child:
+Change = Annotated[tuple[CellField, EdgeField, str], Strict(False)]
+"""The cell that was changed, the place, and what it holds now."""
+
+
+class _Child(Record):
     """A network that the policy drew, and how: from which cell each change was made."""
 
-    cell: Cell
+    cell: CellField
     origin: str
-    steps: tuple[tuple[Cell, Edge, str], ...] = ()
+    steps: Many[Change] = ()
     growing: bool = False
-    log_probability: float = 0.0
+    log_probability: Annotated[float, Field(exclude=True)] = 0.0
+    """Of the changes; only ranks children, before they are remembered."""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return what is needed to train it and to learn from it."""
-        steps = [[cell.to_json(), list(place), option] for cell, place, option in self.steps]
-        return {"cell": self.cell.to_json(), "origin": self.origin, "steps": steps, "growing": self.growing}
 
-    @classmethod
-    def from_json(cls, value: Any) -> "_Child":
-        """Read what ``to_json`` wrote."""
-        steps = tuple((Cell.from_json(cell), (place[0], place[1]), option) for cell, place, option in value["steps"])
-        return cls(Cell.from_json(value["cell"]), value["origin"], steps, value["growing"])
+class _Memory(Seen):
+    """What the policy has learnt and whom it may train next."""
+
+    parents: Many[Remembered] = ()
+    known: Many[Remembered] = ()
+    """What the predictor learns from."""
+    scores: Many[Number] = ()
+    weights: Mapping[str, float] = {}
+    level: Number = 0.5
+    """The moving mean of the rewards."""
+    pending: Many[_Child] = ()
+    """Children that were counted and are trained next."""
 
 
 @dataclass(frozen=True)
@@ -74,26 +85,24 @@ class Progressive:
 
     def start(self, draws: Draws) -> State:
         """Return the baseline, a chain or the table's whole network; it is the first parent."""
-        cell = self.family.drawn(draws).baseline()
-        memory: dict[str, Any] = {"best": None, "parents": [], "known": [], "scores": [], "weights": {}}
-        memory |= {"level": 0.5, "pending": [], "seen": []}
-        return State(cell, memory=memory)
+        return State(self.family.drawn(draws).baseline(), memory=_Memory().to_json())
 
     def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return the children to count, or those to train: the ones that the policy, or the predictor, ranks first."""
+        memory = _Memory.model_validate(state.memory)
         if self._counts_first and round_number % 2 == 0:
-            return [ProposedCell(Cell.from_json(item["cell"]), item["origin"]) for item in state.memory["pending"]]
+            return [ProposedCell(child.cell, child.origin) for child in memory.pending]
         step = (round_number + 1) // 2 if self._counts_first else round_number
-        children = self._drawn(state.memory, step, draws)
+        children = self._drawn(memory, step, draws)
         if self._counts_first:
             counted = children[: self.slots()[round_number - 1]]
             return [ProposedCell(child.cell, child.origin, (), Fidelity(zero_cost=COUNTED)) for child in counted]
-        ranked = self._ranked(state.memory, children, draws)
+        ranked = self._ranked(memory, children, draws)
         return [ProposedCell(child.cell, child.origin) for child in ranked[: self.slots()[round_number - 1]]]
 
     def select(self, state: State, round_number: int, scored: Sequence[Scored], draws: Draws) -> Selection:
         """Learn from the round: the policy's weights move towards the changes that were rewarded."""
-        memory, space = dict(state.memory), self.family.drawn(draws)
+        memory, space = _Memory.model_validate(state.memory), self.family.drawn(draws)
         if self._counts_first and round_number % 2 == 1:
             children = {child.cell.key: child for child in self._drawn(memory, (round_number + 1) // 2, draws)}
             within = [children[item.candidate.cell.key] for item in scored if item.violation == 0]
@@ -101,44 +110,48 @@ class Progressive:
             # counting alone teaches what keeps to the limits: each child is taken to be as good as the average, pays
             # for its excess, and is held against the round's mean
             paid = [
-                (children[item.candidate.cell.key], self._paid(float(memory["level"]), item.violation))
-                for item in scored
+                (children[item.candidate.cell.key], self._paid(float(memory.level), item.violation)) for item in scored
             ]
             mean = sum(reward for _, reward in paid) / max(1, len(paid))
             # as long as nothing is within the limits, the nearest to them have children
             near = [replace(item, score=0.0) for _, item in over]
-            memory["parents"] = self._best(memory, near)
-            going_on = self._ranked(memory, within, draws)[: self.slots()[round_number]]
-            memory["pending"] = [child.to_json() for child in going_on]
-            memory["seen"] = [*memory["seen"], *(child.cell.key for child, _ in over)]
-            memory["weights"] = self._learned(space, memory, paid, mean)
-            return Selection(State(state.cell, memory=memory), None)
-        if self._counts_first:
-            found = [_Child.from_json(item) for item in memory["pending"]]
-        else:
-            found = self._drawn(memory, round_number, draws)
+            memory = memory.model_copy(
+                update={
+                    "parents": self._best(memory, near),
+                    "pending": tuple(self._ranked(memory, within, draws)[: self.slots()[round_number]]),
+                    "seen": memory.seen + tuple(child.cell.key for child, _ in over),
+                    "weights": self._learned(space, memory, paid, mean),
+                }
+            )
+            return Selection(State(state.cell, memory=memory.to_json()), None)
+        found = memory.pending if self._counts_first else self._drawn(memory, round_number, draws)
         children = {child.cell.key: child for child in found}
-        cell, memory["best"], slot = archive.improve(state, scored)
-        memory["seen"] = [*memory["seen"], *(item.candidate.cell.key for item in scored)]
-        memory["scores"] = [*memory["scores"], *(item.score for item in scored if item.score is not None)]
-        memory["parents"] = self._best(memory, scored)
-        if self.options.predictor == "ridge":
-            memory["known"] = [*memory["known"], *map(archive.to_json, scored)]
-        rewards = [(children[item.candidate.cell.key], self._reward(item, memory["scores"])) for item in scored]
-        memory["weights"] = self._learned(space, memory, rewards, float(memory["level"]))
+        cell, best, slot = archive.improve(state, memory.best, scored)
+        scores = memory.scores + tuple(item.score for item in scored if item.score is not None)
+        rewards = [(children[item.candidate.cell.key], self._reward(item, scores)) for item in scored]
+        level = float(memory.level)
         for _, reward in rewards:
-            memory["level"] += _MEMORY * (reward - memory["level"])
-        memory["pending"] = []
-        return Selection(State(cell, memory=memory), slot)
+            level += _MEMORY * (reward - level)
+        new = tuple(map(Remembered.of, scored)) if self.options.predictor == "ridge" else ()
+        memory = _Memory(
+            best=best,
+            seen=memory.seen + archive.keys(scored),
+            parents=self._best(memory, scored),
+            known=memory.known + new,
+            scores=scores,
+            weights=self._learned(space, memory, rewards, float(memory.level)),
+            level=level,
+        )
+        return Selection(State(cell, memory=memory.to_json()), slot)
 
     @property
     def _counts_first(self) -> bool:
         return self.search.objective.is_limited
 
-    def _best(self, memory: Mapping[str, Any], more: Sequence[Scored]) -> list[Any]:
+    def _best(self, memory: _Memory, more: Sequence[Scored]) -> tuple[Remembered, ...]:
         """Return the parents of the next round, those within the limits first."""
-        alive = sorted([*archive.read(memory["parents"]), *more], key=rank)[: self.options.parents]
-        return [archive.to_json(item) for item in alive]
+        alive = sorted([*(item.scored for item in memory.parents), *more], key=rank)[: self.options.parents]
+        return tuple(map(Remembered.of, alive))
 
     def _children(self, trained: int) -> int:
         return max(trained, self.options.parents * self.options.children)
@@ -160,10 +173,10 @@ class Progressive:
         return reward - self.options.hinge_weight * violation
 
     def _learned(
-        self, space: Space, memory: Any, rewards: Sequence[tuple[_Child, float]], baseline: float
+        self, space: Space, memory: _Memory, rewards: Sequence[tuple[_Child, float]], baseline: float
     ) -> dict[str, float]:
         """Return the policy's weights after REINFORCE with this baseline."""
-        before, weights = memory["weights"], dict(memory["weights"])
+        before, weights = memory.weights, dict(memory.weights)
         for child, reward in rewards:
             for cell, place, option in child.steps:
                 actions = _actions(space, cell, child.growing)
@@ -177,20 +190,20 @@ class Progressive:
                     weights[name] = weights.get(name, 0.0) + step * gradient[name]
         return weights
 
-    def _drawn(self, memory: Any, step: int, draws: Draws) -> list[_Child]:
+    def _drawn(self, memory: _Memory, step: int, draws: Draws) -> list[_Child]:
         """Return new children of the parents, and first of all the baseline itself; a function of the memory alone."""
         space = self.family.drawn(draws)
-        seen = set(memory["seen"])
+        seen = set(memory.seen)
         found: list[_Child] = []
-        alive = archive.read(memory["parents"])
-        parents = [item.candidate.cell for item in alive] or [space.baseline()]
-        if not memory["seen"]:
-            found.append(_Child(space.baseline(), "the baseline"))
+        alive = memory.parents
+        parents = [item.cell for item in alive] or [space.baseline()]
+        if not memory.seen:
+            found.append(_Child(cell=space.baseline(), origin="the baseline"))
             seen.add(space.baseline().key)
         counts = slots(self.search, self.family, self.options.rounds)
         # from a network over a limit there is only one way to go
         growing = step <= len(counts) // 3 and not any(item.violation > 0 for item in alive)
-        wanted, policy = self._children(counts[step - 1]), _Policy(space, memory["weights"])
+        wanted, policy = self._children(counts[step - 1]), _Policy(space, memory.weights)
         for number in range(wanted - len(found)):
             parent = parents[number % len(parents)]
             for attempt in range(_TRIES):
@@ -200,7 +213,7 @@ class Progressive:
                 if child is not None and child.cell.key not in seen:
                     seen.add(child.cell.key)
                     origin = f"child of {parent.key}: {change(space, parent, child.cell)}"
-                    found.append(replace(child, origin=origin))
+                    found.append(child.model_copy(update={"origin": origin}))
                     break
         return found
 
@@ -217,16 +230,16 @@ class Progressive:
             cell = space.cell({**space.chosen(cell), actions[index][0]: actions[index][1]})
         if not space.is_network(cell):
             return None
-        return _Child(cell, "", tuple(steps), growing, logarithm)
+        return _Child(cell=cell, origin="", steps=tuple(steps), growing=growing, log_probability=logarithm)
 
-    def _ranked(self, memory: Any, children: Sequence[_Child], draws: Draws) -> list[_Child]:
+    def _ranked(self, memory: _Memory, children: Sequence[_Child], draws: Draws) -> list[_Child]:
         """Return the children, the most promising first."""
         if self.options.predictor == "policy":
             return sorted(children, key=lambda child: (-child.log_probability, child.cell.key))
         space = self.family.drawn(draws)
-        known = [item for item in archive.read(memory["known"]) if item.score is not None]
+        known = [item for item in memory.known if item.score is not None]
         predicted = _ridge(
-            [_held(space, item.candidate.cell) for item in known],
+            [_held(space, item.cell) for item in known],
             [float(item.score or 0.0) for item in known],
             [_held(space, child.cell) for child in children],
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import RandomStrategy
 from autoshrink.search import archive
+from autoshrink.search.archive import Seen
 from autoshrink.search.draws import Draws
 from autoshrink.search.space import Family, slots
 from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
@@ -29,12 +30,12 @@ class Random:
 
     def start(self, draws: Draws) -> State:
         """Return the complete cell, which is not evaluated."""
-        return State(self.family.drawn(draws).whole(), memory={"seen": []})
+        return State(self.family.drawn(draws).whole(), memory=Seen().to_json())
 
     def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return random cells that were not proposed before."""
         space = self.family.drawn(draws)
-        seen, found = list(state.memory["seen"]), []
+        seen, found = list(Seen.model_validate(state.memory).seen), []
         for slot in range(self.slots()[round_number - 1]):
             cell = space.random(draws, f"round-{round_number}/cell-{slot}", seen)
             seen.append(cell.key)
@@ -43,6 +44,7 @@ class Random:
 
     def select(self, state: State, round_number: int, scored: Sequence[Scored], draws: Draws) -> Selection:
         """Return the best cell so far."""
-        cell, best, slot = archive.improve(state, scored)
-        seen = [*state.memory["seen"], *(item.candidate.cell.key for item in scored)]
-        return Selection(State(cell, memory={"best": best, "seen": seen}), slot)
+        memory = Seen.model_validate(state.memory)
+        cell, best, slot = archive.improve(state, memory.best, scored)
+        memory = Seen(best=best, seen=memory.seen + archive.keys(scored))
+        return Selection(State(cell, memory=memory.to_json()), slot)

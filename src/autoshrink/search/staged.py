@@ -17,11 +17,18 @@ from typing import Any
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import HalvingStrategy, PrerankStrategy
 from autoshrink.records.proposal import Fidelity
+from autoshrink.records.record import Many, Record
 from autoshrink.search.draws import Draws
 from autoshrink.search.objective import rank
 from autoshrink.search.shrink import keep_best, shrink_space
 from autoshrink.search.space import Family, threshold
 from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
+
+
+class Looks(Record):
+    """Between two looks of a step: the origins of the candidates that go on, in order; None before the first."""
+
+    going_on: Many[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Staged:
 
     def start(self, draws: Draws) -> State:
         """Return the complete cell with its operators drawn."""
-        return State(self.family.drawn(draws).whole(), memory={"going_on": None})
+        return State(self.family.drawn(draws).whole(), memory=Looks().to_json())
 
     def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return the step's candidates at its first look, those that went on at the later ones."""
@@ -59,7 +66,9 @@ class Staged:
         else:
             # a removal names its candidate: no two of the space remove the same edge first
             by_origin = {candidate.origin: candidate for candidate in space}
-            chosen = [by_origin[origin] for origin in state.memory["going_on"]]
+            going_on = Looks.model_validate(state.memory).going_on
+            assert going_on is not None, "a look has come before"
+            chosen = [by_origin[origin] for origin in going_on]
         fidelity = self.looks[look] if look < len(self.looks) else None
         return [ProposedCell(item.cell, item.origin, item.removed, fidelity) for item in chosen]
 
@@ -71,11 +80,11 @@ class Staged:
         if look == len(self.looks):
             least, space = threshold(self.search, self.family), self.family.drawn(draws)
             cell, stopped, slot = keep_best(state, scored, least, round_number, space)
-            return Selection(State(cell, stopped, {"going_on": None}), slot)
+            return Selection(State(cell, stopped, Looks().to_json()), slot)
         best_first = sorted(scored, key=self._promise)
         count = self._counts(len(self.family.drawn(draws).chosen(state.cell)))[look + 1]
-        going_on = [item.candidate.origin for item in best_first[:count]]
-        return Selection(State(state.cell, memory={"going_on": going_on}), None)
+        looks = Looks(going_on=tuple(item.candidate.origin for item in best_first[:count]))
+        return Selection(State(state.cell, memory=looks.to_json()), None)
 
     def _counts(self, left: int) -> list[int]:
         """Return how many candidates each look of a step has at most, ``left`` edges being left."""

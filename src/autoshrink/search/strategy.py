@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
+
+from pydantic import JsonValue
 
 from autoshrink.cells.cell import Cell
 from autoshrink.records.proposal import Fidelity
@@ -10,8 +12,8 @@ from autoshrink.records.record import Metrics
 from autoshrink.records.round import RoundState
 from autoshrink.search.draws import Draws
 
-Memory = Mapping[str, Any]
-"""JSON values that a strategy remembers from round to round; only the strategy knows what they are."""
+Memory = Mapping[str, JsonValue]
+"""What a strategy remembers from round to round, as it stands in a round's file; the strategy's own type reads it."""
 
 
 @dataclass(frozen=True)

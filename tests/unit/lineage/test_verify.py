@@ -277,7 +277,7 @@ def test_altered_names_both_digests(folder: Path) -> None:
 def test_temporaries_of_other_hosts_and_living_processes_stay(folder: Path) -> None:
     """In a store that hosts share, only what this host's dead processes left is removed."""
     place = folder / "store/evaluations/aa"
-    place.mkdir(parents=True)
+    place.mkdir(parents=True, exist_ok=True)
     names = {
         "dead": f".x.json.{artifacts.host()}.999999999-0123abcd.tmp",
         "alive": f".x.json.{artifacts.host()}.{os.getpid()}-0123abcd.tmp",

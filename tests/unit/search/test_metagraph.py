@@ -8,7 +8,7 @@ from autoshrink.cells.cell import Cell
 from autoshrink.params.search import ImageSearch
 from autoshrink.params.strategies import MetaGraphStrategy
 from autoshrink.search.draws import Draws
-from autoshrink.search.metagraph import MetaGraph
+from autoshrink.search.metagraph import MetaGraph, Weighted
 from autoshrink.search.space import Dag
 from autoshrink.search.strategy import ProposedCell, Scored, State
 from tests.unit.search.search_runs import fraction
@@ -33,7 +33,8 @@ def test_good_samples_raise_their_edges_and_bad_ones_lower_theirs() -> None:
     state = strategy.start(DRAWS)
     operators = state.cell.operators[1:]
     good, bad = Cell.of(operators[:1], [(0, 1)]), Cell((0, 2), ("input", operators[1]), ((0, 2),))
-    weights = after(strategy, state, (good, 0.9, 0.0), (bad, 0.5, 0.0)).memory["weights"]
+    learnt = after(strategy, state, (good, 0.9, 0.0), (bad, 0.5, 0.0))
+    weights = Weighted.model_validate(learnt.memory).weights
     first = math.log(0.5)
     assert weights["0-1"]["present"] == pytest.approx(first + 0.25)
     assert weights["0-2"]["present"] == pytest.approx(first - 0.25)
@@ -47,7 +48,8 @@ def test_a_sample_over_a_limit_or_without_a_score_counts_as_the_worst() -> None:
     operators = state.cell.operators[1:]
     cell, other = Cell.of(operators[:1], [(0, 1)]), Cell((0, 2), ("input", operators[1]), ((0, 2),))
     for sample in ((cell, 0.9, 0.1), (cell, None, 0.0)):
-        weights = after(strategy, state, sample, (other, 0.4, 0.0), (other, 0.6, 0.0)).memory["weights"]
+        learnt = after(strategy, state, sample, (other, 0.4, 0.0), (other, 0.6, 0.0))
+        weights = Weighted.model_validate(learnt.memory).weights
         assert weights["0-1"]["present"] < math.log(0.5)
 
 
@@ -56,8 +58,9 @@ def test_a_heavy_edge_is_sampled_often_and_a_light_one_seldom() -> None:
     search = ImageSearch(nodes=4, k=60, keep_fraction=0.0)
     strategy = made(search, cutoffs=[], rounds=20)
     state = strategy.start(DRAWS)
-    weights = {name: {"present": math.log(0.9 if name == "0-1" else 0.3)} for name in state.memory["weights"]}
-    state = State(state.cell, memory={**state.memory, "weights": weights})
+    names = Weighted.model_validate(state.memory).weights
+    weights = {name: {"present": math.log(0.9 if name == "0-1" else 0.3)} for name in names}
+    state = State(state.cell, memory=Weighted(weights=weights).to_json())
     sampled = [
         strategy.propose(state, number, DRAWS)[0].cell.edges for number in range(1, 21)
     ]  # the first of a round: later ones must differ from it
@@ -78,7 +81,7 @@ def test_the_last_round_prunes_the_graph_to_nested_cells(reading: str) -> None:
     wide, narrow = strategy.propose(state, len(counts), DRAWS)
     assert set(narrow.cell.edges) <= set(wide.cell.edges)
     assert (wide.origin, narrow.origin) == ("the heaviest 60% of the graph", "the heaviest 30% of the graph")
-    weights = state.memory["weights"]
+    weights = Weighted.model_validate(state.memory).weights
     dropped = [f"{i}-{j}" for i, j in state_edges(5) if (i, j) not in wide.cell.edges and i in wide.cell.nodes]
     kept = [f"{i}-{j}" for i, j in wide.cell.edges]
     assert max(weights[name]["present"] for name in dropped) <= min(weights[name]["present"] for name in kept) + 1e-9

@@ -6,7 +6,7 @@ from autoshrink.params.search import ImageSearch
 from autoshrink.params.strategies import ProgressiveStrategy
 from autoshrink.records.proposal import COUNTED
 from autoshrink.search.draws import Draws
-from autoshrink.search.progressive import Progressive, _ridge
+from autoshrink.search.progressive import Progressive, _Memory, _ridge
 from autoshrink.search.space import Dag
 from autoshrink.search.strategy import Scored
 from autoshrink.study.nas_bench import NAS_201
@@ -59,7 +59,7 @@ def test_the_policy_learns_what_is_rewarded() -> None:
         scored = [Scored(item, value) for item, value in zip(proposed, scores, strict=True)]
         state = strategy.select(state, number, scored, DRAWS).state
     assert state.cell.operators.count("nor_conv_3x3") >= 5
-    weights = state.memory["weights"]
+    weights = _Memory.model_validate(state.memory).weights
     assert weights["option/nor_conv_3x3"] == max(v for k, v in weights.items() if k.startswith("option/"))
 
 

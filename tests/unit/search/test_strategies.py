@@ -18,7 +18,9 @@ from autoshrink.records.proposal import Fidelity
 from autoshrink.records.round import RoundState
 from autoshrink.search import registry, rounds
 from autoshrink.search.draws import Draws
+from autoshrink.search.evolution import Population
 from autoshrink.search.front import non_dominated
+from autoshrink.search.local import Standing
 from autoshrink.search.space import Subgraphs, all_edges, neighbours, random_cell, subgraph
 from autoshrink.search.strategy import ProposedCell, Scored, State, Strategy
 from tests.unit.search.search_runs import DRAWS, by_key, evaluation, fraction, parameters, paths, run
@@ -130,10 +132,11 @@ def test_evolution_breeds_from_the_living_and_the_oldest_die() -> None:
     strategy = made("evolution")
     state = strategy.start(DRAWS)
     for number in range(1, len(strategy.slots()) + 1):
-        alive = [Cell.from_json(item["cell"]) for item in state.memory["population"]]
+        memory = Population.model_validate(state.memory)
+        alive = [item.cell for item in memory.population]
         proposed = strategy.propose(state, number, DRAWS)
         for slot, candidate in enumerate(proposed):
-            if state.memory["born"] + slot < 8:
+            if memory.born + slot < 8:
                 assert candidate.origin == "at random"
             else:
                 assert candidate.cell.key in {
@@ -142,7 +145,8 @@ def test_evolution_breeds_from_the_living_and_the_oldest_die() -> None:
         scored = [Scored(candidate, fraction(candidate.cell.key)) for candidate in proposed]
         state = strategy.select(state, number, scored, DRAWS).state
         born = [*[cell.key for cell in alive], *[candidate.cell.key for candidate in proposed]]
-        assert [Cell.from_json(item["cell"]).key for item in state.memory["population"]] == born[-8:]
+        living = Population.model_validate(state.memory).population
+        assert [item.cell.key for item in living] == born[-8:]
 
 
 OPERATORS_OF = made("shrink").start(DRAWS).cell.operators[1:]
@@ -158,7 +162,9 @@ def test_local_search_climbs_and_starts_anew() -> None:
         fresh += anew
         scored = [Scored(candidate, fraction(candidate.cell.key)) for candidate in proposed]
         state = strategy.select(state, number, scored, DRAWS).state
-        here = state.memory["here"]["score"]
+        standing = Standing.model_validate(state.memory).here
+        assert standing is not None and standing.score is not None
+        here = standing.score
         assert anew or best_here is None or here >= best_here
         best_here = here
     assert fresh >= 2
