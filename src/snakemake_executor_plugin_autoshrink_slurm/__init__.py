@@ -177,7 +177,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
                     f"--set-threads {rule}={most}" if name == "threads" else f"--set-resources {rule}:{name}={most}"
                 )
                 more = "; a training goes on in the next attempt: --retries 30" if name == "runtime" else ""
-                yield f"{rule} asks for {asked} {unit}, partition {where} grants {most} at most: {option}={most}{more}"
+                yield f"{rule} asks for {asked} {unit}, partition {where} grants {most} at most: {option}{more}"
 
 
 def _members(job: Any) -> list[Any]:
