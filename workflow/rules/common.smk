@@ -19,8 +19,8 @@ PLAN = preflight.or_exit(
     workflow.config_settings.config,
     is_job=IS_JOB,
 )
-RUN, ASK = PLAN.layout, questions.Rules(PLAN)
-planned, trigger, code = ASK.planned, ASK.trigger, ASK.code
+RUN, ASK = PLAN.layout, questions.Rules(PLAN, workflow)
+planned, trigger, code, cpus = ASK.planned, ASK.trigger, ASK.code, ASK.cpus
 resource, manifest, vectors = ASK.resource, ASK.manifest, ASK.vectors
 SEARCH = RUN.search("{task}", "{search}")
 ROUND = SEARCH.round("{round}")

@@ -30,7 +30,7 @@ rule train_reference:
         progress=RUN.progress(*EVIDENCE_LOG, "{training}"),
     conda:
         "../envs/autoshrink.yaml"
-    threads: PLAN.parameters.compute.threads
+    threads: cpus("train-reference")
     resources:
         runtime=resource("runtime", "train-reference"),
         mem_mb=resource("mem_mb", "train-reference"),
@@ -87,7 +87,7 @@ rule test_reference:
         RUN.log(*EVIDENCE_LOG, "test"),
     conda:
         "../envs/autoshrink.yaml"
-    threads: PLAN.parameters.compute.threads
+    threads: cpus("test-reference")
     resources:
         runtime=resource("runtime", "test-reference"),
         mem_mb=resource("mem_mb", "test-reference"),

@@ -22,7 +22,7 @@ rule test:
         progress=RUN.progress("{task}", "{search}", "test"),
     conda:
         "../envs/autoshrink.yaml"
-    threads: PLAN.parameters.compute.threads
+    threads: cpus("test")
     resources:
         runtime=resource("runtime", "test"),
         mem_mb=resource("mem_mb", "test"),

@@ -64,7 +64,7 @@ rule evaluate:
         progress=RUN.progress("{task}", "{search}", "round-{round}", "evaluate-{job}"),
     conda:
         "../envs/autoshrink.yaml"
-    threads: PLAN.parameters.compute.threads
+    threads: cpus("evaluate")
     resources:
         runtime=resource("runtime", "evaluate"),
         mem_mb=resource("mem_mb", "evaluate"),
@@ -144,7 +144,7 @@ rule repeat:
         progress=RUN.progress("{task}", "{search}", "finalists", "repeat-{job}"),
     conda:
         "../envs/autoshrink.yaml"
-    threads: PLAN.parameters.compute.threads
+    threads: cpus("repeat")
     resources:
         runtime=resource("runtime", "repeat"),
         mem_mb=resource("mem_mb", "repeat"),

@@ -21,7 +21,7 @@ rule train:
         progress=RUN.progress("{task}", "{search}", "train"),
     conda:
         "../envs/autoshrink.yaml"
-    threads: PLAN.parameters.compute.threads
+    threads: cpus("train")
     resources:
         runtime=resource("runtime", "train"),
         mem_mb=resource("mem_mb", "train"),

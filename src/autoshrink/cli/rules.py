@@ -1,13 +1,13 @@
 """Functions that the workflow's rules use for inputs, params and resources: each asks the plan for a job."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from autoshrink.cli.preflight import or_exit
 from autoshrink.params.base import Task
 from autoshrink.tasks import availability
-from autoshrink.workflow import attempts
+from autoshrink.workflow import attempts, resources
 from autoshrink.workflow.plan import Plan
 
 Wildcards = Any
@@ -17,8 +17,8 @@ Wildcards = Any
 class Rules:
     """The functions for one plan. A user's mistake ends Snakemake in one line, before any job."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, workflow: Any) -> None:
+        self._plan, self._workflow = plan, workflow
 
     def planned(self, question: Callable[..., Any], *arguments: Any) -> Callable[[Wildcards], Any]:
         """Return an input or params function: the plan's answer for the job's wildcards."""
@@ -36,10 +36,23 @@ class Rules:
         """Return a resource function: a step's need by the parameters; more of what earlier attempts lacked."""
 
         def asked(wildcards: Wildcards, attempt: int, rulename: str) -> int:
-            ended = attempts.causes(rulename, wildcards, attempt)
-            return self._plan.resource(kind, verb, wildcards.get("task"), ended, attempts.limits(rulename))
+            ended, limits = attempts.causes(rulename, wildcards, attempt), attempts.limits(rulename)
+            return self._plan.resource(
+                kind, verb, wildcards.get("task"), ended, limits, 1 if kind == "gpu" else self._processes(rulename)
+            )
 
         return asked
+
+    def cpus(self, verb: str) -> Callable[[Wildcards, str], int]:
+        """Return a function for ``threads``: the CPUs that a step uses, with those that load data for it."""
+        return lambda wildcards, rulename: self._plan.cpus(verb, wildcards.get("task"), self._processes(rulename))
+
+    def _processes(self, rule: str) -> int:
+        """Return how many processes a rule's step has on a node: more than one where a user gave it several GPUs."""
+        asked = _given(self._workflow.get_rule(rule).resources)
+        if not {"gpu", "gres"} & set(asked):
+            return 1
+        return resources.processes_on_a_node(self._plan.parameters, asked) or 1
 
     def manifest(self, recipe: str) -> Callable[[Wildcards], Path]:
         """Return an input function: the manifest of the data that ``proxy`` or ``training`` names for the task."""
@@ -54,6 +67,11 @@ def training_resources(workflow: Any) -> Any:
     """Return the resources of the rule ``train``; none where another workflow has left it out."""
     name = workflow.modifier.modify_rulename("train")
     return workflow.get_rule(name).resources if workflow.is_rule(name) else {}
+
+
+def _given(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the resources that a user gave a rule: those that follow from the parameters are functions."""
+    return {name: found.raw for name, found in resources.items() if getattr(found, "raw", None) is not None}
 
 
 def to_prepare(workflow: Any) -> set[str] | None:

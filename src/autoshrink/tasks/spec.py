@@ -116,6 +116,8 @@ class Workload:
     """Torch itself, data, and the activations kept for backward."""
     training_minutes: float
     """The final training."""
+    loaders: int = 0
+    """Processes that read and decode for each process of the final training."""
 
 
 @dataclass(frozen=True)

@@ -197,10 +197,20 @@ class Plan:
         return code_of(verb, None if task is None else Task(task))
 
     def resource(
-        self, kind: str, verb: str, task: str | None, ended: Sequence[str] = (), limits: Limits = UNLIMITED
+        self,
+        kind: str,
+        verb: str,
+        task: str | None,
+        ended: Sequence[str] = (),
+        limits: Limits = UNLIMITED,
+        processes: int = 1,
     ) -> int:
         """Return a step's ``runtime``, ``mem_mb`` or ``gpu``, after attempts that ``ended`` so (``attempts``)."""
-        return resources.of(self.parameters, verb, task, ended, limits)[kind]
+        return resources.of(self.parameters, verb, task, ended, limits, processes)[kind]
+
+    def cpus(self, verb: str, task: str | None, processes: int = 1) -> int:
+        """Return the CPUs that a step uses on a node."""
+        return resources.cpus(self.parameters, verb, task, processes)
 
     def _references(self, task: str) -> list[str]:
         names: list[str] = getattr(self.parameters.references, task).networks

@@ -18,6 +18,10 @@ from autoshrink.workflow import attempts
 GPU_SPEED = 20.0
 # nobody's queue takes longer jobs gladly; a training that needs more goes on from its checkpoint in the next job
 LONGEST = 24 * 60
+# a process that decodes images, megabytes
+LOADER = 400
+# the final training's steps, which read its data
+TRAINED = ("train", "train-reference", "test", "test-reference")
 LIGHT = {"runtime": 10, "mem_mb": 1000, "gpu": 0}
 
 
@@ -27,12 +31,28 @@ def of(
     task: str | None,
     ended: Sequence[str] = (),
     limits: attempts.Limits = attempts.UNLIMITED,
+    processes: int = 1,
 ) -> dict[str, int]:
     """Return ``runtime`` (minutes), ``mem_mb`` and ``gpu`` of a step: prepare, evaluate, train, test or a light one.
 
-    After attempts that ``ended`` for lack of one of them it is more (``attempts.grown``), within the ``limits``.
+    After attempts that ``ended`` for lack of one of them it is more (``attempts.grown``), within the ``limits``. Memory
+    is that of one node, on which a training has so many ``processes``.
     """
-    return attempts.grown(_first(parameters, step, task), ended, limits, LONGEST)
+    first = _first(parameters, step, task)
+    first["mem_mb"] = processes * (first["mem_mb"] + LOADER * loaders(parameters, step, task))
+    return attempts.grown(first, ended, limits, LONGEST)
+
+
+def cpus(parameters: Parameters, step: str, task: str | None, processes: int = 1) -> int:
+    """Return the CPUs that a step uses on a node: each of its processes' threads, and those that load for it."""
+    return processes * (parameters.compute.threads + loaders(parameters, step, task))
+
+
+def loaders(parameters: Parameters, step: str, task: str | None) -> int:
+    """Return how many processes read and decode for each process of a step."""
+    if step not in TRAINED or task is None:
+        return 0
+    return spec_of(Task(task)).workload(parameters).loaders
 
 
 def processes(parameters: Parameters, asked: Mapping[str, Any]) -> int | None:
@@ -40,11 +60,20 @@ def processes(parameters: Parameters, asked: Mapping[str, Any]) -> int | None:
 
     ``asked`` are the resources that the user gave the rule ``train``. None where they are no plain numbers.
     """
-    default = of(parameters, "train", parameters.tasks[0])["gpu"]
+    on_a_node = processes_on_a_node(parameters, asked)
+    try:
+        return None if on_a_node is None else int(asked.get("nodes", 1)) * on_a_node
+    except ValueError:
+        return None
+
+
+def processes_on_a_node(parameters: Parameters, asked: Mapping[str, Any]) -> int | None:
+    """Return how many of these processes each node has; None where the resources asked for are no plain numbers."""
+    default = _first(parameters, "train", parameters.tasks[0])["gpu"]
     by_node = re.fullmatch(r"[\"']*gpu:(?:[^:]+:)?(\d+)[\"']*", str(asked.get("gres", "")))
     try:
         gpu = int(by_node[1]) if by_node else int(asked.get("gpu", default))
-        return int(asked.get("nodes", 1)) * (gpu or max(gpus(), 1))
+        return gpu or max(gpus(), 1)
     except ValueError:
         return None  # an expression that Snakemake evaluates for the job
 

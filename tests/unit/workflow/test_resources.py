@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,26 @@ def test_a_training_has_a_process_for_each_gpu_on_all_its_nodes(
     """An expression is Snakemake's to evaluate."""
     monkeypatch.setattr(resources, "gpus", lambda: 0)
     assert resources.processes(params.load([*PAPER], ["compute.device=cpu"]), asked) == processes
+
+
+def test_a_training_asks_for_all_its_processes_use() -> None:
+    """CPUs and memory for each process on a node and for those that decode its images, where any do."""
+    files = {"folder": "images", "storage": "files"}
+    overlay = [f"datasets.own={json.dumps({'source': 'imagefolder', **files})}", "training.cnn.dataset=own"]
+    settings = [*overlay, "training.cnn.loader_workers=8", "compute.threads=2", "compute.device=cuda"]
+    decoding = params.load([ROOT / "params.default.yaml"], settings)
+    assert resources.cpus(decoding, "train", "cnn") == 2 + 8
+    assert resources.cpus(decoding, "train", "cnn", processes=8) == 8 * (2 + 8)
+    assert resources.cpus(decoding, "evaluate", "cnn") == 2
+    one, eight = (resources.of(decoding, "train", "cnn", processes=count) for count in (1, 8))
+    assert eight == {**one, "mem_mb": 8 * one["mem_mb"]}
+    resident = params.load([ROOT / "params.default.yaml"], ["training.cnn.loader_workers=8", "compute.device=cuda"])
+    assert resources.cpus(resident, "train", "cnn") == 1
+    assert resources.of(resident, "train", "cnn")["mem_mb"] < one["mem_mb"]
+
+
+def test_processes_are_counted_by_node() -> None:
+    """Two nodes of two GPUs: two processes on each."""
+    parameters = params.load([*PAPER], ["compute.device=cuda"])
+    assert resources.processes_on_a_node(parameters, {"gpu": 0, "nodes": 2, "gres": "gpu:2"}) == 2
+    assert resources.processes_on_a_node(parameters, {"gpu": 8}) == 8

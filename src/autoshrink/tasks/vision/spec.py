@@ -245,6 +245,7 @@ class ImageClassification(
             proxy.training.epochs * images * width / _IMAGES_PER_MINUTE,
             int(2000 + 4000 * (proxy.training.batch_size / 128) * width),
             recipe.epochs * everything * sum(recipe.network.stage_cells) / 3 / _IMAGES_PER_MINUTE,
+            recipe.loader_workers if getattr(source, "storage", None) == "files" else 0,
         )
 
     def rehearse(self, cell: Body, recipe: ImageTraining, data: "PreparedImages", seed: int) -> None:
