@@ -135,3 +135,9 @@ def test_no_two_places_share_twelve_lines() -> None:
             block = lines[start : start + SHARED_LINES]
             seen[tuple(line for _, line in block)].append(f"{file.relative_to(SOURCE)}:{block[0][0]}")
     assert [places for places in seen.values() if len(places) > 1] == []
+
+
+def test_untyped_json_has_one_name() -> None:
+    """A dictionary of anything is a JSON document at its reader or writer, and is called Json; the rest has types."""
+    users = [str(file.relative_to(SOURCE)) for file in SOURCE.rglob("*.py") if "dict[str, Any]" in file.read_text()]
+    assert users == ["autoshrink/files/artifacts.py"]

@@ -57,8 +57,6 @@ class _Problem:
     """A dataflow with what is asked of it again and again."""
 
     def __init__(self, flow: Dataflow) -> None:
-        self._flow = flow
-        self._operators = flow.operators
         count = len(flow.operators)
         writer = {tensor: index for index, item in enumerate(flow.operators) for tensor in item.writes}
         readers: dict[int, int] = dict.fromkeys(range(len(flow.sizes)), 0)

@@ -114,17 +114,11 @@ def _first_above(ratio: Callable[[int], float], count: int, start: int) -> int:
     return bisect.bisect_right(range(count), 1.0, low + 1, high, key=ratio)
 
 
-def geometric(first: float, last: float, step: float) -> list[float]:
-    """Return widths from ``first`` to about ``last``, each a share ``step`` above the one before."""
-    count = math.ceil(math.log(last / first) / math.log1p(step))
-    return [first * (1.0 + step) ** index for index in range(count + 1)]
-
-
 def _unreachable(best: Scaled, targets: Mapping[str, float], tolerance: float, fit: Fit) -> str:
     name = best.binding
     wanted = f"at most {targets[name]:,.6g}" if fit == "at_most" else f"{targets[name]:,.6g}"
-    room = f" and no more than {tolerance:.1%} below it" if fit == "at_most" else f" to within {tolerance:.1%}"
+    slack = f" and no more than {tolerance:.1%} below it" if fit == "at_most" else f" to within {tolerance:.1%}"
     return (
-        f"{name}: no width has {wanted}{room}; the nearest is {best.costs[name]:,.6g}, at width {best.width:.4g}: "
+        f"{name}: no width has {wanted}{slack}; the nearest is {best.costs[name]:,.6g}, at width {best.width:.4g}: "
         f"ask for that, or for another cost"
     )
