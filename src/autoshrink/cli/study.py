@@ -1,5 +1,6 @@
 """The verb ``study``: compare strategies over seeds."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from autoshrink.cli.step import step
 from autoshrink.errors import UserError
 from autoshrink.files.artifacts import Json
 from autoshrink.params.base import Task
+
+MOST_SEEDS = 10_000
+"""More would tell no differences that matter: an interval's width falls with the square root of their number."""
 
 
 @click.command(short_help="Compare strategies over seeds at equal cost.")
@@ -26,7 +30,11 @@ from autoshrink.params.base import Task
     show_default=True,
     help="With --table: search cells, or the table's own choices (NAS-Bench-201's, NAS-Bench-Macro's).",
 )
-@click.option("--seeds", type=click.IntRange(min=2), help="With --table: seeds 0 to this, instead of study.seeds.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(2, MOST_SEEDS),
+    help="With --table: so many seeds, from 0 on, instead of study.seeds.",
+)
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="With --table: processes.")
 @options.out("the comparison (a folder)")
 def study(
@@ -82,7 +90,11 @@ def study(
         wanted = list(range(seeds)) if seeds else chosen.seeds
         inputs = [] if table == "made" else [Path(table)]
         subject, draws = {"table": table, "space": space, "seeds": len(wanted)}, [str(of)]
-        found = replay.study(parameters, table, chosen.strategies, wanted, workers, click.echo, space == "own")
+        count = len(chosen.strategies) * len(wanted)
+        with click.progressbar(length=count, label=f"{count:,} searches", file=sys.stderr, show_pos=True) as bar:
+            found = replay.study(
+                parameters, table, chosen.strategies, wanted, workers, click.echo, space == "own", bar.update
+            )
         source = f"the table {Path(table).name}"
     about: Any = {"parameters": parameters, "task": of, "inputs": inputs, "subject": subject, "draws": draws}
     with step("study", out / "study.json", **about) as doing:

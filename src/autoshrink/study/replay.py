@@ -1,6 +1,6 @@
 """Replay searches on a table, in memory: real strategies, scores and limits, with evaluations looked up."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -69,13 +69,15 @@ def study(
     workers: int,
     tell: Callable[[str], object] = lambda _: None,
     own: bool = False,
+    advance: Callable[[int], object] = lambda _: None,
 ) -> list[Trace]:
     """Run every strategy with every seed on the table ``source``, in ``workers`` processes; order is strategy, then
     seed.
 
     ``tell`` is called with what the table holds, before the searches, and with how many proposals of each strategy it
-    lacks, after them. ``own`` searches the table's own space. Raises UserError when the table lacks what
-    the searches need: a cost that has a hard limit, or every cell that some strategy proposes.
+    lacks, after them; ``advance`` with how many more searches are done. ``own`` searches the table's own space. Raises
+    UserError when the table lacks what the searches need: a cost that has a hard limit, or every cell that some
+    strategy proposes.
     """
     if parameters.search.cnn.objective.budget is not None:
         raise UserError(
@@ -88,11 +90,19 @@ def study(
         _prepare(parameters, source, own)
         coverage = _said()
         tell(coverage)
-        return _complete([found for job in jobs for found in _part(job)], coverage, tell)
+        return _complete(_counted(map(_part, jobs), advance), coverage, tell)
     with ProcessPoolExecutor(workers, initializer=_prepare, initargs=(parameters, source, own)) as pool:
         coverage = pool.submit(_said).result()
         tell(coverage)
-        return _complete([found for part in pool.map(_part, jobs) for found in part], coverage, tell)
+        return _complete(_counted(pool.map(_part, jobs), advance), coverage, tell)
+
+
+def _counted(parts: Iterable[list[Trace]], advance: Callable[[int], object]) -> list[Trace]:
+    found = []
+    for part in parts:
+        found += part
+        advance(len(part))
+    return found
 
 
 def _complete(traces: list[Trace], coverage: str, tell: Callable[[str], object]) -> list[Trace]:
