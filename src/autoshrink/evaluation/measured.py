@@ -7,6 +7,7 @@ again sees the same numbers.
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.objective import DEVICE
 from autoshrink.records.record import Number, SealedRecord
+from autoshrink.records.timing import StepTiming
 from autoshrink.tasks.spec import spec_of
 
 
@@ -119,8 +121,10 @@ def kept(
             if not records.path_of(path).is_file() and not artifacts.is_sealed(path):
                 raise ArtifactError(f"{error}; no record says that AutoShrink wrote it, so it is left alone") from None
             artifacts.set_aside(path, "damaged")
+    start = time.perf_counter()
     measured = Measurement(identity=identity, value=measure())
-    if made_by is not None:  # the record first, as the store's evaluations have it
+    if made_by is not None:  # timing and record first, as the store's evaluations have them
+        StepTiming(seconds=round(time.perf_counter() - start, 3)).write_beside(path)
         records.write(path, {}, {path: hashlib.sha256(measured.sealed()).hexdigest()}, made_by())
     measured.write(path)
     return measured.value

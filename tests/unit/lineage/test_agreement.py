@@ -48,6 +48,7 @@ READERS: dict[str, list[object]] = {
     "best": ["best", *SEARCH, "--out", "new/best.json", made.SEARCH / "round-00/round.json", ROUND / "round.json"],
     "why": ["lineage", "why", "accuracy_top1", "results"],
     "report": ["report", "--results", "results", "--out", "new"],
+    "study": ["study", "--task", "cnn", "--results", "results", "--out", "new"],
 }
 
 
