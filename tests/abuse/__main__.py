@@ -67,9 +67,10 @@ def page(tallies: list[Tally], seed: int, code: str) -> str:
 
 What happens when files are damaged, forged or lost, processes killed, disks full and inputs wrong. `make abuse` makes
 this page: {count:,} trials, seed {seed}, on {where}, {tried}. Around each
-trial the user's files (raw data, notes, other projects) are digested; it counts as answered only if they stayed the
-same, nothing ended in a traceback, and nothing took more than {SECONDS:.0f} s of the processor's time (the clock of
-a machine that does other work says more) or {MEGABYTES:,.0f} MB, or waited for {PATIENCE:.0f} s.
+trial everything outside the pipeline's own folders (parameters, raw data, other projects) and the user's notes inside
+them are digested; it counts as answered only if all of that stayed the same, nothing ended in a traceback, and nothing
+took more than {SECONDS:.0f} s of the processor's time (the clock of a machine that does other work says more) or
+{MEGABYTES:,.0f} MB, or waited for {PATIENCE:.0f} s.
 
 | trials | count | what is expected | answered so | slowest | on the clock | largest |
 | --- | ---: | --- | ---: | ---: | ---: | ---: |

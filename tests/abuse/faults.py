@@ -15,7 +15,7 @@ from pathlib import Path
 from autoshrink.cli import main
 from tests.abuse import pipeline
 from tests.abuse.inputs.cases import preload
-from tests.abuse.trial import Ledger, Outcome, Tally, digests, trial
+from tests.abuse.trial import Ledger, Outcome, Tally, trial, users
 from tests.integration.faults import Injector, lost
 from tests.unit.lineage.made import due
 
@@ -69,8 +69,7 @@ def _kills(folder: Path, seed: int, ledger: Ledger, expected: dict[str, bytes]) 
         runs += 1
         pipeline.write(here)
         os.chdir(here)
-        users, before, is_done = digests([here]), pipeline.evaluations(), False
-        users = {name: digest for name, digest in users.items() if name.endswith(tuple(pipeline.NOTES))}
+        mine, before, is_done = users(here, here, pipeline.NOTES), pipeline.evaluations(), False
         while number < KILLS and not is_done:
             name = f"kill {number}"
             if tally.has(name):
@@ -79,7 +78,7 @@ def _kills(folder: Path, seed: int, ledger: Ledger, expected: dict[str, bytes]) 
             share = random.Random(f"{seed}/{name}").uniform(0.02, LONGEST)
             outcome = trial(pipeline.go_on, killed_after=share)
             is_done = outcome.status == 0
-            complaint = _complaint(outcome, users, before)
+            complaint = _complaint(outcome, mine, before)
             before = pipeline.evaluations()
             if not is_done:
                 tally.add(name, Outcome(0, outcome.said, *_figures(outcome)), complaint)
@@ -91,13 +90,12 @@ def _kills(folder: Path, seed: int, ledger: Ledger, expected: dict[str, bytes]) 
     return tally
 
 
-def _complaint(outcome: Outcome, users: dict[str, str], before: dict[str, bytes]) -> str:
+def _complaint(outcome: Outcome, mine: dict[str, str], before: dict[str, bytes]) -> str:
     if outcome.status not in (0, -9):
         return f"ended by itself with status {outcome.status}: {outcome.said[-200:]}"
     if gone := lost(before, pipeline.evaluations()):
         return f"lost {gone}"
-    now = digests([Path.cwd()])
-    return "" if all(now.get(name) == digest for name, digest in users.items()) else "changed a file of the user's"
+    return "" if users(Path.cwd(), Path.cwd(), pipeline.NOTES) == mine else "changed a file of the user's"
 
 
 def _ended(expected: dict[str, bytes]) -> str:
@@ -122,7 +120,7 @@ def _refuse_writes(folder: Path, number: int, tally: Tally, expected: dict[str, 
     met = folder.parent / f"{folder.name}.met"
     # nothing can be opened for writing in a read-only folder; a disk can be full at any of the four
     kinds = ("open",) if number == errno.EROFS else ("open", "write", "sync", "rename")
-    users = {name: digest for name, digest in digests([folder]).items() if name.endswith(pipeline.NOTES)}
+    mine = users(folder, folder, pipeline.NOTES)
     done = [row for row in tally.ledger.of(tally.kind) if tally.has(row)]
     met.write_text("".join(f"{name.replace('@', str(folder))}\n" for name in done))
     for artifact, words in pipeline.steps()[STEPS]:
@@ -146,7 +144,7 @@ def _refuse_writes(folder: Path, number: int, tally: Tally, expected: dict[str, 
                 complaint = f"does not say so: {last[0]}"
             elif gone := lost(before, pipeline.evaluations()):
                 complaint = f"lost {gone}"
-            elif any(digests([folder]).get(path) != digest for path, digest in users.items()):
+            elif users(folder, folder, pipeline.NOTES) != mine:
                 complaint = "changed a file of the user's"
             tally.add(name, outcome, complaint)
         if due(artifact):

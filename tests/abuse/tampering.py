@@ -11,11 +11,13 @@ from pathlib import Path
 from autoshrink.cli import main
 from autoshrink.files import artifacts
 from autoshrink.lineage import records
-from tests.abuse.trial import Ledger, Outcome, Tally, digests, trial
+from tests.abuse.trial import Ledger, Outcome, Tally, trial, users
 from tests.unit.lineage import made
 
 SEARCH = made.SEARCH
 Tamper = Callable[[Path], None]
+# the user's own, among what the pipeline writes
+NOTES = ("notes.txt", "results/notes.txt", str(SEARCH / "notes.txt"), "data/digits/notes.txt", "store/notes.txt")
 ARTIFACTS = ("best.json", "best.lineage.json", "best.timing.json", "round-01/round.json", "model/model.safetensors")
 QUESTIONS = (
     ["verify", "results"],
@@ -38,19 +40,22 @@ def trials(folder: Path, seed: int, ledger: Ledger) -> list[Tally]:
         victim = here.parent / "victim"
         shutil.copytree(folder / "pristine/data/digits", victim)
         (victim / "train_images.npy").write_text("mine, and no array")
-        (here / SEARCH / "notes.txt").write_text("mine")
+        for name in NOTES:
+            (here / name).write_text("mine")
         os.chdir(here)
         tamper(here)
-        before = digests([victim])
+        before = users(here.parent, here, NOTES)
         worst, wrong = Outcome(0, "", 0.0, 0.0), ""
         for words in QUESTIONS:
             outcome = trial(lambda words=words: main(["lineage", *words]))  # type: ignore[misc]
             complaint = ""
-            if words[0] == "verify" and (outcome.status != 1 or len(outcome.said.splitlines()) < 2):
+            # the notes are named too, and the last line counts
+            told = [line for line in outcome.said.splitlines()[:-1] if "notes.txt" not in line]
+            if words[0] == "verify" and (outcome.status != 1 or not told):
                 complaint = f"is not named (status {outcome.status})"
             if outcome.status not in (0, 1, 2):
                 complaint = f"{words[0]} ended with status {outcome.status}"
-            if digests([victim]) != before or (here / SEARCH / "notes.txt").read_text() != "mine":
+            if users(here.parent, here, NOTES) != before:
                 complaint = f"{words[0]} changed a file of the user's"
             wrong = wrong or complaint
             worst = Outcome(

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 SECONDS, MEGABYTES = 10.0, 1000.0
+OWN = ("results", "data", "store")
+"""The folders that the pipeline may write to, by the default ``paths``."""
 PATIENCE = 60.0
 """A trial that uses no processor for so many seconds on the clock waits for ever and is stopped."""
 
@@ -196,3 +198,16 @@ def digests(folders: Sequence[Path]) -> dict[str, str]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def users(place: Path, run: Path, notes: Sequence[str]) -> dict[str, str]:
+    """Return the digests of all that is the user's below ``place``: everything outside the own folders of the pipeline
+    at work in ``run``, and the user's ``notes`` (paths in ``run``) inside these."""
+    own = [run / name for name in OWN]
+    mine = {str(run / name) for name in notes}
+    found = digests([place])
+    return {
+        name: digest
+        for name, digest in found.items()
+        if name in mine or not any(Path(name).is_relative_to(folder) for folder in own)
+    }
