@@ -38,6 +38,10 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...], processes: int | N
     parameters = options.load(files, settings)
     for line in availability.check(parameters):
         click.echo(line)
+    for name in parameters.used_datasets:
+        remark = getattr(sufficiency.prepared_manifest(parameters, name), "remark", None)
+        if remark is not None:
+            click.echo(f"datasets.{name}: {remark}", err=True)
     sufficiency.check(parameters)
     evidence.check(parameters)
     sharing.check(parameters, processes or resources.processes(parameters, {}) or 1)

@@ -177,6 +177,8 @@ class OwnText(TextDataset):
     """Encoding of the files."""
     lowercase: bool = False
     """Lowercase all words."""
+    prose: bool = False
+    """The files are running prose: paragraphs are split into sentences, and these into lowercase words and signs."""
     vocabulary_size: Annotated[int, Field(ge=10)] | None = None
     """Size of the vocabulary, ``<eos>`` and ``<unk>`` included: the most frequent training words; null: every word of
     all three files, as the paper does for PTB."""

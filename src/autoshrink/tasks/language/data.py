@@ -5,6 +5,7 @@ line), ``vocabulary.txt`` (word i on line i) and ``manifest.json``, which is wri
 others.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
@@ -22,6 +23,8 @@ from autoshrink.tasks.language import sources
 from autoshrink.tasks.language.records import SplitName, TextCounts, TextManifest
 from autoshrink.tasks.language.text import END_OF_LINE, UNKNOWN, Line
 from autoshrink.tasks.prepared import PreparedData, save
+
+log = logging.getLogger(__name__)
 
 Tokens = npt.NDArray[np.int32]
 
@@ -75,6 +78,8 @@ def prepare(name: str, entry: TextDataset, folder: Path, downloads: Path, seed: 
             vocabulary = all_words(text.lines)
         else:
             vocabulary = most_frequent(text.lines["train"], entry.vocabulary_size)
+    if text.remark is not None:
+        log.warning("datasets.%s: %s", name, text.remark)
     _write(name, entry, folder, text, vocabulary)
 
 
@@ -123,6 +128,7 @@ def _write(name: str, entry: TextDataset, folder: Path, text: sources.Text, voca
         settings=entry.model_dump(mode="json"),
         files={**files, VOCABULARY: artifacts.digest_of_file(folder / VOCABULARY)},
         vocabulary=len(vocabulary),
+        remark=text.remark,
         counts={
             split: TextCounts(
                 lines=len(text.lines[split]),

@@ -18,7 +18,7 @@ from autoshrink.tasks.language import loading, sequences
 from autoshrink.tasks.language.data import Tokens
 from autoshrink.tasks.language.network import LanguageModel
 from autoshrink.tasks.language.records import TextModel, TextOrigin
-from autoshrink.tasks.language.text import END_OF_LINE, UNKNOWN, Line, read_lines, sentences
+from autoshrink.tasks.language.text import END_OF_LINE, UNKNOWN, Line, read_lines, read_prose, sentences
 from autoshrink.training.history import finite
 
 
@@ -80,6 +80,8 @@ def predict(folder: Path, path: Path, count: int) -> TextPrediction:
 
 def read(origin: TextOrigin, path: Path) -> list[Line]:
     """Return the text's lines of words, cut into sentences and words, or taken as is, as the training text was."""
+    if origin.prose:
+        return read_prose(path)
     lines = read_lines(path, lowercase=origin.lowercase)
     if origin.source != "sotu":
         return lines

@@ -1,13 +1,15 @@
 """What the files of text data sets and language models hold."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from autoshrink.params.base import Task
 from autoshrink.params.language import LanguageNetwork, LanguageTraining
 from autoshrink.records.manifest import Manifest
 from autoshrink.records.model import ModelDescription, Origin
-from autoshrink.records.record import Count, Many, Record
+from autoshrink.records.record import Count, Many, Record, optional
 
 SplitName = Literal["train", "validation", "test"]
 
@@ -31,6 +33,8 @@ class TextManifest(Manifest):
     vocabulary: Count
     """Its number of words."""
     counts: Mapping[SplitName, TextCounts]
+    remark: Annotated[str | None, Field(exclude_if=optional)] = None
+    """What there is to say of the text to people."""
 
     @property
     def sizes(self) -> Mapping[str, str]:
@@ -42,6 +46,8 @@ class TextOrigin(Origin):
     """What a language model was trained on."""
 
     lowercase: bool
+    prose: Annotated[bool, Field(exclude_if=lambda found: not found)] = False
+    """Whether it was running prose, split into sentences and words."""
 
     @property
     def training(self) -> LanguageTraining:

@@ -11,7 +11,7 @@ from autoshrink.errors import DataError
 from autoshrink.params.data import OwnText, PennTreebank, Sotu
 from autoshrink.runtime import seeds
 from autoshrink.tasks.language.records import SplitName
-from autoshrink.tasks.language.text import Line, read_lines, sentences
+from autoshrink.tasks.language.text import Line, prose_in, read_lines, read_prose, sentences
 
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 PTB_LINES: Mapping[SplitName, int] = {"train": 42_068, "validation": 3_370, "test": 3_761}
@@ -25,10 +25,11 @@ Lines = Mapping[SplitName, list[Line]]
 
 
 class Text(NamedTuple):
-    """The lines of each split, and which version of what they are from."""
+    """The lines of each split, which version of what they are from, and what to say of them to people."""
 
     lines: Lines
     source_version: str
+    remark: str | None = None
 
 
 def read_sotu(entry: Sotu, seed: int, name: str) -> Text:
@@ -84,13 +85,18 @@ def read_ptb(entry: PennTreebank, downloads: Path) -> Text:
 def read_own(entry: OwnText) -> Text:
     """Return the lines of the user's three files. Raises DataError for what ``read_lines`` does, or two equal files."""
     paths: dict[SplitName, str] = {"train": entry.train, "validation": entry.validation, "test": entry.test}
-    lines = {split: read_lines(Path(path), entry.encoding, entry.lowercase) for split, path in paths.items()}
+    if entry.prose:
+        lines = {split: read_prose(Path(path), entry.encoding) for split, path in paths.items()}
+    else:
+        lines = {split: read_lines(Path(path), entry.encoding, entry.lowercase) for split, path in paths.items()}
     for first, second in itertools.combinations(SPLITS, 2):
         if lines[first] == lines[second]:
             raise DataError(
                 f"{paths[second]}: the same text as {paths[first]}; {first} and {second} must not share their lines"
             )
-    return Text(lines, "own files")
+    reason = None if entry.prose else prose_in(lines["train"])
+    remark = f"{reason}: set prose: true to split running prose into sentences and words" if reason else None
+    return Text(lines, "own files", remark)
 
 
 def _ptb_folder(folder: Path) -> Lines:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 from autoshrink.errors import DataError
@@ -21,6 +22,9 @@ _SENTENCE_END = re.compile(
 )
 # A number with its separators (also 4th, 1850s), a word with inner apostrophes (don't, nation's), or any other sign.
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*(?:st|nd|rd|th|s)?|[^\W\d_]+(?:'[^\W\d_]+)*|[^\w\s]")
+# a word with the punctuation that follows it, as prose has it: of the first so many lines, and how many make it prose
+_GLUED = re.compile(r"[^\W\d_]{2,}[.,;:!?]$")
+_LOOKED_AT, _PROSE_SHARE = 2000, 0.04
 _TYPOGRAPHY = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"})
 
 
@@ -41,6 +45,44 @@ def read_lines(path: Path, encoding: str = "utf-8", lowercase: bool = False) -> 
 
     Raises DataError: no such file, wrong encoding, not a text, empty, or it holds the reserved word ``<eos>``.
     """
+    content = _content(path, encoding)
+    if lowercase:
+        content = content.lower()
+    lines = [words for line in content.split("\n") if (words := line.split())]
+    if not lines:
+        raise DataError(f"{path}: holds no word; give a text file with one sentence per line")
+    if any(END_OF_LINE in words for words in lines):
+        raise DataError(f"{path}: holds the word {END_OF_LINE}, which marks the ends of lines; remove it")
+    return lines
+
+
+def read_prose(path: Path, encoding: str = "utf-8") -> list[Line]:
+    """Read a file of running prose as tokenised sentences.
+
+    Where blank lines part paragraphs, a paragraph's lines are joined; elsewhere each line is a paragraph. Raises
+    DataError as ``read_lines`` does.
+    """
+    content = _content(path, encoding)
+    paragraphs = re.split(r"\n\s*\n", content)
+    if len(paragraphs) == 1:
+        paragraphs = content.split("\n")
+    lines = [line for paragraph in paragraphs for line in sentences(" ".join(paragraph.split()))]
+    if not lines:
+        raise DataError(f"{path}: holds no word; give a text file")
+    return lines
+
+
+def prose_in(lines: Sequence[Line]) -> str | None:
+    """Return why lines of words look like running prose, which should be split first; None where they do not."""
+    words = [word for line in lines[:_LOOKED_AT] for word in line]
+    glued = [word for word in words if _GLUED.search(word)]
+    if len(glued) < _PROSE_SHARE * len(words):
+        return None
+    share = 100 * len(glued) / len(words)
+    return f"{share:.0f} % of the words carry punctuation, such as {glued[0]!r}, and count as words of their own"
+
+
+def _content(path: Path, encoding: str) -> str:
     try:
         content = foreign.read(path).decode(encoding).removeprefix(BYTE_ORDER_MARK)
     except FileNotFoundError:
@@ -60,11 +102,4 @@ def read_lines(path: Path, encoding: str = "utf-8", lowercase: bool = False) -> 
         raise DataError(f"{path}: cannot be read as {encoding!r} ({error}); set encoding to the file's own") from None
     if "\0" in content:
         raise DataError(f"{path}: holds NUL characters, so it is no {encoding} text; set encoding to the file's own")
-    if lowercase:
-        content = content.lower()
-    lines = [words for line in content.split("\n") if (words := line.split())]
-    if not lines:
-        raise DataError(f"{path}: holds no word; give a text file with one sentence per line")
-    if any(END_OF_LINE in words for words in lines):
-        raise DataError(f"{path}: holds the word {END_OF_LINE}, which marks the ends of lines; remove it")
-    return lines
+    return content

@@ -134,6 +134,7 @@ class LanguageLearner(Learner[Words]):
                 dataset_digest=data.digest,
                 source=data.manifest.source,
                 lowercase=bool(data.manifest.settings.get("lowercase", False)),
+                prose=bool(data.manifest.settings.get("prose", False)),
                 seed=seed,
                 processes=share.world,
                 recipe=recipe.model_dump(mode="json", exclude=UNTRACED),
