@@ -89,5 +89,5 @@ def export(
         click.echo(f"{item.path}: {changes}")
         if item.quantised.remark:
             click.echo(f"{item.path}: {item.quantised.remark}", err=True)
-    for path in card.write(trained, manifest, written, folder):
+    for path in card.write(trained, manifest, written, folder, prepared):
         click.echo(path)

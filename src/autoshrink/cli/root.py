@@ -101,7 +101,8 @@ def autoshrink() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line: a user's mistake ends in one line and status 2, a full disk in status 1."""
-    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("autoshrink").setLevel(logging.INFO)  # what libraries tell their own developers is left out
     words = list(sys.argv[1:] if arguments is None else arguments)
     verb = next((word for word in words if word in VERBS), "")
     prefix = f"autoshrink {verb}".strip()

@@ -13,9 +13,10 @@ from autoshrink.cli.curves import Curves, folder_of
 from autoshrink.cli.progress import Lines, reported
 from autoshrink.cli.step import step
 from autoshrink.errors import UserError
+from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.records.evaluation import Fitted
-from autoshrink.records.metrics import FinalMetrics, KeptBudget, ProxyFacts, TestDetails
+from autoshrink.records.metrics import FinalMetrics, KeptBudget, ModelMetrics, ProxyFacts, TestDetails
 from autoshrink.records.progress import leading
 from autoshrink.runtime import preemption
 from autoshrink.tasks import address, availability
@@ -105,9 +106,9 @@ def train(
 @click.command(short_help="Measure the final model on the test split, once.")
 @options.parameters
 @options.task
-@options.search
-@click.option("--start", type=options.FILE, required=True, help="The search's round 0, to compare costs with.")
-@click.option("--best", type=options.FILE, required=True, help="The search's best cell.")
+@click.option("--search", metavar="STRATEGY-SEED", help="Which search's answer it is, such as shrink-0.")
+@click.option("--start", type=options.FILE, help="The search's round 0, to compare costs with.")
+@click.option("--best", type=options.FILE, help="The search's best cell.")
 @options.data
 @click.option("--model", type=options.FOLDER, required=True, help="The trained model.")
 @options.out("the metrics")
@@ -116,9 +117,9 @@ def test(
     files: tuple[Path, ...],
     settings: tuple[str, ...],
     task: str,
-    search: str,
-    start: Path,
-    best: Path,
+    search: str | None,
+    start: Path | None,
+    best: Path | None,
     data: Path | None,
     model: Path,
     out: Path,
@@ -126,16 +127,25 @@ def test(
 ) -> None:
     """Measure the final model on the test split, which nothing else reads, and its cost beside the complete cell's.
 
+    A model that `autoshrink train` made by itself, of a released cell or of any other, belongs to no search: leave out
+    --search, --start and --best. Written into the model's folder as metrics.json, its numbers stand on its card.
+
     \b
-    Example:
+    Examples:
       autoshrink test --task cnn --search shrink-0 --start round-00/round.json --best best.json \\
         --model model --out metrics.json
+      autoshrink test --task cnn --model model --out model/metrics.json
     """
+    parameters = options.load(files, settings)
+    if search is None and start is None and best is None:
+        _test_alone(parameters, Task(task), data, model, out)
+        return
+    if search is None or start is None or best is None:
+        raise UserError("--search, --start and --best belong together: give all three, or none for a model by itself")
     from autoshrink.records.best import Best
     from autoshrink.records.round import Round
     from autoshrink.search import rounds
 
-    parameters = options.load(files, settings)
     spec = spec_of(Task(task))
     recipe = spec.training(parameters)
     data = data or address.folder(parameters, recipe.dataset)
@@ -177,6 +187,37 @@ def test(
     for key, value in tested.metrics.items():
         click.echo(
             f"{name.task}/{name}: {key.replace('_', ' ')} {value:.4f}" if isinstance(value, float) else f"{key} {value}"
+        )
+
+
+def _test_alone(parameters: Parameters, task: Task, data: Path | None, folder: Path, out: Path) -> None:
+    """Measure a model that belongs to no search."""
+    from autoshrink.inference import models
+
+    trained, spec = models.find(folder, task), spec_of(task)
+    data = data or trained.data
+    models.require_data(trained, data)
+    description, model = trained.description, ModelFolder(trained.folder)
+    inputs = [data / address.MANIFEST, model.description, model.weights]
+    about: Any = {"parameters": parameters, "task": task, "subject": {"cell": trained.cell.key}}
+    with step("test", out, inputs=inputs, computes=True, **about):
+        prepared = spec.load(data)
+        tested = spec.test(trained.folder, prepared, parameters.compute)
+        costs, complete = models.costs(trained, prepared)
+        assert description.weights_sha256 is not None
+        ModelMetrics(
+            task=task,
+            seed=description.origin.seed,
+            dataset=trained.dataset,
+            key=trained.cell.key,
+            weights_sha256=description.weights_sha256,
+            metrics=tested.metrics,
+            costs=costs,
+            complete_costs=complete,
+        ).write(out)
+    for key, value in tested.metrics.items():
+        click.echo(
+            f"{trained.name}: {key.replace('_', ' ')} {value:.4f}" if isinstance(value, float) else f"{key} {value}"
         )
 
 

@@ -4,27 +4,36 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoshrink.cells import drawing
+from autoshrink.cells import drawing, released
 from autoshrink.cells.cell import Cell
 from autoshrink.export.licences import licence
 from autoshrink.files import artifacts, markdown
+from autoshrink.inference import models
 from autoshrink.inference.models import Trained, deployment_of
 from autoshrink.lineage import records
 from autoshrink.records.best import Best
+from autoshrink.records.history import TrainingHistory
 from autoshrink.records.manifest import Manifest
-from autoshrink.records.metrics import FinalMetrics
+from autoshrink.records.metrics import FinalMetrics, ModelMetrics
 from autoshrink.records.model import DESCRIPTION
+from autoshrink.records.record import Metrics, Numbers
 from autoshrink.report.metrics import quantity
 from autoshrink.tasks.spec import spec_of
+from autoshrink.workflow.layout import ModelFolder
 
 if TYPE_CHECKING:
     from autoshrink.export.formats import Written
 
 NAME, DRAWING = "README.md", "cell.svg"
+METRICS = "metrics.json"
+"""Where, in the folder of a model that belongs to no search, `autoshrink test` is asked to write."""
+LISTED = 200
+"""Classes or words that the card lists; it says where the others are."""
 
 
-def write(trained: Trained, manifest: Manifest, written: Sequence["Written"], folder: Path) -> list[Path]:
-    """Write the card and the cell's drawing into ``folder``; ``manifest`` is of the data set the model was trained on.
+def write(trained: Trained, manifest: Manifest, written: Sequence["Written"], folder: Path, data: Path) -> list[Path]:
+    """Write the card and the cell's drawing into ``folder``; ``manifest`` is of the data set the model was trained on,
+    which lies prepared in ``data``.
 
     Raises ArtifactError where the run's files beside the model are damaged.
     """
@@ -32,7 +41,8 @@ def write(trained: Trained, manifest: Manifest, written: Sequence["Written"], fo
     artifacts.write_text(folder / DRAWING, drawing.svg(cell, f"The cell of {trained.name}"))
     sections = [
         _head(trained, cell),
-        _results(trained),
+        _results(trained) if trained.search is not None else _results_alone(trained, data),
+        _preparation(trained),
         "## How to use it\n\n" + "\n\n".join(_example(trained, item) for item in written),
         _checked(written),
         _data(trained, manifest),
@@ -45,14 +55,24 @@ def write(trained: Trained, manifest: Manifest, written: Sequence["Written"], fo
 
 
 def _head(trained: Trained, cell: Cell) -> str:
+    found = "that [AutoShrink](https://arxiv.org/abs/1911.09251) found by removing edges from a complete graph"
+    if trained.search is not None:
+        found += ", round by round"
+    elif name := _released(cell):
+        found += f" and its authors released as {name}"
+    else:
+        found = "that was given to AutoShrink"
     return (
         f"# {markdown.escaped(trained.name)}\n\n{markdown.escaped(trained.description.summary)}, "
-        "built of one cell that "
-        "[AutoShrink](https://arxiv.org/abs/1911.09251) found by removing edges from a complete graph, round by "
-        "round.\n\n"
+        f"built of one cell {found}.\n\n"
         f"![{drawing.describe(cell)}]({DRAWING})\n\n{drawing.describe(cell)}\n\n"
         f"{markdown.code(cell.key)} is the cell's key, equal for all cells that differ in their nodes' numbers only."
     )
+
+
+def _released(cell: Cell) -> str | None:
+    """Return the name of the released cell that this one is."""
+    return next((name for name, item in released.cells().items() if item.key == cell.key), None)
 
 
 def _results(trained: Trained) -> str:
@@ -60,22 +80,78 @@ def _results(trained: Trained) -> str:
     if path is None or not path.is_file():
         return ""
     content = FinalMetrics.read(path)
+    limits = None if content.budget is None else content.budget.limits
+    rows = _qualities(trained, content.metrics) + _costs(trained, content.costs, content.complete_costs, limits)
+    said = (
+        f"Measured once, on the test split of {markdown.code(content.dataset)}, which neither the search nor the "
+        "training has seen."
+    )
+    return _told(said, rows)
+
+
+def _results_alone(trained: Trained, data: Path) -> str:
+    """Return the results of a model that belongs to no search: of its test, or else of validation while it trained."""
+    costs, complete = models.costs(trained, spec_of(trained.task).load(data))
+    rows = _costs(trained, costs, complete, None)
+    path = trained.folder / METRICS
+    if path.is_file():
+        content = ModelMetrics.read(path)
+        if content.weights_sha256 == trained.description.weights_sha256:
+            said = f"Measured on the test split of {markdown.code(content.dataset)}, which the training has not seen."
+            return _told(said, _qualities(trained, content.metrics) + rows)
+    history = TrainingHistory.read(ModelFolder(trained.folder).history)
+    chosen = next((entry for entry in history.epochs if entry["epoch"] == history.chosen_epoch), {})
+    metric = spec_of(trained.task).metric.name
+    value = chosen.get(f"validation_{metric}")
+    if value is not None:
+        shown = _number(float(value), not any(item.is_perplexity for item in spec_of(trained.task).reported))
+        rows = [[f"{metric} on validation data", shown], *rows]
+    said = "Not measured on a test split: `autoshrink test` does that, and `export` then writes it here."
+    if value is not None:
+        said += " The validation data chose the epoch that was kept, so its number is a little too good."
+    return _told(said, rows)
+
+
+def _told(said: str, rows: list[list[str]]) -> str:
+    return (
+        f"## How good it is, and what it costs\n\n{said} Costs leave batch norm out, as the paper does.\n\n"
+        f"{markdown.table(['', ' '], rows)}"
+    )
+
+
+def _qualities(trained: Trained, metrics: Metrics) -> list[list[str]]:
     spec = spec_of(trained.task)
     titles = {"loss": "loss, nats", **{item.key: item.title for item in spec.reported}}
     shares = {item.key for item in spec.reported if not item.is_perplexity}
-    rows = [[titles.get(key, key), _number(value, key in shares)] for key, value in content.metrics.items()]
-    unit = f"per {spec.unit}"
+    return [[titles.get(key, key), _number(value, key in shares)] for key, value in metrics.items()]
+
+
+def _costs(trained: Trained, costs: Numbers, complete: Numbers, limits: Numbers | None) -> list[list[str]]:
+    rows = []
+    unit = f"per {spec_of(trained.task).unit}"
     for key, name in (("parameters", "parameters"), ("macs", f"multiply-accumulates {unit}")):
-        own, complete = content.costs[key], content.complete_costs[key]
-        share = f" ({100 * own / complete:.0f} % of the complete cell's)" if complete else ""
-        if content.budget is not None:
-            limit = content.budget.limits.get(key)
+        share = f" ({100 * costs[key] / complete[key]:.0f} % of the complete cell's)" if complete[key] else ""
+        if limits is not None:
+            limit = limits.get(key)
             share = "" if limit is None else f" (within a budget of {quantity(limit)})"
-        rows.append([name, f"{quantity(own)}{share}"])
+        rows.append([name, f"{quantity(costs[key])}{share}"])
+    return rows
+
+
+def _preparation(trained: Trained) -> str:
+    """Return what must be done to an input, and what the outputs stand for."""
+    deployment = deployment_of(trained, "export")
+    steps = "\n".join(f"{number}. {step}" for number, step in enumerate(deployment.preparation(trained.description), 1))
+    what, labels = deployment.labels(trained.description)
+    rows = [[str(number), label] for number, label in enumerate(labels[:LISTED])]
+    more = ""
+    if len(labels) > LISTED:
+        more = (
+            f"\n\nThe first {LISTED} of {len(labels):,}; all are in `model.json`, and in the metadata of other formats."
+        )
     return (
-        f"## How good it is, and what it costs\n\nMeasured once, on the test split of "
-        f"{markdown.code(content.dataset)}, which neither the search nor the training has seen. Costs leave batch norm "
-        f"out, as the paper does.\n\n{markdown.table(['', ' '], rows)}"
+        f"## What it takes, and what it says\n\n{steps}\n\nThe logits are of these {what}, in this order:\n\n"
+        f"{markdown.table(['number', what], rows)}{more}"
     )
 
 

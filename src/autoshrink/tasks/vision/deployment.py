@@ -123,6 +123,33 @@ class ImageDeployment(Deployment[ImageModel]):
         """Return the classes."""
         return "classes", description.classes
 
+    def preparation(self, description: ImageModel) -> Sequence[str]:
+        """Return the decoding, the resizing and the scaling of pixels."""
+        height, width = description.image_size
+        color = "grey" if description.channels == 1 else "RGB"
+        if description.origin.storage == "files":
+            crop = (
+                ""
+                if description.evaluation_crop == 1
+                else f"the central {description.evaluation_crop:g} of each side, "
+            )
+            fitted = f"Resize {crop}to {width} x {height} pixels (width x height), bicubic, whatever its proportions."
+        else:
+            fitted = (
+                f"Crop the centre to the proportions {width} : {height} and resize it to {width} x {height} pixels "
+                "(width x height), bicubic, as `PIL.ImageOps.fit` does."
+            )
+        mean, deviation = (
+            ", ".join(f"{value:.6g}" for value in values) for values in (description.mean, description.deviation)
+        )
+        return [
+            f"Decode to {color}, upright (EXIF), with transparency laid on white.",
+            fitted,
+            "Divide by 255, so that values are in [0, 1], and put channels before height and width.",
+            f"ONNX and TorchScript normalise by themselves. For the state dict subtract the mean ({mean}) and divide "
+            f"by the deviation ({deviation}), channel by channel.",
+        ]
+
     def sizes(self, description: ImageModel) -> Mapping[str, int]:
         """Return the sizes of one image."""
         height, width = description.image_size

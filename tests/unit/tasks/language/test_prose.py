@@ -18,12 +18,13 @@ The wind, the rain: nothing more. It was 1845.
 WORDS = "it was late , and mr . poe slept .\nnothing more , nothing less .\n" * 3
 
 
-def prepared(folder: Path, content: str, **settings: bool) -> data.PreparedText:
+def prepared(folder: Path, content: str, *, prose: bool = False) -> data.PreparedText:
     """Return a text whose splits differ in a word, prepared."""
     for part in ("train", "validation", "test"):
         (folder / f"{part}.txt").write_text(f"{content}\n{part}\n")
     files = {part: str(folder / f"{part}.txt") for part in ("train", "validation", "test")}
-    data.prepare("own", OwnText(source="text", **files, **settings), folder / "out", folder, 1)
+    entry = OwnText.model_validate({"source": "text", "prose": prose, **files})
+    data.prepare("own", entry, folder / "out", folder, 1)
     return data.load(folder / "out")
 
 
@@ -69,7 +70,7 @@ def test_words_and_split_prose_have_no_hint(tmp_path: Path, content: str, prose:
 def test_predict_splits_prose_as_the_training_text_was(tmp_path: Path) -> None:
     """A model of prose is given prose."""
     (tmp_path / "a.txt").write_text(PROSE)
-    facts: dict[str, Any] = {"dataset": "own", "dataset_digest": "0" * 64, "source": "text", "seed": 0, "processes": 1, "recipe": {}}
+    facts: dict[str, Any] = {"dataset": "own", "dataset_digest": "0" * 64, "source": "text", "seed": 0, "recipe": {}}
     origin = TextOrigin(**facts, lowercase=False, prose=True)
     assert prediction.read(origin, tmp_path / "a.txt") == text.read_prose(tmp_path / "a.txt")
     assert "prose" not in TextOrigin(**facts, lowercase=False).to_json()
