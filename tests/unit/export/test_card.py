@@ -64,31 +64,34 @@ def test_card_says_what_a_taker_must_know(task: Task, run: Path, tmp_path: Path)
     assert len(done.stdout.splitlines()) == 3
 
 
-def test_a_model_by_itself_has_a_card_with_costs_and_quality(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_released_cell_trained_alone_has_a_card_with_costs_and_quality(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What `autoshrink train` made alone: validation's number first and, once it is tested, the test's."""
-    model = tmp_path / "alone"
-    shutil.copytree(run / "results" / "cnn" / "shrink-0" / "model", model)
+    """What `autoshrink train` made in no search: validation's number first and, once it is tested, the test's."""
+    monkeypatch.chdir(tmp_path)
+    data = ["--data", str(run / "data/digits")]
+    network = '{"stem_filters": 4, "base_filters": 4, "stage_scales": [1.0], "stage_cells": [1], "stage_pools": [1]}'
+    small = [f"training.cnn.network={network}", "training.cnn.dataset=digits", "training.cnn.epochs=2"]
+
+    def call(*words: str) -> None:
+        with pytest.raises(SystemExit) as stop:
+            main(list(words))
+        assert not stop.value.code
 
     def card() -> str:
-        words = ["export", str(model), "--format", "state-dict", "--data", str(run / "data/digits")]
-        with pytest.raises(SystemExit) as stop:
-            main([*words, "--out", str(tmp_path / "out")])
-        assert not stop.value.code
-        return (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+        call("export", "my-model", "--format", "state-dict", *data, "--out", "my-classifier")
+        return Path("my-classifier/README.md").read_text(encoding="utf-8")
 
+    settings = [word for item in small for word in ("--set", item)]
+    call("train", "--task", "cnn", "--cell", "shrinkcnn-a", *settings, *data, "--out", "my-model")
     before = card()
     assert "accuracy on validation data" in before and "`autoshrink test` does that" in before
     assert "multiply-accumulates" in before and "of the complete cell's" in before
-    assert "that was given to AutoShrink" in before
-    words = ["test", "--task", "cnn", "--model", str(model), "--data", str(run / "data/digits")]
-    with pytest.raises(SystemExit) as stop:
-        main([*words, "--out", str(model / "metrics.json")])
-    assert not stop.value.code
+    assert "and its authors released as shrinkcnn-a" in before
+    call("test", "--task", "cnn", "--model", "my-model", *data, "--out", "my-model/metrics.json")
     said = capsys.readouterr().out
     after = card()
-    accuracy = ModelMetrics.read(model / "metrics.json").metrics["accuracy_top1"]
+    accuracy = ModelMetrics.read(Path("my-model/metrics.json")).metrics["accuracy_top1"]
     assert accuracy is not None
     assert "Measured on the test split" in after and f"{100 * accuracy:.2f} %" in after
     assert f"accuracy top1 {accuracy:.4f}" in said
