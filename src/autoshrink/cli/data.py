@@ -55,7 +55,7 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...], processes: int | N
         click.echo(f"{task}: at most {len(plan)} rounds and {count} evaluations for each of {parameters.search.seeds}")
         foreseen = foresight.foresee(parameters, task)
         name = spec_of(task).proxy(parameters).dataset
-        unknown = f"is told once the data is prepared: autoshrink prepare {name}"
+        unknown = f"is known once the data is prepared: autoshrink prepare {name}"
         click.echo(f"{task}: how long it takes: {unknown if foreseen is None else foreseen.words()}")
         objective = rounds.section_of(parameters, task).objective
         final = address.folder(parameters, spec_of(task).training(parameters).dataset)
@@ -85,8 +85,8 @@ def prepare(files: tuple[Path, ...], settings: tuple[str, ...], name: str, out: 
     """Prepare the data set NAME, an entry of params.yaml's datasets: read, check, split, and write it with a manifest.
 
     It is written where runs under the same parameters look for it: to a folder in paths.data that is named after the
-    data set and what it is made from, which is its settings, the seed and the code. The last line says which. Files of
-    yours in another folder are never overwritten: one that has a name that is needed is named, and nothing is written.
+    data set and what it is made from, which is its settings, the seed and the code. The last line says which. In
+    another folder your files are never overwritten: where one is in the way, it is named and nothing is written.
 
     \b
     Example:

@@ -39,7 +39,7 @@ def evaluate(
     out: Path,
     lines: Lines,
 ) -> None:
-    """Train a proposal's candidates from scratch on the proxy; those that the store has are taken from it.
+    """Train a proposal's candidates from scratch on the proxy. Evaluations in the store are re-used.
 
     \b
     Example:
@@ -75,7 +75,8 @@ def repeat(
     out: Path,
     lines: Lines,
 ) -> None:
-    """Train finalists again, from other weights, on proxy data drawn anew; what the store has is taken from it.
+    """Evaluate finalists again under another seed: new initial weights, a new draw of the proxy's data. Evaluations in
+    the store are re-used.
 
     \b
     Example:

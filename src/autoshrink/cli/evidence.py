@@ -58,7 +58,7 @@ def train_reference(
 ) -> None:
     """Scale a reference in width to the found network's cost, and train it by the same recipe and seed.
 
-    The same command goes on from the last checkpoint.
+    Interrupted, the same command resumes from the last checkpoint.
 
     \b
     Example:
@@ -266,7 +266,7 @@ def verdict(
 ) -> None:
     """Judge the found network against each reference by paired tests, and measure all networks' latency on one thread.
 
-    Latencies differ from run to run and stand in the verdict's timing.
+    Latencies differ from run to run, so they are in the verdict's timing file.
 
     \b
     Example:

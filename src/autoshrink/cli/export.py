@@ -33,13 +33,13 @@ def export(
 ) -> None:
     """Export the trained model of RUN (a run's results, a search's folder or a model's own).
 
-    What is written is compared with PyTorch on real inputs, out of the training data, for several batch sizes; where an
-    output differs by more than 1e-4, no model is written. Beside it goes a model card, README.md, with the data, the
-    cell, costs, accuracy, lineage and a few lines of code that use it. What an export wrote before is overwritten, as
-    exported.json beside it lists it; another file of the same name is named, and nothing is written.
+    The exported model is compared with PyTorch on real training inputs at several batch sizes; where an output differs
+    by more than 1e-4, no model is written. A model card, README.md, is written beside it: data, cell, costs, accuracy,
+    lineage, and a few lines of code that use it. An earlier export's files, which exported.json lists, are overwritten;
+    where another file is in the way, it is named and nothing is written.
 
     onnx-int8 is quantised by onnxruntime: image models statically, calibrated on the images held out from training and
-    per channel, language models dynamically. What that does to accuracy on validation data, size and latency is said.
+    per channel, language models dynamically. Its effect on validation accuracy, size and latency is reported.
 
     \b
     ONNX and TorchScript take

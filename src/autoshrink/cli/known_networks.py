@@ -14,7 +14,7 @@ from autoshrink.tasks.spec import spec_of
 @options.out("the counts")
 def known_networks(out: Path) -> None:
     """Count the parameters and multiply-accumulates (MACs) of the released cells' networks and of mobile architectures
-    that torchvision ships, with the counter that found cells are counted with, so that rows can be compared.
+    that torchvision ships, with the counter that counts found cells, so that rows can be compared.
 
     \b
     Example:

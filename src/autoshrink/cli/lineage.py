@@ -68,7 +68,7 @@ def why(metric: str, run: Path, as_json: bool) -> None:
     """Tell why METRIC has its value: data, training, every round, seeds, code.
 
     METRIC is a name such as accuracy_top1 or a cost such as macs, or cnn/shrink-0/accuracy_top1 to mean just one; RUN
-    the results folder. What has been overwritten since the metric was measured is not known any more, and so said.
+    the results folder. What has been overwritten since the metric was measured is reported as unknown.
 
     \b
     Example:
@@ -134,7 +134,7 @@ def diff(first: Path, second: Path, as_json: bool) -> None:
 def verify(run: Path, files: tuple[Path, ...], signed: bool, signers: Path | None, as_json: bool) -> None:
     """Recompute every digest of a run, its data and its store; name what is not as it was made.
 
-    RUN is the results folder. Ends with status 1 when anything is wrong.
+    RUN is the results folder. Exits with status 1 when anything is wrong.
 
     \b
     Example:
@@ -187,7 +187,7 @@ def verify(run: Path, files: tuple[Path, ...], signed: bool, signers: Path | Non
 def sign(run: Path, key: Path) -> None:
     """Sign RUN's digest by an SSH key, as git signs commits; 'verify --signed' checks it.
 
-    Whoever alters a result can seal it and all that was made from it anew; without the key they cannot sign it. The
+    Anyone who alters a result can also reseal it and what was made from it; without the key they cannot sign it. The
     signature is RUN/run.sig. RUN must verify.
 
     \b
@@ -201,7 +201,7 @@ def sign(run: Path, key: Path) -> None:
     click.echo(f"{signing.sign(found, verification.verify(found), key)}: signed")
 
 
-@lineage.command(short_help="Set aside what is wrong, to be made again.")
+@lineage.command(short_help="Set aside what is wrong, so that the next run regenerates it.")
 @RUN
 @click.option(
     "--params",
@@ -211,11 +211,11 @@ def sign(run: Path, key: Path) -> None:
     help="Also mend the data and the store that these name, where they lie outside this folder.",
 )
 def repair(run: Path, files: tuple[Path, ...]) -> None:
-    """Set aside what 'verify' finds wrong, under names that tell, so that the next run makes it again.
+    """Set aside what 'verify' finds wrong, under telling names, so that the next run regenerates it.
 
     Only files that the run's own records know are moved, and only in RUN and in data and store inside the current
-    folder (or named by --params); everything else is left alone. Run it while nothing else works on RUN. Ends with
-    status 1 when something wrong had to be left.
+    folder (or named by --params); everything else is left alone. Run it while nothing else works on RUN. Exits
+    with status 1 where something wrong had to be left.
 
     \b
     Example:
@@ -250,8 +250,8 @@ def clean(run: Path, data: bool) -> None:
     """Remove what RUN's records say its steps wrote: its results and, with --data, prepared data.
 
     Files that were altered since, or that no record knows, stay and are named; so do downloads and the store. Data that
-    another run inside the current folder reads stays too and is named. Of runs elsewhere that read it nothing is known
-    here, so --data is for you to decide.
+    another run inside the current folder reads stays too and is named. Runs elsewhere
+    that read it are unknown here, so --data is your decision.
 
     \b
     Example:
@@ -279,7 +279,7 @@ def clean(run: Path, data: bool) -> None:
 def export(run: Path, workflow: Path, license_text: str, out: Path) -> None:
     """Pack a run as a Workflow Run RO-Crate: rounds, metrics, figures, workflow, and who made what from what.
 
-    RUN is the results folder; it must verify. The crate needs nothing of AutoShrink's to be opened.
+    RUN is the results folder; it must verify. Opening the crate does not need AutoShrink.
 
     \b
     Example:

@@ -74,12 +74,12 @@ def plan(
     as_json: bool,
     out: Path | None,
 ) -> None:
-    """Plan which dimension of each layer's tensors is divided between accelerators, and in what shares.
+    """Plan which dimension of each layer's tensors to divide between accelerators, and in what shares.
 
     NETWORK is a cell (a file of a run, or a released cell's name), a classifier of torchvision's by name, or an ONNX
-    file. An RNN cell's network is unrolled over the time steps of a sequence. The plan of AccPar stands beside those of
-    data parallelism, one weird trick and HyPar. Nothing is trained: of what is planned the final training executes type
-    I, by training.cnn.shares and training.rnn.shares; types II and III are for other programs, as DTensor placements.
+    file. An RNN cell's network is unrolled over the time steps of a sequence. AccPar's plan is compared with data
+    parallelism, one weird trick and HyPar. Nothing is trained. Of the plan, the final training can execute type I
+    (training.cnn.shares, training.rnn.shares); types II and III are exported as DTensor placements for other programs.
 
     \b
     Examples:

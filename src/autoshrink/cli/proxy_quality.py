@@ -39,8 +39,8 @@ def proxy_quality(
     """Train random cells of the search space on the proxy and by the full recipe, and compare the ranks: Kendall's tau
     and Spearman's rho, with bootstrap intervals.
 
-    Final quality is that of held-out training data: no test split is opened. The same command goes on from where it was
-    interrupted. Data must be prepared, as a run or `autoshrink prepare` does it.
+    Final quality is measured on held-out training data; the test split stays closed. Interrupted, the same command
+    resumes. Data must be prepared, by a run or by `autoshrink prepare`.
 
     \b
     Example:

@@ -21,7 +21,7 @@ MOST_SEEDS = 10_000
 @options.task
 @click.option("--results", type=options.FOLDER, help="Compare the finished searches in this folder.")
 @click.option(
-    "--table", metavar="made|FILE", help="Look evaluations up instead: made up, a .csv, .tfrecord or .json file."
+    "--table", metavar="made|FILE", help="Look evaluations up: made (synthetic), or a .csv, .tfrecord or .json file."
 )
 @click.option(
     "--space",
@@ -33,7 +33,7 @@ MOST_SEEDS = 10_000
 @click.option(
     "--seeds",
     type=click.IntRange(2, MOST_SEEDS),
-    help="With --table: so many seeds, from 0 on, instead of study.seeds.",
+    help="With --table: number of seeds, instead of study.seeds.",
 )
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="With --table: processes.")
 @options.out("the comparison (a folder)")
@@ -50,10 +50,10 @@ def study(
 ) -> None:
     """Compare study.strategies over study.seeds at equal cost: table, anytime curves with bands, paired tests.
 
-    From finished searches (`snakemake study` runs them all), or by the thousand from a table, through the same
-    strategies, scores and limits. A table of NAS-Bench-101, NAS-Bench-201 or NAS-Bench-Macro must be
-    yours; made is a made-up one. With --space own strategies choose the operators of a table's own places instead of
-    a cell's edges.
+    Evaluations come from finished searches (`snakemake study` runs them all) or, for thousands of searches, from a
+    table; strategies, scores and limits are the same. Bring your own table of NAS-Bench-101, NAS-Bench-201 or
+    NAS-Bench-Macro; made is a synthetic one. With --space own, strategies choose the operators of the table's own
+    places instead of a cell's edges.
 
     \b
     Example:

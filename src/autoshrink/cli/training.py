@@ -69,9 +69,9 @@ class Told:
 def train(
     files: tuple[Path, ...], settings: tuple[str, ...], task: str, cell: str, data: Path | None, out: Path, lines: Lines
 ) -> None:
-    """Train a cell's network with the full recipe. The same command goes on from the last checkpoint.
+    """Train a cell's network with the full recipe. Interrupted, the same command resumes from the last checkpoint.
 
-    Where TensorBoard is installed, it has the curves: `tensorboard --logdir results/logs` shows those of a run.
+    With TensorBoard installed, `tensorboard --logdir results/logs` shows a run's curves.
 
     \b
     Example:
@@ -224,7 +224,7 @@ def _test_alone(parameters: Parameters, task: Task, data: Path | None, folder: P
 def _kept(fitted: Fitted, costs: Mapping[str, int]) -> KeptBudget:
     """Return how far below its budget the trained network stays. Raises UserError where it does not.
 
-    What is counted is counted anew; what the search traced or measured is the search's.
+    Counts are made again; what the search traced or measured is taken from the search.
     """
     final = {**fitted.costs, **costs}
     margins = {name: 1.0 - final[name] / limit for name, limit in fitted.limits.items()}
@@ -232,6 +232,6 @@ def _kept(fitted: Fitted, costs: Mapping[str, int]) -> KeptBudget:
         if margin < 0:
             raise UserError(
                 f"the final network has {final[name]:,} {name}, and the search's budget is {fitted.limits[name]:,}; "
-                "train it anew (autoshrink train)"
+                "train it again (autoshrink train)"
             )
     return KeptBudget(limits=fitted.limits, margins=margins)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MARGIN_STEPS = 6
 """Widths beyond the bracket that are looked at too, as ``scaling`` looks beside its answer."""
 ANY_MARGIN = 1.0
-"""Widths are rounded to whole channels, so a budget is seldom filled: the margin is told instead of limited."""
+"""Widths are rounded to whole channels, so a budget is seldom filled: the margin is reported, not limited."""
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def side_by_side(
 
     One candidate always runs, whatever the memory. While the host waits for one lane's epoch, the others run.
     Time is shared out equally among the lanes of the moment, so that all seconds sum up to the device's. A candidate
-    that finds no memory left beside others is trained anew when one of them is done; raises UserError where it finds
+    that finds no memory left beside others restarts when one of them is done; raises UserError where it finds
     none alone.
     """
     waiting = (_Seat(key, make, number) for number, (key, make) in enumerate(work))
@@ -124,7 +124,7 @@ def side_by_side(
             seat.seconds += (now - before) / len(training)
 
     def launch(seat: _Seat[Key]) -> bool:
-        """Launch the candidate's next epoch; False where there was no memory for it, and it is to begin anew."""
+        """Launch the candidate's next epoch; False where memory ran out and it must restart."""
         try:
             with memory.charged(seat.number):
                 if seat.lane is None:
@@ -144,7 +144,7 @@ def side_by_side(
                 "network, or take a GPU with more memory"
             )
         log.warning(
-            "the GPU's memory ran out with %d candidates; one of them begins anew when another is done",
+            "the GPU's memory ran out with %d candidates; one of them restarts when another is done",
             len(training) + 1,
         )
         memory.ran_out(len(training))
@@ -224,7 +224,7 @@ class Streams:
         return self._free.pop() if self._free else torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
     def give_back(self, stream: torch.cuda.Stream) -> None:
-        """Hand a stream on to whoever comes next."""
+        """Return a stream to the pool."""
         self._free.append(stream)
 
 

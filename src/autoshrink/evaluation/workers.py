@@ -39,7 +39,7 @@ def in_processes(work: Iterable[tuple[Key, Callable[[], ProxyTrial]]], processes
                     message = ready.recv()
                 except EOFError:
                     raise UserError(
-                        "a process that trained a candidate was killed, perhaps for want of memory; "
+                        "a process that trained a candidate was killed, possibly for lack of memory; "
                         "lower compute.threads or proxy's batch_size"
                     ) from None
                 if isinstance(message, Exception):

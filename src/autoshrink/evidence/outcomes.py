@@ -15,12 +15,12 @@ def read(path: Path) -> NDArray[np.float32]:
         with artifacts.opened(path) as file:
             found = arrays.parse(file.read())
     except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read ({error.strerror}); remove it to have it made again") from None
+        raise ArtifactError(f"{path}: cannot be read ({error.strerror}); remove it to regenerate it") from None
     except ValueError as error:
         raise ArtifactError(
-            f"{path}: is no plain array ({' '.join(str(error).split())[:200]}); remove it to have it made again"
+            f"{path}: is no plain array ({' '.join(str(error).split())[:200]}); remove it to regenerate it"
         ) from None
     if found.dtype != np.float32 or found.ndim != 2 or not np.isfinite(found).all():
-        raise ArtifactError(f"{path}: expected finite numbers, a row per training; remove it to have it made again")
+        raise ArtifactError(f"{path}: expected finite numbers, a row per training; remove it to regenerate it")
     result: NDArray[np.float32] = found
     return result

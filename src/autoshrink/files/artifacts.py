@@ -67,7 +67,7 @@ def host() -> str:
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside ``path`` that becomes ``path`` when the block ends well, and vanishes when not.
 
-    The bytes are on the disk (fsync) before the name is: whoever sees ``path`` sees all of it, also after a power cut.
+    The bytes are on the disk (fsync) before the name is: a reader of ``path`` sees all of it, even after a power cut.
     Raises OSError as the file system does (a full disk, a read-only folder); ``path`` is then as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,7 +151,7 @@ def read_sealed(path: Path, kind: str, version: int) -> Json:
     except (ValueError, RecursionError):  # NaN and its like, which no file of ours holds
         intact = False
     if not intact:
-        raise ArtifactError(f"{path}: does not match its own sha256: it was altered; remove it to have it made again")
+        raise ArtifactError(f"{path}: does not match its own sha256: it was altered; remove it to regenerate it")
     return content
 
 
@@ -204,7 +204,7 @@ def _parse(path: Path, expected: str) -> tuple[bytes, Any]:
         raise ArtifactError(f"{path}: is nested deeper than any {expected}; the file is foreign or altered") from None
     except ValueError as error:
         raise ArtifactError(
-            f"{path}: not valid JSON ({error}); the file is truncated or altered; remove it to have it made again"
+            f"{path}: not valid JSON ({error}); the file is truncated or altered; remove it to regenerate it"
         ) from None
 
 

@@ -1,6 +1,6 @@
-"""Whether the store and a run agree about an evaluation: one key, one set of numbers, whoever reads it.
+"""Check that the store and a run agree about an evaluation: one key, one set of numbers.
 
-An evaluation stands in the store and, whole, in the file of each job that took it. Both can be sealed anew with their
+An evaluation stands in the store and, whole, in the file of each job that took it. Both can be resealed with their
 records by somebody who alters one; then they differ from each other, which everybody who reads one of them looks for.
 """
 

@@ -133,7 +133,7 @@ def _place(path: Path, run: Run) -> str:
 
 
 def _gathered(facts: Iterable[Mapping[str, Any]]) -> Facts:
-    """Join facts of many steps; where steps of one run differ, all their values are told."""
+    """Join facts of many steps; where steps of one run differ, all values are listed."""
     values: dict[str, list[str]] = {}
     for item in facts:
         for key, value in item.items():

@@ -79,7 +79,7 @@ class Run:
         return list(order.values())
 
     def origins(self, record: Record) -> tuple[list[Record], list[Path]]:
-        """Return what ``ancestors`` does, less the records of files that were made anew since; and these files.
+        """Return what ``ancestors`` does, less the records of files that were regenerated since; and these files.
 
         A record counts when it says that its step wrote the very bytes that the next step read.
         """

@@ -90,7 +90,7 @@ def _reasons(run: Run, record: Record, content: Json) -> Iterator[Reason]:
     metrics = telling.name(record.artifact)
     yield Reason(f"measured on the test split of {content['dataset']}, which nothing else reads", metrics)
     for path in overwritten:
-        what = "was made anew since; what it was then is not known any more"
+        what = "has been regenerated since; its earlier content is unknown"
         yield Reason(f"{telling.name(path)} {what}", telling.name(path))
     for item in by_verb.get("prepare", []):
         drawn = None if item.facts.seeds is None else item.facts.seeds.root

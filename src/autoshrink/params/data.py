@@ -97,7 +97,7 @@ class ImageFolder(OwnImages):
     """The folder that holds ``train/`` and ``val/``, ``validation/`` or ``test/``, or directly the class folders."""
     storage: Literal["array", "files"] = "array"
     """``array``: decoded once, resized to ``image_size``, kept in memory while training (searches need it);
-    ``files``: decoded anew in every epoch with the augmentation's own crops (ImageNet)."""
+    ``files``: decoded again in every epoch with the augmentation's own crops (ImageNet)."""
 
     @property
     def unfit(self) -> str | None:

@@ -81,7 +81,7 @@ class LanguageEarlyStop(Section):
     loss_ratio: Positive = 3.0
     """Stop when validation loss exceeds this many times the moving training loss."""
     moving_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Momentum of the moving training loss, per step; it begins anew every epoch."""
+    """Momentum of the moving training loss, per step; it is reset every epoch."""
     keeps_best_when_diverged: bool = False
     """Score a diverged candidate by its best earlier epoch (as released); otherwise it has no score."""
 

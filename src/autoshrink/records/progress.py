@@ -78,7 +78,7 @@ class Progress(Record):
 
 
 class ProgressFile:
-    """Writes a step's progress: begins the file anew, appends line by line, and ends with how the step did.
+    """Writes a step's progress: truncates the file, appends line by line, and ends with how the step did.
 
     Without a path nothing is written.
     """

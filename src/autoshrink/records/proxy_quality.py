@@ -36,7 +36,7 @@ class JudgedCell(Record):
 
 
 class Correlation(Record):
-    """A rank correlation with its bootstrap interval, cells drawn anew."""
+    """A rank correlation with its bootstrap interval, cells resampled."""
 
     value: Number
     low: Number

@@ -83,7 +83,7 @@ class SealedRecord(Record):
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            raise ArtifactError(f"{path}: {mismatch(cls.KIND, error)}; remove it to have it made again") from None
+            raise ArtifactError(f"{path}: {mismatch(cls.KIND, error)}; remove it to regenerate it") from None
 
     def sealed(self) -> bytes:
         """Return the bytes of the record's file."""

@@ -31,7 +31,7 @@ class ReferenceNetwork(SearchRecord):
 
 
 class TriedRate(Record):
-    """A multiple of the recipe's learning rate, and what it came to on validation data; None where it diverged."""
+    """A multiple of the recipe's learning rate, and its result on validation data; None where it diverged."""
 
     learning_rate: float
     quality: float | None

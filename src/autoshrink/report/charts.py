@@ -134,7 +134,7 @@ def pareto_front(search: Search) -> list[EvaluatedCell]:
 def of_search(task: Task, shrinks: bool) -> dict[str, Json]:
     """Return a search's charts by name: score, metric and cost over the search, scatter, curve of one candidate.
 
-    ``shrinks``: rounds are told apart by edges left; otherwise charts go by round.
+    ``shrinks``: the x axis is edges left; otherwise it is the round.
     """
     name = METRIC[task].split()[-1]
     return {

@@ -169,7 +169,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _round(item: Round, cost: str) -> RoundView:
-    # a strategy that draws cells anew, instead of removing edges, lets none fall
+    # in a strategy that draws new cells instead of removing edges, no edge falls
     fell = item.fell if item.winner and item.winner.removed else ()
     return RoundView(
         number=item.number,

@@ -163,9 +163,7 @@ def read_search(folder: SearchFolder, name: SearchName, rounds: int | None = Non
     number, slot = best.round, best.slot
     there = [item.evaluation.key for item in read[number].candidates] if number <= last else []
     if best.evaluation not in there[slot : slot + 1]:
-        raise ArtifactError(
-            f"{path}: names a candidate that round {number} does not have; remove it to have it made again"
-        )
+        raise ArtifactError(f"{path}: names a candidate that round {number} does not have; remove it to regenerate it")
     metrics = search_rounds.read(FinalMetrics, folder.metrics, name) if folder.metrics.exists() else None
     training = TrainingHistory.read(folder.model.history) if folder.model.history.exists() else None
     details = folder.test_details

@@ -36,7 +36,7 @@ Tell = Callable[[str], object]
 
 
 def cells(parameters: Parameters, task: Task, count: int) -> list[Cell]:
-    """Return ``count`` random cells of the task's search space, operators drawn anew for each, no two alike.
+    """Return ``count`` random cells of the task's search space, each with operators of its own draw, no two alike.
 
     Raises UserError where the space has not so many.
     """

@@ -95,5 +95,5 @@ def _quality(path: Path, name: rounds.SearchName) -> float | None:
     key = spec_of(name.task).metric.test
     metrics = rounds.read(FinalMetrics, path, name).metrics
     if key not in metrics:
-        raise ArtifactError(f"{path}: has no {key}; remove it to have it made again")
+        raise ArtifactError(f"{path}: has no {key}; remove it to regenerate it")
     return metrics[key]

@@ -43,12 +43,12 @@ class PreparedData(Generic[Described]):
             found = path.read_bytes()
         except OSError as error:
             raise ArtifactError(
-                f"{path}: cannot be read ({error.strerror}); remove {self.folder} to have it prepared again"
+                f"{path}: cannot be read ({error.strerror}); remove {self.folder} to prepare it again"
             ) from None
         if hashlib.sha256(found).hexdigest() != self.manifest.files.get(file):
             raise ArtifactError(
                 f"{path}: is not the file that the manifest records (its sha256 differs); "
-                f"remove {self.folder} to have it prepared again"
+                f"remove {self.folder} to prepare it again"
             )
         return found
 
@@ -61,7 +61,7 @@ class PreparedData(Generic[Described]):
 
     def _refused(self, file: str, why: str) -> ArtifactError:
         """Return what is said of a file that is the recorded one, and yet none that a preparation writes."""
-        return ArtifactError(f"{self.folder / file}: {why}; remove {self.folder} to have it prepared again")
+        return ArtifactError(f"{self.folder / file}: {why}; remove {self.folder} to prepare it again")
 
 
 def save(path: Path, array: NDArray[Any]) -> str:

@@ -70,12 +70,10 @@ def test_trainings_by_hand_are_refused_in_one_line(
 def test_a_rank_in_the_environment_leaves_out_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only torchrun's other processes leave the record to the first; a RANK of somebody else's is none of ours."""
     monkeypatch.setenv("RANK", "1")
-    (tmp_path / "result.json").write_text("{}")
     with step("report", tmp_path / "result.json"):
-        pass
+        (tmp_path / "result.json").write_text("{}")
     assert records.path_of(tmp_path / "result.json").is_file()
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job")
-    (tmp_path / "other.json").write_text("{}")
     with step("report", tmp_path / "other.json"):
-        pass
+        (tmp_path / "other.json").write_text("{}")
     assert not records.path_of(tmp_path / "other.json").exists()

@@ -126,7 +126,7 @@ def test_why_says_what_is_not_known_any_more(pristine: Path, tmp_path: Path) -> 
     records.write(manifest, {}, records.digests([manifest, array]), facts)
     (story,) = stories(graph.read(tmp_path / "run/results"), "accuracy_top1")
     text = " ".join(reason.text for reason in story.reasons)
-    assert "manifest.json was made anew since; what it was then is not known any more" in text
+    assert "manifest.json has been regenerated since; its earlier content is unknown" in text
     assert "seed 7" not in text
 
 

@@ -37,7 +37,7 @@ function tabs() {
   });
 }
 
-/** Draw the whole view anew: another task, another search, other colours. */
+/** Redraw the whole view: another task, another search, other colours. */
 function draw() {
   clearCharts(panel);
   for (const button of document.querySelectorAll("#tabs button")) {

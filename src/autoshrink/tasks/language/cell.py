@@ -57,7 +57,7 @@ class RecurrentCell(nn.Module):
     def reset_parameters(self, bound: float = 0.04) -> None:
         """Draw every weight uniformly in plus or minus ``bound`` (paper, section 5.2), from the global generator.
 
-        For whoever uses the cell as a module of their own; ``network.build`` draws each weight by name instead.
+        For use of the cell as a module by itself; ``network.build`` draws each weight by name instead.
         """
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)

@@ -215,7 +215,7 @@ def initialised(
 
 
 def _sizes(network: ImageNetwork, channels: int, classes: int) -> dict[str, int]:
-    """Return what a user's own function is told beside the width."""
+    """Return the arguments of a user's own function besides the width."""
     return {"channels": channels, "classes": classes + network.background_class}
 
 

@@ -178,6 +178,6 @@ def operator(name: str, in_channels: int, out_channels: int, network: ImageNetwo
     if shape != wanted:
         raise UserError(
             f"{whose}: turns {(_PROBE[0], in_channels, *_PROBE[1:])} into {shape}; expected {wanted}: an operator "
-            "keeps height and width, and has as many channels as it is told"
+            "keeps height and width, and returns as many channels as it is asked for"
         )
     return made

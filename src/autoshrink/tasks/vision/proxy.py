@@ -213,7 +213,7 @@ class ImageTrial:
         """Wait for the epoch's steps and return its record.
 
         Keys: ``epoch`` (from 0), ``steps``; ``train_loss`` and ``train_accuracy``, moving averages at the epoch's end,
-        begun anew every epoch; ``validation_loss`` (nats) and ``validation_accuracy`` (share in [0, 1]). A loss that is
+        reset every epoch; ``validation_loss`` (nats) and ``validation_accuracy`` (share in [0, 1]). A loss that is
         not finite is None.
         """
         numbers = [*self._moving, self._validation_loss, self._steps, self._correct]

@@ -55,7 +55,7 @@ class ImageOrigin(Origin):
     """What a classifier was trained on."""
 
     storage: Literal["array", "files"]
-    """How its images were kept: resized beforehand, or cropped anew in every epoch."""
+    """How its images were kept: resized beforehand, or cropped again in every epoch."""
 
 
 class ImageModel(ModelDescription):
