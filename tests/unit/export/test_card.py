@@ -82,13 +82,14 @@ def test_a_released_cell_trained_alone_has_a_card_with_costs_and_quality(
         call("export", "my-model", "--format", "state-dict", *data, "--out", "my-classifier")
         return Path("my-classifier/README.md").read_text(encoding="utf-8")
 
-    settings = [word for item in small for word in ("--set", item)]
+    params = ["--params", str(Path(__file__).parents[3] / "params.yaml")]
+    settings = [*params, *(word for item in small for word in ("--set", item))]
     call("train", "--task", "cnn", "--cell", "shrinkcnn-a", *settings, *data, "--out", "my-model")
     before = card()
     assert "accuracy on validation data" in before and "`autoshrink test` does that" in before
     assert "multiply-accumulates" in before and "of the complete cell's" in before
     assert "and its authors released as shrinkcnn-a" in before
-    call("test", "--task", "cnn", "--model", "my-model", *data, "--out", "my-model/metrics.json")
+    call("test", "--task", "cnn", "--model", "my-model", *params, *data, "--out", "my-model/metrics.json")
     said = capsys.readouterr().out
     after = card()
     accuracy = ModelMetrics.read(Path("my-model/metrics.json")).metrics["accuracy_top1"]
