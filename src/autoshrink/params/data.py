@@ -163,6 +163,14 @@ class PennTreebank(TextDataset):
     else torchtext's download."""
 
 
+class WikiText2(TextDataset):
+    """WikiText-2 (Merity et al. 2016): 2,088,628 / 217,646 / 245,569 words with ``<eos>``, 33,278 types."""
+
+    source: Literal["wikitext-2"]
+    folder: str
+    """Folder holding wiki.{train,valid,test}.tokens or {train,valid,test}.txt."""
+
+
 class OwnText(TextDataset):
     """Your own text: three files, one sentence or paragraph per line, words separated by spaces."""
 
@@ -191,7 +199,7 @@ class OwnText(TextDataset):
 
 
 IMAGES = (Mnist5k, Digits, FashionMnist, Cifar10, ImageFolder, ImageTable, WebDataset)
-TEXTS = (Sotu, PennTreebank, OwnText)
+TEXTS = (Sotu, PennTreebank, WikiText2, OwnText)
 
 # those that can be named without being listed
 BUILT_IN: dict[str, Dataset] = {

