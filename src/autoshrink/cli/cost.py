@@ -101,8 +101,10 @@ def device_costs(cells: Sequence[Cell], setting: Setting) -> dict[str, int | flo
     from autoshrink.costs import memory, small_device
 
     module, inputs = spec_of(setting.task).example_network(_one_or_all(cells), setting.network, setting.example)
-    counted = {name: count(module, inputs, DEVICE_BITS) for name, count in small_device.COUNTS.items()}
-    return {**counted, "arena_exact": memory.arena(module, inputs, DEVICE_BITS)[1]}
+    arena, is_exact = memory.arena(module, inputs, DEVICE_BITS)
+    others = {name: count for name, count in small_device.COUNTS.items() if name != "arena_bytes"}
+    counted = {name: count(module, inputs, DEVICE_BITS) for name, count in others.items()}
+    return {**counted, "arena_bytes": arena, "arena_exact": is_exact}
 
 
 def _one_or_all(cells: Sequence[Cell]) -> Cell | Sequence[Cell]:

@@ -8,6 +8,7 @@ import click
 from autoshrink.cli import options
 from autoshrink.cli.step import made_by, step
 from autoshrink.errors import UserError, meant
+from autoshrink.files import places
 from autoshrink.tasks.spec import spec_of
 from autoshrink.workflow.layout import Layout
 
@@ -36,6 +37,7 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...], processes: int | N
     from autoshrink.workflow import resources
 
     parameters = options.load(files, settings)
+    places.require_folders(Layout.of(parameters).roots)
     for line in availability.check(parameters):
         click.echo(line)
     for name in parameters.used_datasets:

@@ -52,6 +52,9 @@ def export(
       autoshrink export results --format onnx --format onnx-int8
       autoshrink export results --task rnn --format onnx --format state-dict --out my-model
     """
+    if out is not None:
+        _refuse_inside(out, run)  # before anything is loaded
+
     from autoshrink.export import card, exported
     from autoshrink.export.formats import FILES, INT8, write, write_int8
     from autoshrink.inference import models
@@ -65,10 +68,7 @@ def export(
     prepared = data or trained.data
     kept = graph.run_of(trained.folder) if trained.search else trained.folder
     for ours in (kept, prepared):
-        if folder.resolve().is_relative_to(ours.resolve()):
-            raise UserError(
-                f"--out {folder}: lies in {ours}, which holds what the run has recorded; name a folder outside"
-            )
+        _refuse_inside(folder, ours)
     places.require_writable({"--out": folder})
     names = [FILES[format] for format in formats] + [DESCRIPTION] * ("state-dict" in formats)
     models.require_data(trained, prepared)
@@ -91,3 +91,9 @@ def export(
             click.echo(f"{item.path}: {item.quantised.remark}", err=True)
     for path in card.write(trained, manifest, written, folder, prepared):
         click.echo(path)
+
+
+def _refuse_inside(folder: Path, ours: Path) -> None:
+    """Raise UserError where ``folder`` lies in a folder of the run's."""
+    if folder.resolve().is_relative_to(ours.resolve()):
+        raise UserError(f"--out {folder}: lies in {ours}, which holds what the run has recorded; name a folder outside")

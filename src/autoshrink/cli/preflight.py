@@ -50,7 +50,17 @@ def plan(overlays: Sequence[str], settings: Mapping[str, Any] | None, *, is_job:
     files = [Path(file) for file in ("params.yaml", *overlays)]
     chosen = params.load(files, [f"{key}={json.dumps(_typed(value))}" for key, value in (settings or {}).items()])
     availability.check_apart(chosen)  # before anything is set aside, or made
-    return Plan(chosen)
+    planned = Plan(chosen)
+    check_folders(planned)
+    return planned
+
+
+def check_folders(plan: Plan) -> None:
+    """Make sure that no file stands where a folder of the run is to be, before Snakemake lists these. Raises
+    UserError."""
+    places.require_folders(plan.layout.roots)
+    for folder in sorted({path.parent for paths in plan.reported().values() for path in paths}):
+        places.require_folders({"a step's folder": folder})
 
 
 def _typed(value: Any) -> Any:

@@ -91,7 +91,10 @@ def study(
         inputs = [] if table == "made" else [Path(table)]
         subject, draws = {"table": table, "space": space, "seeds": len(wanted)}, [str(of)]
         count = len(chosen.strategies) * len(wanted)
-        with click.progressbar(length=count, label=f"{count:,} searches", file=sys.stderr, show_pos=True) as bar:
+        is_seen = sys.stderr.isatty()
+        with click.progressbar(
+            length=count, label=f"{count:,} searches", file=sys.stderr, show_pos=True, hidden=not is_seen
+        ) as bar:
             found = replay.study(
                 parameters, table, chosen.strategies, wanted, workers, click.echo, space == "own", bar.update
             )

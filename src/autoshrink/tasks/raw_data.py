@@ -59,5 +59,6 @@ def in_files(name: str, key: str, pattern: str, suffixes: Sequence[str]) -> str:
 def in_file(name: str, key: str, file: str) -> str:
     """Say that a part of the data set ``name`` is a text file. Raises DataError where there is none."""
     if not Path(file).is_file():
-        raise DataError(f"datasets.{name}.{key} = {file!r}: there is no such file; give a text file")
+        what = "is no regular file" if Path(file).exists() else "there is no such file"
+        raise DataError(f"datasets.{name}.{key} = {file!r}: {what}; give a text file")
     return file

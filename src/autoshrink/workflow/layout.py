@@ -196,6 +196,11 @@ class Layout:
         """Return the layout that the parameters ask for."""
         return cls(*(Path(getattr(parameters.paths, name)) for name in ("results", "data", "store")))
 
+    @property
+    def roots(self) -> dict[str, Path]:
+        """The three folders by the parameters that name them."""
+        return {f"paths.{name}": getattr(self, name) for name in ("results", "data", "store")}
+
     def at(self, results: Path) -> "Layout":
         """Return the same layout with another results folder, for a run that was moved or copied."""
         return replace(self, results=results)

@@ -11,6 +11,7 @@ from autoshrink.cli import preflight
 from autoshrink.errors import UserError
 from autoshrink.params import Parameters
 from autoshrink.tasks import address
+from autoshrink.workflow.plan import Plan
 
 
 def parameters(folder: Path, **paths: str) -> Parameters:
@@ -30,6 +31,18 @@ def test_a_file_in_a_folders_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"paths\.results = .*file is no folder"):
         preflight.check_writable(parameters(tmp_path, results=str(tmp_path / "file/deeper")))
+
+
+@pytest.mark.parametrize("place", ["results", "store", "results/cnn", "results/cnn/shrink-0/model", "results/report"])
+def test_a_file_where_a_folder_is_to_be_is_named_before_the_plan_is_listed(place: str, tmp_path: Path) -> None:
+    """Snakemake ends in a traceback where it lists a folder that is a file: a line names it first."""
+    chosen = parameters(tmp_path)
+    preflight.check_folders(Plan(chosen))
+    (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / place).write_text("mine")
+    with pytest.raises(UserError, match=f"{tmp_path / place} is no folder; name another, or move it away") as caught:
+        preflight.check_folders(Plan(chosen))
+    assert "\n" not in str(caught.value)
 
 
 def test_read_only_folders_are_named_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ def test_thousands_of_searches_say_how_far_they_are(tmp_path: Path, monkeypatch:
     (tmp_path / "params.yaml").write_text("{}")
     words = ["study", "--task", "cnn", "--table", "made", "--out", "out", "--seeds"]
     told = CliRunner().invoke(root.autoshrink, [*words, "2"])
-    assert told.exit_code == 0 and "6 searches" in told.stderr
+    assert told.exit_code == 0 and not told.stderr  # a bar is for people at a terminal
     told = CliRunner().invoke(root.autoshrink, [*words, "1000000"])
     assert told.exit_code == 2 and "2<=x<=10000" in told.stderr
 
