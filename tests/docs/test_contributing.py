@@ -20,6 +20,7 @@ module = network.build(Cell.complete(search.operators), ImageNetwork(), 3, 10, s
 module(torch.zeros(2, 3, 16, 16)).sum().backward()
 assert module.stage0[0].nodes["1"].depthwise.conv.weight.grad.shape[-2:] == (7, 7)
 assert look("separable_conv_7x7").short == "s7"
+assert "separable_conv_7x7" in ImageSearch.model_fields["operators"].description
 """
 
 

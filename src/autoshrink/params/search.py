@@ -110,13 +110,14 @@ class ImageSearch(TaskSearch):
     """The search for a CNN cell."""
 
     nodes: Annotated[int, Field(ge=2, le=30)] = 5
-    operators: Annotated[list[Annotated[str, AfterValidator(_image_operator)]], Field(min_length=1)] = [
-        "separable_conv_3x3",
-        "conv_1x1",
-    ]
-    """The operators that nodes carry: separable_conv_3x3, separable_conv_5x5, conv_1x1, conv_3x3, inverted_residual,
-    max_pool_3x3, avg_pool_3x3, skip_connect, or one that an installed package offers (entry points of the group
-    ``autoshrink.operators``)."""
+    operators: Annotated[
+        list[Annotated[str, AfterValidator(_image_operator)]],
+        Field(
+            min_length=1,
+            description=f"The operators that nodes carry: {', '.join(get_args(ImageOperator))}, or one that an "
+            f"installed package offers (entry points of the group ``{OPERATORS}``).",
+        ),
+    ] = ["separable_conv_3x3", "conv_1x1"]
     operator_sampling: Literal["balanced", "uniform"] = "balanced"
     k: Annotated[int, Field(ge=1)] = 4
     keep_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
