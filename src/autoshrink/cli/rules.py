@@ -69,7 +69,7 @@ def training_resources(workflow: Any) -> Any:
     return workflow.get_rule(name).resources if workflow.is_rule(name) else {}
 
 
-def _given(resources: Mapping[str, Any]) -> dict[str, Any]:
+def _given(resources: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the resources that a user gave a rule: those that follow from the parameters are functions."""
     return {name: found.raw for name, found in resources.items() if getattr(found, "raw", None) is not None}
 

@@ -1,11 +1,14 @@
 """``autoshrink predict`` finds the task by what it is given, and refuses in one line what it cannot read."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from autoshrink.cli import main
 from autoshrink.cli.predict import _task_of
+from autoshrink.inference import models
 from autoshrink.params.base import Task
 
 
@@ -31,3 +34,28 @@ def test_mistakes_are_one_line(words: list[str], said: str, capsys: pytest.Captu
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert said in error
+
+
+@pytest.mark.parametrize(("words", "threads"), [([], 1), (["--threads", "2"], 2)])
+def test_it_computes_on_as_many_threads_as_are_asked_for(
+    words: list[str], threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One, where nobody asks: short products on many threads cost several times the CPU time of one."""
+    seen: list[int] = []
+
+    def predict(*_: object) -> SimpleNamespace:
+        seen.append(torch.get_num_threads())
+        return SimpleNamespace(text=lambda: "", remark=None)
+
+    monkeypatch.setattr(models, "find", lambda *_: SimpleNamespace(folder=tmp_path))
+    monkeypatch.setattr(models, "deployment_of", lambda *_: SimpleNamespace(predict=predict))
+    (tmp_path / "letter.txt").write_text("a letter")
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(4)
+        with pytest.raises(SystemExit) as stop:
+            main(["predict", str(tmp_path), str(tmp_path / "letter.txt"), *words])
+    finally:
+        torch.set_num_threads(before)
+    assert not stop.value.code
+    assert seen == [threads]
