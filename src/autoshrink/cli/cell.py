@@ -1,6 +1,7 @@
 """The verb ``cell``: write a cell as a graph or a drawing."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import click
 
 from autoshrink.cells.cell import Cell
 from autoshrink.cli import cell_argument, options
+from autoshrink.errors import UserError
 from autoshrink.files import artifacts
 
 
@@ -30,6 +32,8 @@ def cell(cell: str, form: str, out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
         return
+    if os.path.lexists(out):
+        raise UserError(f"--out {out}: is there already; name another file, or remove it")
     artifacts.write_text(out, text)
     click.echo(out)
 

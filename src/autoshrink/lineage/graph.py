@@ -15,7 +15,8 @@ from autoshrink.params.base import Task
 # Folders of the store, which runs share.
 STORED = ("evaluations", "measurements")
 # Kept beside results by the workflow or by DVC's stages, and no artifacts: nothing depends on them.
-UNTRACED = ("logs", "packs", ".snakemake")
+# Runs of earlier versions have benchmarks too.
+UNTRACED = ("logs", "benchmarks", "packs", ".snakemake")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ The pack holds exactly what the search's answer depends on, with its records and
 that it used; rounds left by an earlier, longer search are not in it. Names in it are relative to the working folder.
 """
 
+import os
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -23,8 +24,14 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 def pack(run: Run, answer: Path, out: Path) -> int:
     """Write the search whose answer (``best.json``) is ``answer`` to the zip ``out``; return how many files it has.
 
-    Raises ArtifactError where the search is not whole, UserError where a file lies outside the working folder.
+    Raises ArtifactError where the search is not whole, UserError where a file lies outside the working folder, or where
+    ``out`` is there already and is no pack.
     """
+    if os.path.lexists(out):
+        try:
+            _contents(out)
+        except ArtifactError:
+            raise UserError(f"--out {out}: is there already and is no pack; name another file") from None
     files: list[Path] = []
     for record in run.ancestors(run.of(answer)):
         if record.verb != "prepare":
@@ -53,7 +60,11 @@ def unpack(source: Path) -> int:
     missing = {}
     for name, content in contents.items():
         path = Path(name)
-        if not path.resolve().is_relative_to(here):
+        try:
+            place = path.resolve()
+        except (OSError, RuntimeError):
+            raise UserError(f"{name}: leads through symbolic links in a circle; remove them first") from None
+        if not place.is_relative_to(here):
             raise ArtifactError(f"{source}: {name} leads outside this folder, by a symbolic link; nothing was restored")
         if not path.exists() and not path.is_symlink():
             missing[path] = content

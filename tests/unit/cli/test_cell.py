@@ -34,3 +34,11 @@ def test_a_released_cell_is_drawn_into_a_file(tmp_path: Path) -> None:
     drawn = xml.etree.ElementTree.parse(out).getroot()
     curves = [item for item in drawn.iter("{http://www.w3.org/2000/svg}path") if item.get("fill") == "none"]
     assert len(curves) == len(released.load("shrinkrnn").cell.edges)
+
+
+def test_what_is_there_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A user's drawing, or the very file that the cell was read from, stays as it is."""
+    (tmp_path / "mine.svg").write_text("mine")
+    assert run("cell", "shrinkrnn", "--format", "svg", "--out", str(tmp_path / "mine.svg")) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "mine.svg: is there already" in line and (tmp_path / "mine.svg").read_text() == "mine"

@@ -40,6 +40,31 @@ def test_unpacked_search_is_as_it_was(folder: Path) -> None:
     assert unpack(Path("search.zip")) == 0
 
 
+def test_only_a_pack_is_overwritten_by_a_pack(folder: Path) -> None:
+    """A user's file at ``--out``, another zip too, is one line and stays; packing again into a pack is no mistake."""
+    run = graph.read(Path("results"))
+    for _ in range(2):
+        pack(run, BEST, Path("search.zip"))
+    Path("mine.txt").write_text("mine")
+    with zipfile.ZipFile("photos.zip", "w") as archive:
+        archive.writestr("photo.jpg", "mine")
+    for name in ("mine.txt", "photos.zip"):
+        before = Path(name).read_bytes()
+        with pytest.raises(UserError, match=f"--out {name}: is there already and is no pack"):
+            pack(run, BEST, Path(name))
+        assert Path(name).read_bytes() == before
+
+
+def test_links_in_a_circle_are_one_line(folder: Path) -> None:
+    """Where a folder of the pack's is a link to itself, nothing is written and a line says so."""
+    pack(graph.read(Path("results")), BEST, Path("search.zip"))
+    shutil.rmtree("store")
+    Path("store").symlink_to("store")
+    with pytest.raises(UserError, match="leads through symbolic links in a circle") as caught:
+        unpack(Path("search.zip"))
+    assert "\n" not in str(caught.value)
+
+
 def test_pack_is_a_function_of_its_files(folder: Path) -> None:
     """Packing twice gives the same bytes, whatever the files' times."""
     run = graph.read(Path("results"))
