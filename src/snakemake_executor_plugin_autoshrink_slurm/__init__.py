@@ -7,12 +7,15 @@ names after `--autoshrink-slurm-`. What differs:
 - a job that failed is told with SLURM's state, and the cause decides what the next attempt asks for;
 - requests that the cluster can never grant are told before the first job, reasons to wait for ever once;
 - a job is asked for at a constant interval, and one that SLURM has forgotten is submitted again;
+- evaluations of rounds that have nothing to train, after a search's end, run where Snakemake runs;
 - `no-account` keeps the plugin from looking for an account.
 """
 
 import asyncio
 import contextlib
 import re
+import subprocess
+import threading
 import time
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
@@ -23,8 +26,12 @@ from snakemake_executor_plugin_slurm import Executor as SlurmExecutor
 from snakemake_executor_plugin_slurm import ExecutorSettings as SlurmSettings
 from snakemake_executor_plugin_slurm import common_settings
 from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.executors.real import RealExecutor
 
+from autoshrink.errors import ArtifactError
 from autoshrink.records import submission
+from autoshrink.records.proposal import Proposal
 from autoshrink.runtime import slurm
 from autoshrink.workflow import attempts
 
@@ -46,12 +53,35 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
     def __post_init__(self, test_mode: bool = False) -> None:
         """Prepare the executor, and compare the run's requests with what the cluster allows. Raises WorkflowError."""
         super().__post_init__(test_mode)
+        self._is_here = threading.local()
         self._unreachable: float | None = None
         self._unknown: dict[str, float] = {}
         self._requeued: set[str] = set()
         self._told: set[tuple[str, str]] = set()
         if not test_mode:
             self._compare_with_partitions()
+
+    def run_job(self, job: Any) -> None:
+        """Submit a job, or run it here where it has nothing to train."""
+        if _is_idle(job):
+            self.report_job_submission(SubmittedJobInfo(job), is_submitted=False)
+            self._job_submission_executor.submit(self._run_here, job)
+        else:
+            super().run_job(job)
+
+    def _run_here(self, job: Any) -> None:
+        """Run a job as a process of this machine and report how it ended."""
+        self._is_here.value = True
+        done = subprocess.run(self.format_job_exec(job), shell=True, capture_output=True, text=True)
+        self._is_here.value = False
+        if done.returncode == 0:
+            self.report_job_success(SubmittedJobInfo(job))
+        else:
+            self.report_job_error(SubmittedJobInfo(job), msg=done.stderr.strip()[-2000:], cause="FAILED")
+
+    def additional_general_args(self) -> str:
+        """Return how the Snakemake of a job runs it: as a step of SLURM's, or plainly."""
+        return "" if getattr(self._is_here, "value", False) else str(super().additional_general_args())
 
     def get_account_arg(self, job: Any) -> Iterator[str]:
         """Yield sbatch's option for the account: none where none is wanted and none is given."""
@@ -60,10 +90,13 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         else:
             yield from super().get_account_arg(job)
 
-    def report_job_submission(self, job_info: Any, register_job: bool = True) -> None:
-        """Keep the job's id beside its log."""
-        super().report_job_submission(job_info, register_job=register_job)
-        _keep(job_info, job=job_info.external_jobid)
+    def report_job_submission(self, job_info: Any, register_job: bool = True, *, is_submitted: bool = True) -> None:
+        """Keep the job's id beside its log; a job that runs here is not asked for."""
+        if is_submitted:
+            super().report_job_submission(job_info, register_job=register_job)
+            _keep(job_info, job=job_info.external_jobid)
+        else:
+            RealExecutor.report_job_submission(self, job_info, register_job=register_job)
 
     def report_job_error(self, job_info: Any, msg: str | None = None, **kwargs: Any) -> None:
         """Keep why an attempt failed, for what the next one asks for, and tell it."""
@@ -145,39 +178,69 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             return
         mistakes: dict[str, None] = {}
         for job in self.dag.needrun_jobs():
-            if job.is_local or (key := (job.rule.name, job.wildcards_dict.get("task", ""))) in self._told:
+            group = self.dag.get_job_group(job)
+            key = ("", group.groupid) if group else (job.rule.name, job.wildcards_dict.get("task", ""))
+            if job.is_local or key in self._told:
                 continue
             self._told.add(key)
-            name = job.resources.get("slurm_partition")
+            asked = group or job
+            name = asked.resources.get("slurm_partition")
             wanted = re.split(r"[,\s]+", str(name)) if name else [p.name for p in partitions.values() if p.is_default]
             if absent := [each for each in wanted if each not in partitions]:
                 known = ", ".join(partitions)
                 mistakes[f"partition {', '.join(absent)}: SLURM has none of that name; it has {known}"] = None
                 continue
             allowed = [partitions[each] for each in wanted]
-            if allowed and not job.resources.get("slurm_cluster"):
-                mistakes |= dict.fromkeys(self._beyond(job, allowed))
+            if allowed and not asked.resources.get("slurm_cluster"):
+                mistakes |= dict.fromkeys(self._beyond(asked, allowed))
         if mistakes:
             raise WorkflowError("\n".join(mistakes))
 
-    def _beyond(self, job: Any, allowed: list[slurm.Partition]) -> Iterator[str]:
+    def _beyond(self, asked: Any, allowed: list[slurm.Partition]) -> Iterator[str]:
         """Yield what a job asks for that none of these partitions grants."""
-        rule, where = job.rule.name, " or ".join(each.name for each in allowed)
+        where = " or ".join(each.name for each in allowed)
         times = [each.minutes for each in allowed]
         minutes = None if None in times else max(time for time in times if time is not None)
         memory, cpus = max(each.mem_mb for each in allowed), max(each.cpus for each in allowed)
-        attempts.limit(rule, attempts.Limits(minutes, memory))
-        for name, unit, asked, most in (
-            ("runtime", "minutes", job.resources.get("runtime"), minutes),
-            ("mem_mb", "MB on a node", job.resources.get("mem_mb"), memory),
-            ("threads", "CPUs on a node", job.threads, cpus),
+        for job in _members(asked):
+            own, whole = job.resources.get("runtime"), asked.resources.get("runtime")
+            is_part = minutes is not None and isinstance(own, int) and isinstance(whole, int)
+            # a group's time is the sum of its jobs': each may grow as far as all of them may
+            attempts.limit(
+                job.rule.name, attempts.Limits(own * max(1, minutes // whole) if is_part else minutes, memory)
+            )
+        for name, unit, number, most in (
+            ("runtime", "minutes", asked.resources.get("runtime"), minutes),
+            ("mem_mb", "MB on a node", asked.resources.get("mem_mb"), memory),
+            ("threads", "CPUs on a node", asked.threads, cpus),
         ):
-            if isinstance(asked, int) and most is not None and asked > most:
-                option = (
-                    f"--set-threads {rule}={most}" if name == "threads" else f"--set-resources {rule}:{name}={most}"
+            if isinstance(number, int) and most is not None and number > most:
+                yield f"{_name(asked)} asks for {number} {unit}, partition {where} grants {most} at most: " + (
+                    "set search.job to round" if asked.is_group() else _option(asked.rule.name, name, most)
                 )
-                more = "; a training goes on in the next attempt: --retries 30" if name == "runtime" else ""
-                yield f"{rule} asks for {asked} {unit}, partition {where} grants {most} at most: {option}{more}"
+
+
+def _name(job: Any) -> str:
+    return f"a whole search ({job.groupid})" if job.is_group() else str(job.rule.name)
+
+
+def _option(rule: str, name: str, most: int) -> str:
+    """Return the option by which a rule's jobs ask for as much as there is."""
+    if name == "threads":
+        return f"--set-threads {rule}={most}"
+    more = "; a training goes on in the next attempt: --retries 30" if name == "runtime" else ""
+    return f"--set-resources {rule}:{name}={most}{more}"
+
+
+def _is_idle(job: Any) -> bool:
+    """Return whether a job evaluates candidates of a round that has none for it: its search has ended."""
+    if job.is_group() or not job.input.get("proposal") or not isinstance(job.params.get("slots"), str):
+        return False
+    first = int(job.params["slots"].partition(":")[0])
+    try:
+        return len(Proposal.read(Path(str(job.input["proposal"]))).candidates) <= first
+    except ArtifactError:
+        return False  # the job says what is wrong
 
 
 def _members(job: Any) -> list[Any]:

@@ -24,6 +24,8 @@ planned, trigger, code, cpus = ASK.planned, ASK.trigger, ASK.code, ASK.cpus
 resource, manifest, vectors = ASK.resource, ASK.manifest, ASK.vectors
 SEARCH = RUN.search("{task}", "{search}")
 ROUND = SEARCH.round("{round}")
+# one submission for all rounds of a search, where that is wanted; on one machine Snakemake takes no notice of groups
+ROUNDS = "{task}-{search}" if PLAN.parameters.search.job == "whole" else None
 REPORT_FILES = outputs(PLAN.parameters)
 CATEGORIES = {task.value: f"{task.name} search" for task in questions.Task}
 
@@ -44,7 +46,7 @@ def in_report(name):
 wildcard_constraints:
     task="|".join(questions.Task),
     search=SEARCH_NAME,
-    round=r"\d\d+",
+    round=r"(?!00)\d\d+",  # round 0 is what `start` writes
     job=r"\d+",
     network=r"[A-Za-z0-9_.-]+",
     training=r"(seed|rate)-\d+",

@@ -37,8 +37,12 @@ rule propose:
         ROUND.proposal,
     log:
         RUN.log("{task}", "{search}", "round-{round}", "propose"),
+    group:
+        ROUNDS
     conda:
         "../envs/autoshrink.yaml"
+    resources:
+        runtime=2,
     params:
         slice=trigger("propose"),
         code=code("propose"),
@@ -62,6 +66,8 @@ rule evaluate:
     log:
         text=RUN.log("{task}", "{search}", "round-{round}", "evaluate-{job}"),
         progress=RUN.progress("{task}", "{search}", "round-{round}", "evaluate-{job}"),
+    group:
+        ROUNDS
     conda:
         "../envs/autoshrink.yaml"
     threads: cpus("evaluate")
@@ -97,8 +103,12 @@ rule select:
         ROUND.state,
     log:
         RUN.log("{task}", "{search}", "round-{round}", "select"),
+    group:
+        ROUNDS
     conda:
         "../envs/autoshrink.yaml"
+    resources:
+        runtime=2,
     params:
         slice=trigger("select"),
         code=code("select"),

@@ -63,10 +63,8 @@ def foresee(parameters: Parameters, task: Task) -> Foreseen | None:
     pace = Pace.of([], trained, len(complete.edges))
     assert pace is not None
     checked = [Coming(len(complete.edges))] * sum(len(slots) for _, slots in finalists.jobs(section.finalists, 1))
-    parts = [
-        estimate.left(futures.draw(parameters, name, []), pace, [], parameters.search.slots_per_job, finalists=checked)
-        for name in names
-    ]
+    per_job = parameters.search.candidates_per_job(section.k)
+    parts = [estimate.left(futures.draw(parameters, name, []), pace, [], per_job, finalists=checked) for name in names]
     search = estimate.together([part for part in parts if part is not None])
     assert search is not None
     # generous both, and by the same factor: they count the same operations

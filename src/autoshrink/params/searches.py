@@ -1,7 +1,7 @@
 """The searches of all tasks, the strategies they may name, and how a round is spread over jobs."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,11 +17,18 @@ class Search(PerTask):
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=200)] = [0]
     """Replicate labels, not RNG seeds: one search per label, each with draws of its own under the root seed. All share
     the store."""
+    job: Literal["slots", "round", "whole"] = "slots"
+    """What one job does: slots, so many candidates of a round as ``slots_per_job`` says; round, all candidates of a
+    round; whole, all rounds of a search, one after another. On one machine whole is the same as round."""
     slots_per_job: Annotated[int, Field(ge=1)] = 2
-    """Candidates that one job trains: 1 spreads a round over a cluster, k trains a round together on one device."""
+    """Candidates that one job trains, under job: slots. 1 spreads a round over a cluster."""
     strategies: dict[str, AnyStrategy] = dict(BUILT_IN)
     """Strategies by name, for ``cnn.strategy``, ``rnn.strategy`` and ``study.strategies``. Built-in ones need no entry;
     names consist of lower-case letters, ``-`` and ``_``."""
+
+    def candidates_per_job(self, slots: int) -> int:
+        """Return how many candidates of a round of so many ``slots`` one job trains."""
+        return self.slots_per_job if self.job == "slots" else max(slots, 1)
 
     @model_validator(mode="after")
     def _distinct_seeds(self) -> "Search":

@@ -94,12 +94,18 @@ def plan(parameters: Parameters, task: Task, strategy: str | None = None) -> lis
 
     ``strategy`` is a name of ``search.strategies``, or None for the task's own.
     """
-    size = parameters.search.slots_per_job
     name = section_of(parameters, task).strategy if strategy is None else strategy
+    per_job = parameters.search.candidates_per_job
     return [
-        [range(first, min(first + size, slots)) for first in range(0, slots, size)]
+        [range(first, min(first + per_job(slots), slots)) for first in range(0, slots, per_job(slots))]
         for slots in strategy_of(parameters, task, name).slots()
     ]
+
+
+def finalist_jobs(parameters: Parameters, task: Task) -> list[tuple[int, range]]:
+    """Return the repeat and the slots of each job that evaluates a search's finalists; none where none are wanted."""
+    settings = section_of(parameters, task).finalists
+    return [] if settings is None else final.jobs(settings, parameters.search.candidates_per_job(settings.count))
 
 
 def start(parameters: Parameters, name: SearchName, path: Path) -> None:

@@ -12,7 +12,7 @@ from autoshrink.files.artifacts import Json
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.records.verdict import FOUND
-from autoshrink.search import finalists, rounds
+from autoshrink.search import rounds
 from autoshrink.search.rounds import SearchName
 from autoshrink.tasks import address, entry_points
 from autoshrink.workflow import resources
@@ -77,8 +77,7 @@ class Plan:
         return {"repeat": str(number), "slots": f"{slots.start}:{slots.stop}"}
 
     def _finalist_jobs(self, task: str) -> list[tuple[int, range]]:
-        section = rounds.section_of(self.parameters, Task(task))
-        return finalists.jobs(section.finalists, self.parameters.search.slots_per_job)
+        return rounds.finalist_jobs(self.parameters, Task(task))
 
     def manifest(self, recipe: str, task: str) -> Path:
         """Return the manifest of the data that ``proxy`` or ``training`` names for the task."""

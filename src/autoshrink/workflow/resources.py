@@ -12,6 +12,7 @@ from typing import Any
 from autoshrink.params.base import Task
 from autoshrink.params.root import Parameters
 from autoshrink.runtime import gpus as visible
+from autoshrink.search import rounds
 from autoshrink.tasks.spec import spec_of
 from autoshrink.workflow import attempts
 
@@ -90,7 +91,9 @@ def _first(parameters: Parameters, step: str, task: str | None) -> dict[str, int
     assert task is not None
     work = spec_of(Task(task)).workload(parameters)
     if step in ("evaluate", "repeat"):
-        minutes = parameters.search.slots_per_job * work.proxy_minutes / speed
+        section = rounds.section_of(parameters, Task(task))
+        slots = section.finalists.count if step == "repeat" and section.finalists else section.k
+        minutes = parameters.search.candidates_per_job(slots) * work.proxy_minutes / speed
         return {"runtime": _minutes(minutes), "mem_mb": work.proxy_megabytes, "gpu": gpu}
     minutes = work.training_minutes / speed
     runtime = _minutes(minutes) if step.startswith("train") else _minutes(minutes / 10)

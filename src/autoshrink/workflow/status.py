@@ -24,7 +24,7 @@ from autoshrink.records.round import Round
 from autoshrink.records.timing import StepTiming
 from autoshrink.records.verdict import FOUND
 from autoshrink.runtime import slurm
-from autoshrink.search import finalists, rounds
+from autoshrink.search import rounds
 from autoshrink.search.rounds import SearchName
 from autoshrink.tasks.spec import Metric, spec_of
 from autoshrink.workflow import estimate, futures
@@ -162,7 +162,7 @@ def of(
             jobs.append(_job(label, output, layout, *names))
             trained += len(slots) if output.exists() else len(_candidates(layout.progress(*names)))
             size += len(slots)
-    repeats = finalists.jobs(rounds.section_of(parameters, task).finalists, parameters.search.slots_per_job)
+    repeats = rounds.finalist_jobs(parameters, task)
     done = [folder.finalists.evaluations(index).exists() for index, _ in enumerate(repeats)]
     if number == len(plan) or stopped:
         for index, (repeat, slots) in enumerate(repeats):
@@ -287,7 +287,8 @@ def _left(
     edges = statistics.median(item.edges for item in trained) if trained else most
     finals = [Coming(round(edges))] * repeats
     pace = Pace.of(trained, known.earlier, most)
-    return estimate.left(known.futures[1], pace, took, parameters.search.slots_per_job, running, finals)
+    per_job = parameters.search.candidates_per_job(rounds.section_of(parameters, name.task).k)
+    return estimate.left(known.futures[1], pace, took, per_job, running, finals)
 
 
 def _trained(job: Path, cells: Mapping[int, Cell]) -> list[Trained]:
