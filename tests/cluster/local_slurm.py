@@ -31,8 +31,10 @@ def foreign() -> str | None:
             is_ours = path.is_symlink() and path.read_text().startswith(OURS)
         except OSError:  # a link to a folder that is gone, or not mounted now
             is_ours = False
-        if not is_ours and (path.exists() or path.is_symlink()):
+        if not is_ours and path.exists():
             return f"{path} belongs to a cluster"
+        if not is_ours and path.is_symlink():
+            return f"{path} leads to {path.readlink()}, which is not there now; if no cluster owns it, remove it"
     return None
 
 
