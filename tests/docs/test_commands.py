@@ -26,7 +26,7 @@ SMALL: dict[str, Any] = {
     "search": {"cnn": {"nodes": 3, "k": 1}, "rnn": {"nodes": 3, "k": 1}},
 }
 # these promise a model that is worth something: they are followed with the parameters that a clone comes with
-OWN_DATA = ("own-images.md", "own-text.md")
+OWN_DATA = ("own-images.md", "own-text.md", "small-board.md")
 
 
 def checkout(folder: Path, changes: dict[str, Any]) -> Path:
@@ -104,6 +104,21 @@ def test_own_images(tmp_path: Path) -> None:
     assert [classes[index] for index in logits_BN.argmax(1)] == [guess["class"] for guess in guesses]
     card = (folder / "my-classifier/README.md").read_text(encoding="utf-8")
     assert "## How good it is" in card and f"{100 * accuracy:.1f}" in card
+
+
+@pytest.mark.slow
+def test_small_board(tmp_path: Path) -> None:
+    """Following the tutorial ends in an int8 file that onnxruntime runs, of a network that the board has room for."""
+    folder = checkout(tmp_path, {})
+    follow(pages.ROOT / "docs/tutorial/small-board.md", folder)
+    found = artifacts.read_sealed(folder / "results-board/cnn/shrink-0/metrics.json", "metrics", 1)
+    limits = {"arena_bytes": 262_144, "flash_bytes": 1_048_576, "macs": 3_000_000}
+    assert found["budget"]["limits"] == limits
+    assert all(0 <= margin < 1 for margin in found["budget"]["margins"].values())
+    assert found["costs"]["macs"] <= limits["macs"]
+    assert found["metrics"]["accuracy_top1"] > 0.6  # guessing: 0.1
+    assert (folder / "my-board/model.int8.onnx").stat().st_size < limits["flash_bytes"]
+    assert "validation examples" in (folder / "my-board/README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from autoshrink.costs.dataflow import Dataflow
 
-MOST_STATES = 20_000
+MOST_STATES = 10_000
 """Sets of operators looked at for one part of a network before the best order is no longer asked for."""
 _BEAM = 64
 

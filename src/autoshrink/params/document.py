@@ -50,6 +50,7 @@ STARTER: Json = {
     "tasks": None,
     "paths": {"data": None, "store": None, "results": None},
     "datasets": {},
+    "boards": {},
     "search": {
         "seeds": None,
         "slots_per_job": None,
@@ -68,6 +69,7 @@ STARTER: Json = {
 }
 NOTES = {
     "datasets": "your own data sets; mnist5k, digits, fashion-mnist, cifar10, sotu and ptb are built in",
+    "boards": "your own devices, for objective.budget.board; autoshrink check tells of one that nothing meets",
     "search.strategies": "your own, or changes of built-in ones: shrink, random, evolution, ...",
     "references": "what found networks are compared with, such as cnn: {networks: [complete, mobilenet_v2]}",
     "search.seeds": "one search per label",
