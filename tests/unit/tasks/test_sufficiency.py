@@ -6,7 +6,9 @@ import pytest
 
 from autoshrink import params
 from autoshrink.errors import DataError
+from autoshrink.params.base import Task
 from autoshrink.tasks import address, sufficiency
+from autoshrink.tasks.spec import spec_of
 from tests.unit.tasks import made_manifests
 
 ROOT = Path(__file__).parents[3]
@@ -43,6 +45,14 @@ def test_too_little_data_is_told_in_one_line(tmp_path: Path, setting: str, says:
     """Each mistake names its key, what there is, and what is accepted."""
     with pytest.raises(DataError, match=says):
         checked(tmp_path, setting)
+
+
+def test_one_image_of_a_class_is_too_few_to_search_on() -> None:
+    """Nothing smaller can be asked for, so the line names the class and what it needs."""
+    parameters = params.load([ROOT / "params.default.yaml"])
+    manifest = made_manifests.images(train=1, test=1)
+    said = list(spec_of(Task.CNN).shortages(parameters, "mnist5k", manifest))
+    assert said and "has one training image; a search needs 2 at least" in said[0] and "ask for fewer" not in said[0]
 
 
 def test_data_of_other_settings_is_not_judged(tmp_path: Path) -> None:

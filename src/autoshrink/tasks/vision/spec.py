@@ -130,7 +130,13 @@ class ImageClassification(
             defects = parameters.paper_defects
             apart = not (defects.validation_from_test_split or defects.validation_with_replacement)
             wanted = proxy.train_per_class + (proxy.validation_per_class if apart else 0)
-            if wanted > smallest:
+            if wanted > smallest == 1 and apart:
+                yield (
+                    f"proxy.cnn: class {manifest.classes[per_class.index(1)]!r} of data set {name!r} has one training "
+                    "image; a search needs 2 at least, one to learn from and one to be judged by: add images, leave "
+                    "the class out, or name another data set for the proxy"
+                )
+            elif wanted > smallest:
                 yield (
                     f"proxy.cnn: train_per_class {proxy.train_per_class} and validation_per_class "
                     f"{proxy.validation_per_class} are wanted, and a class of data set {name!r} has "
