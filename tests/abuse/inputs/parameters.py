@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.abuse.inputs.cases import Case, overlay, setting
+from tests.abuse.inputs.cases import Case, Make, check, overlay, setting
 
 
 def parameters() -> Iterator[tuple[str, Case]]:
@@ -135,7 +135,17 @@ def parameters() -> Iterator[tuple[str, Case]]:
     yield "a folder as parameters", Case(lambda folder: ["check", "--params", "/"], "directory|folder")
     yield "a device as parameters", Case(lambda folder: ["check", "--params", "/dev/zero"], "pipe|device")
     yield "a pipe as parameters", Case(_pipe_parameters, "pipe|device")
+    for key in ("results", "data", "store"):
+        yield f"a file as paths.{key}", Case(_file_as_folder(key), f"paths\\.{key} = 'mine': .* is no folder")
     yield "parameters of a gigabyte", Case(_large_parameters, "accepted: at most 4,000,000")
+
+
+def _file_as_folder(key: str) -> Make:
+    def make(folder: Path) -> Sequence[str]:
+        (folder / "mine").write_text("mine")
+        return check("--set", f"paths.{key}=mine")
+
+    return make
 
 
 def _pipe_parameters(folder: Path) -> Sequence[str]:
