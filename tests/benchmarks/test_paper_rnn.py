@@ -1,0 +1,26 @@
+"""The table of a finished search's candidates."""
+
+import csv
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from autoshrink.records.best import Best
+from benchmarks import paper_rnn
+from tests.unit.report import made_run
+
+
+def test_every_candidate_has_a_row_and_the_answer_is_among_them(tmp_path: Path) -> None:
+    """Written anew each time, so that no row stands twice."""
+    made_run.run(tmp_path / "results", made_run.parameters())
+    search, out = tmp_path / "results/rnn/shrink-0", tmp_path / "table.csv"
+    for _ in range(2):
+        done = CliRunner().invoke(paper_rnn.main, ["rounds", str(search), "--out", str(out)], catch_exceptions=False)
+        assert done.exit_code == 0
+    with out.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = [(row["round"], row["slot"]) for row in rows]
+    assert len(set(names)) == len(names)
+    best = Best.read(search / "best.json")
+    (answer,) = [row for row in rows if (row["round"], row["slot"]) == (str(best.round), str(best.slot))]
+    assert answer["key"] == best.key and int(answer["edges"]) == len(best.cell.edges)
