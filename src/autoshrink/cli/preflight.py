@@ -95,7 +95,10 @@ def keep_resident(chosen: Parameters) -> None:
     """
     if not hasattr(os, "pidfd_open") or any(Path("/dev").glob("nvidia[0-9]*")):
         return
-    socket = Path(tempfile.mkdtemp(prefix="autoshrink-")) / "socket"
+    try:
+        socket = Path(tempfile.mkdtemp(prefix="autoshrink-")) / "socket"
+    except OSError:  # no place for temporary files
+        return
     mode = numerics.effective(chosen.compute.numerics)
     process = subprocess.Popen(
         [sys.executable, "-m", "autoshrink.cli.resident", str(socket), mode],
