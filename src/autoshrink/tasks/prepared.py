@@ -54,8 +54,9 @@ class PreparedData(Generic[Described]):
 
     def array(self, file: str) -> NDArray[Any]:
         """Return the array in a ``.npy`` file. Raises ArtifactError as ``content`` does, and where it holds none."""
+        content = self.content(file)
         try:
-            return arrays.parse(self.content(file))
+            return arrays.parse(content)
         except ValueError as error:
             raise self._refused(file, f"is no plain array ({' '.join(str(error).split())[:200]})") from None
 

@@ -77,7 +77,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def forget() -> None:
     """Forget what was read."""
-    for function in (code.digest, code.reached, code._parsed, code._file):
+    for function in (code.digest, code.reached, code._read, code._parsed, code._file):
         function.cache_clear()
 
 

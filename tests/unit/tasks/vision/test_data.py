@@ -85,7 +85,7 @@ def test_an_altered_array_is_found_when_it_is_read(photographs: Path, tmp_path: 
     loaded = prepared(photographs, tmp_path, "array")
     path = tmp_path / "train_images.npy"
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
-    with pytest.raises(ArtifactError, match=r"train_images\.npy: is not the file .* prepared again"):
+    with pytest.raises(ArtifactError, match=r"train_images\.npy: is not the file .* to prepare it again"):
         loaded.split("train")
     path.unlink()
     with pytest.raises(ArtifactError, match=r"train_images\.npy: cannot be read"):
