@@ -125,6 +125,12 @@ class ImageTable(OwnImages):
     folder: str | None = None
     """What paths are relative to; null: the folder of their table."""
 
+    @model_validator(mode="after")
+    def _one_test_split(self) -> "ImageTable":
+        if self.test is not None and self.split_column is not None:
+            raise ValueError("test and split_column both say which images are tested on; give one of them")
+        return self
+
 
 class WebDataset(OwnImages):
     """Your own images in WebDataset's tar files: ``NAME.jpg`` (or another image) beside ``NAME.cls`` or

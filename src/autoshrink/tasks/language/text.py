@@ -67,7 +67,7 @@ def read_prose(path: Path, encoding: str = "utf-8") -> list[Line]:
     DataError as ``read_lines`` does.
     """
     content = _content(path, encoding)
-    paragraphs = re.split(r"\n\s*\n", content)
+    paragraphs = re.split(r"\n\s*\n", content.strip())
     if len(paragraphs) == 1:
         paragraphs = content.split("\n")
     lines = [line for paragraph in paragraphs for line in sentences(" ".join(paragraph.split()))]

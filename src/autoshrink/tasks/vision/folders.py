@@ -10,7 +10,7 @@ from autoshrink.files import foreign
 from autoshrink.params.data import ImageFolder
 from autoshrink.tasks.vision.listings import EXTENSIONS, ImageFile, Labelled, Listing, held_out, listed
 
-TESTS = ("val", "validation", "test")
+TESTS = ("val", "test", "validation")
 """The folders that hold the test split, the first that is there."""
 ANNOTATIONS = "val_annotations.txt"
 METADATA = ("metadata.csv", "metadata.jsonl")
@@ -69,7 +69,18 @@ def _annotated(folder: Path, part: str, classes: tuple[str, ...]) -> list[ImageF
 
 
 def _metadata(part: Path) -> Path | None:
-    return next((part / name for name in METADATA if (part / name).is_file()), None)
+    """Return the list of a folder's images; one that names no classes counts only where no class folders do."""
+    path = next((part / name for name in METADATA if (part / name).is_file()), None)
+    if path is None or _names_classes(path) or sum(inner.is_dir() for inner in part.iterdir()) < 2:
+        return path
+    return None
+
+
+def _names_classes(path: Path) -> bool:
+    first = _text(path).split("\n", 1)[0]
+    if path.suffix == ".csv":
+        return {"file_name", "label"} <= {name.strip().strip('"') for name in first.split(",")}
+    return '"file_name"' in first and '"label"' in first
 
 
 def _of_metadata(folder: Path, part: str) -> Labelled:
@@ -80,12 +91,15 @@ def _of_metadata(folder: Path, part: str) -> Labelled:
     rows: list[dict[str, object]] = []
     text = _text(path)
     if path.suffix == ".csv":
-        rows += csv.DictReader(io.StringIO(text))
+        try:
+            rows += csv.DictReader(io.StringIO(text, newline=""))
+        except csv.Error as error:
+            raise DataError(f"{path}: is no CSV table ({error})") from None
     else:
         for number, line in enumerate(text.splitlines(), 1):
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 row = None
             if not isinstance(row, dict):
                 raise DataError(f"{path}, line {number}: is no JSON object; expected file_name and label")

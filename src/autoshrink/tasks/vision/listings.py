@@ -7,6 +7,7 @@ Shapes: N images, H height, W width, C channels.
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def listed(
     for part in (train, test or ()):
         seen = [path for path, _ in part]
         if len(set(seen)) < len(seen):
-            twice = next(path for path in seen if seen.count(path) > 1)
+            twice = next(path for path, count in Counter(seen).items() if count > 1)
             raise DataError(f"{where}: names {twice} twice; list each image once")
         broken = next((path for path in seen if "\n" in path), None)
         if broken is not None:

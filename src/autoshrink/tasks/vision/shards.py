@@ -50,6 +50,8 @@ def _samples(entry: WebDataset, pattern: str, places: dict[str, Place]) -> Itera
                         if kind.lower() in parts:
                             raise DataError(f"{shard}: has {member.name} twice; a sample needs a name of its own")
                         parts[kind.lower()] = place
+                end = tar.offset
+            _check_end(shard, end)
         except tarfile.TarError as error:
             raise DataError(
                 f"{shard}: is no whole, uncompressed tar file ({' '.join(str(error).split())}); decompress it, or "
@@ -58,12 +60,34 @@ def _samples(entry: WebDataset, pattern: str, places: dict[str, Place]) -> Itera
         except OSError as error:
             raise DataError(f"{shard}: cannot be read ({error.strerror})") from None
         for name, parts in samples.items():
-            kinds = [kind for kind in parts if f".{kind.rpartition('.')[2]}" in EXTENSIONS]
-            if not kinds:
+            images = [kind for kind in parts if f".{kind.rpartition('.')[2]}" in EXTENSIONS]
+            if not images and "cls" not in parts:
                 continue  # a sample of something else, such as the shard's own description
+            kinds = [kind for kind in images if "." not in kind] or images  # 0.jpg, not 0.mask.png beside it
+            if len(kinds) != 1:
+                raise DataError(
+                    f"{shard}/{name}: has {', '.join(sorted(parts))}, of which {len(kinds)} are images that can be "
+                    "read; a sample needs exactly one"
+                )
             path = f"{shard}/{name}.{kinds[0]}"
             places[path] = parts[kinds[0]]
             yield path, _label(parts, entry.label_key, f"{shard}/{name}")
+
+
+def _check_end(shard: Path, offset: int) -> None:
+    """Make sure that what follows the last member is the end mark: tarfile takes a damaged header for the end.
+
+    Raises tarfile.ReadError.
+    """
+    with artifacts.opened(shard) as file:
+        file.seek(offset)
+        found = 0
+        while chunk := file.read(2**20):
+            if any(chunk):
+                raise tarfile.ReadError(f"what follows byte {offset:,} is damaged, or another archive")
+            found += len(chunk)
+    if found < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError("its end is missing")
 
 
 def _label(parts: dict[str, Place], key: str, where: str) -> str:
@@ -78,7 +102,7 @@ def _label(parts: dict[str, Place], key: str, where: str) -> str:
             label = ""
     except OSError as error:
         raise DataError(f"{where}: its class cannot be read ({error.strerror})") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DataError(f"{where}: its class is no UTF-8 text or JSON") from None
     if not label:
         raise DataError(f"{where}: has no class; expected it in .cls, or under {key!r} in .json (label_key)")

@@ -61,7 +61,7 @@ def _rows(entry: ImageTable, pattern: str, names: dict[str, str]) -> Iterator[Ro
     for path in matching(pattern, SUFFIXES, "a .csv, .tsv or .parquet file, a folder of .parquet files, or a pattern"):
         folder = path.parent if entry.folder is None else Path(entry.folder)
         wanted = [entry.image_column, entry.label_column, *([entry.split_column] if entry.split_column else [])]
-        columns = _parquet(path, wanted, entry, names) if path.suffix == ".parquet" else _text(path, wanted)
+        columns = _parquet(path, wanted, entry, names) if path.suffix.lower() == ".parquet" else _text(path, wanted)
         for number, (image, label, *rest) in enumerate(zip(*columns, strict=True), 1):
             where = f"{path}, row {number}"
             if label is None or label == "" or label != label:
@@ -95,7 +95,7 @@ def _bytes(found: Any) -> bytes:
 def _text(path: Path, wanted: list[str]) -> list[Any]:
     """Return the columns of a CSV or TSV file, as text."""
     try:
-        content, separator = io.BytesIO(foreign.read(path)), "\t" if path.suffix == ".tsv" else ","
+        content, separator = io.BytesIO(foreign.read(path)), "\t" if path.suffix.lower() == ".tsv" else ","
         table = pd.read_csv(content, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
@@ -120,7 +120,12 @@ def _parquet(path: Path, wanted: list[str], entry: ImageTable, names: dict[str, 
     except (OSError, arrow.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({' '.join(str(error).split())[:200]})") from None
     labels = table.column(entry.label_column).to_pylist()
-    names.update(_class_names(schema, entry.label_column))
+    called = _class_names(schema, entry.label_column)
+    if unnamed := [each for each in labels if called and each is not None and str(each) not in called]:
+        raise DataError(f"{path}: its class {unnamed[0]} has no name among {len(called)}; leave such rows out")
+    if len(set(called.values())) < len(called) or (called and names and called != names):
+        raise DataError(f"{path}: two classes have one name, or another file calls them otherwise; make them agree")
+    names.update(called)
     cells = table.column(entry.image_column)
     images = [cells[row].as_py for row in range(len(cells))]
     return [images, labels, *(table.column(name).to_pylist() for name in wanted[2:])]
@@ -138,6 +143,8 @@ def _class_names(schema: Any, column: str) -> dict[str, str]:
 
 def _check(path: Path, wanted: list[str], columns: list[str]) -> None:
     for name in wanted:
+        if columns.count(name) > 1:
+            raise DataError(f"{path}: has {columns.count(name)} columns {name!r}; a column needs a name of its own")
         if name not in columns:
             raise DataError(
                 f"{path}: has no column {name!r}; found {', '.join(map(str, columns))}{meant(name, columns)}: set "

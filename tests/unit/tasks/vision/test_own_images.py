@@ -350,3 +350,75 @@ def test_bad_input_is_one_line(tmp_path: Path, build: Callable[[Path], dict[str,
         prepared(tmp_path, build(tmp_path / "raw"))
     line = str(raised.value)
     assert said in line and "\n" not in line
+
+
+@pytest.mark.parametrize("damage", ["header", "cut", "joined"])
+def test_a_damaged_shard_loses_no_image_in_silence(tmp_path: Path, damage: str) -> None:
+    """tarfile takes a damaged header, a missing end or a second archive for the end of the first."""
+    settings = webdataset_json(tmp_path, TRAIN, TEST)
+    path = tmp_path / "train.tar"
+    content = path.read_bytes()
+    third = 512 * sum(2 + (len(item[2]) + 511) // 512 + 1 for item in TRAIN[:1])
+    changed = {
+        "header": content[:third] + b"\xff" + content[third + 1 :],
+        "cut": content[:third],
+        "joined": content + content,
+    }[damage]
+    path.write_bytes(changed)
+    with pytest.raises(DataError, match=r"train\.tar: is no whole, uncompressed tar file"):
+        prepared(tmp_path, settings)
+
+
+@pytest.mark.parametrize("kinds", [["heic", "cls"], ["png", "jpg", "cls"], ["left.png", "right.png", "cls"]])
+def test_a_sample_without_its_one_image_is_told(tmp_path: Path, kinds: list[str]) -> None:
+    """None that can be read, or several to choose from."""
+    tar(tmp_path / "a.tar", [(f"1.{kind}", PNG) for kind in kinds])
+    with pytest.raises(DataError, match=r"a\.tar/1: has .* a sample needs exactly one"):
+        prepared(tmp_path, {"source": "webdataset", "train": str(tmp_path / "a.tar")})
+
+
+def test_an_image_goes_before_what_is_named_after_it(tmp_path: Path) -> None:
+    """0.png is the image, 0.depth.png beside it is not, whichever comes first in the archive."""
+    members = []
+    for number, (_, name, content) in enumerate(TRAIN):
+        members += [(f"{number}.depth.png", PNG), (f"{number}.png", content), (f"{number}.cls", name.encode())]
+    tar(tmp_path / "a.tar", members)
+    found = prepared(tmp_path, {"source": "webdataset", "train": str(tmp_path / "a.tar")})
+    assert sum(found.manifest.counts.values()) == len(TRAIN)
+
+
+def test_a_test_folder_is_the_test_split_beside_a_validation_folder(tmp_path: Path) -> None:
+    """What is trained or chosen on never becomes the test."""
+    settings = class_folders(tmp_path / "raw", TRAIN, TEST)
+    (tmp_path / "raw/val").rename(tmp_path / "raw/test")
+    for file, name, content in TRAIN[1::3]:
+        write(tmp_path / "raw/validation" / name / file, content)
+    assert prepared(tmp_path, settings).manifest.counts == {"train": len(TRAIN), "test": len(TEST)}
+
+
+@pytest.mark.parametrize("header", ["image_id,age", "file_name,text"])
+def test_a_list_that_names_no_classes_changes_nothing(tmp_path: Path, header: str) -> None:
+    """Captions, or facts about images, may lie beside folders of classes."""
+    settings = class_folders(tmp_path / "raw", TRAIN, TEST)
+    for part in ("train", "val"):
+        write(tmp_path / "raw" / part / "metadata.csv", f"{header}\na,b\n".encode())
+    assert prepared(tmp_path, settings).classes == CLASSES
+
+
+@pytest.mark.parametrize("names", [["bee", "ant"], ["ant", "ant"], ["ant"]])
+def test_files_that_call_classes_otherwise_are_refused(tmp_path: Path, names: list[str]) -> None:
+    """One number means one class in all files, and each has a name."""
+    settings = parquet_shards(tmp_path, TRAIN, TEST)
+    path = tmp_path / "train-00001-of-00002.parquet"
+    features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": names}}
+    about = {"huggingface": json.dumps({"info": {"features": features}})}
+    parquet.write_table(parquet.read_table(path).replace_schema_metadata(about), path)
+    with pytest.raises(DataError, match=r"two classes have one name, or another|has no name among"):
+        prepared(tmp_path, settings)
+
+
+def test_one_key_says_what_the_test_split_is(tmp_path: Path) -> None:
+    """A table of tests and a column of splits could disagree."""
+    settings = csv_table(tmp_path, TRAIN, TEST) | {"test": "other.csv"}
+    with pytest.raises(ValueError, match=r"test and split_column both say"):
+        prepared(tmp_path, settings)
