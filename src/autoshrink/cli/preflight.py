@@ -101,7 +101,8 @@ def keep_resident(chosen: Parameters) -> None:
         return
     mode = numerics.effective(chosen.compute.numerics)
     process = subprocess.Popen(
-        [sys.executable, "-m", "autoshrink.cli.resident", str(socket), mode],
+        # -P: nothing is imported from the run's own folder
+        [sys.executable, "-P", "-m", "autoshrink.cli.resident", str(socket), mode],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -3,8 +3,10 @@
 It imports what steps import, in the run's numerics, and then forks a process for each step (``runtime.resident``).
 """
 
+import atexit
 import gc
 import importlib
+import os
 import pkgutil
 import sys
 from pathlib import Path
@@ -23,10 +25,18 @@ def main(path: str, mode: str) -> None:
     gc.collect()
     gc.freeze()  # forks share the pages of what is there
     request = resident.await_request(Path(path))
-    if request is not None:
-        from autoshrink.cli import root
+    if request is None:
+        return
+    from autoshrink.cli import root
 
+    try:
         root.main(request.words)
+    except SystemExit as ended:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # without taking the interpreter down, which would visit, and so copy, every object that is shared
+        os._exit(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
 
 
 def preload() -> None:

@@ -2,12 +2,14 @@
 
 Starting Python and importing torch costs a step two CPU seconds, often more than its work. ``await_request`` is the
 resident process's part, ``ask`` the step's own command's. A fork does its step as a process of its own would: it has
-the command's folder, environment, files, signals and status, and ends when the command does, however that ends. No
-step runs here, and nothing is kept but code. Unix only; torch-free.
+the command's folder, environment, umask, files, signals and status, and ends when the command does, however that ends;
+limits of resources are the run's. No step runs here, and nothing is kept but code. Where anything fails between the
+two, the command does its step itself. Linux only; torch-free.
 """
 
 import json
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -25,16 +27,21 @@ VARIABLE = "AUTOSHRINK_RESIDENT"
 # where a step has GPUs, or is one of several processes, it starts as usual: torch must not be forked there
 _ALONE = ("CUDA_VISIBLE_DEVICES", "RANK", "TORCHELASTIC_RUN_ID")
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+PATIENCE = 5.0
+"""Seconds that a command has to say what it wants, while others wait."""
 _LENGTH = struct.Struct("!I")
 
 
 @dataclass(frozen=True)
 class Request:
-    """A command: its words without the program's name, its working folder, its environment, and whose code it runs."""
+    """A command: its words without the program's name, its working folder, environment, umask and the signals that it
+    ignores, and whose code it runs."""
 
     words: Sequence[str]
     folder: str
     environment: Mapping[str, str]
+    umask: int
+    ignored: Sequence[int]
     program: str
 
 
@@ -48,7 +55,7 @@ def ask(words: Sequence[str]) -> int | None:
     if not path or any(name in os.environ for name in _ALONE):
         return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        request = json.dumps(asdict(Request(list(words), str(Path.cwd()), dict(os.environ), PROGRAM))).encode()
+        request = json.dumps(asdict(_this(words))).encode()
         try:
             connection.connect(path)
             socket.send_fds(connection, [_LENGTH.pack(len(request))], [0, 1, 2])
@@ -58,14 +65,29 @@ def ask(words: Sequence[str]) -> int | None:
             return None
         if process is None:  # it ended before it began the step
             return None
-        for number in _FORWARDED:
-            signal.signal(number, lambda number, frame: _forward(process, number))
-        status = _received(connection)
+        before = {number: signal.getsignal(number) for number in _FORWARDED}
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, lambda number, frame: _forward(process, number))
+        try:
+            status = _received(connection)
+        except OSError:
+            status = None
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if status is not None and status < 0:
         with suppress(OSError):  # nobody can change what SIGKILL does
             signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
-    return 1 if status is None else status
+    return status  # None: the resident process died, and the fork has ended as well, for its end of this is closed
+
+
+def _this(words: Sequence[str]) -> Request:
+    """Return the request for this process's own command."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    ignored = [int(number) for number in _FORWARDED if signal.getsignal(number) is signal.SIG_IGN]
+    return Request(list(words), str(Path.cwd()), dict(os.environ), umask, ignored, PROGRAM)
 
 
 def _forward(process: int, number: int) -> None:
@@ -92,6 +114,7 @@ def await_request(path: Path) -> Request | None:
     """
     for number in _FORWARDED:
         signal.signal(number, signal.SIG_IGN)
+    _allow_many_files()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, selectors.DefaultSelector() as events:
         listener.bind(str(path))
         listener.listen(128)
@@ -102,13 +125,19 @@ def await_request(path: Path) -> Request | None:
         while not is_over or at_work:
             for key, _ in events.select():
                 if key.fileobj is listener:
-                    connection, _ = listener.accept()
+                    try:
+                        connection, _ = listener.accept()
+                    except OSError:  # too many files are open; who asks waits
+                        continue
                     taken = _take(connection)
                     if taken is None:
                         connection.close()
                         continue
                     request, files = taken
-                    process = os.fork()
+                    try:
+                        process = os.fork()
+                    except OSError:  # there are too many processes
+                        process = -1
                     if not process:
                         listener.close()
                         events.close()
@@ -118,6 +147,9 @@ def await_request(path: Path) -> Request | None:
                         return request
                     for file in files:
                         os.close(file)
+                    if process < 0:
+                        connection.close()
+                        continue
                     watch = os.pidfd_open(process)
                     at_work[watch] = process, connection
                     events.register(watch, selectors.EVENT_READ)
@@ -137,6 +169,13 @@ def await_request(path: Path) -> Request | None:
     return None
 
 
+def _allow_many_files() -> None:
+    """Each fork at work takes two files here."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def _send(connection: socket.socket, number: int) -> None:
     with suppress(OSError):  # whoever asked is gone
         connection.sendall(struct.pack("!i", number))
@@ -145,8 +184,11 @@ def _send(connection: socket.socket, number: int) -> None:
 def _take(connection: socket.socket) -> tuple[Request, list[int]] | None:
     """Return a request and the files for stdin, stdout and stderr; None where who asked ended in between."""
     files: list[int] = []
+    connection.settimeout(PATIENCE)
     try:
         data, files, _, _ = socket.recv_fds(connection, _LENGTH.size, 3)
+        if len(files) < 3:
+            raise OSError("too many files are open")
         (left,) = _LENGTH.unpack(data)
         body = bytearray()
         while len(body) < left:
@@ -157,8 +199,9 @@ def _take(connection: socket.socket) -> tuple[Request, list[int]] | None:
         request = Request(**json.loads(body))
         if request.program != PROGRAM:
             raise OSError("another program's")
+        connection.settimeout(None)
         return request, files
-    except (OSError, struct.error):
+    except (OSError, struct.error, ValueError, TypeError):
         for file in files:
             os.close(file)
         return None
@@ -168,13 +211,16 @@ def _become(request: Request, files: Sequence[int], connection: socket.socket) -
     """Make this fork what the command would have been as a process of its own."""
     os.setsid()  # signals come from the command alone, once each
     for number in _FORWARDED:
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    for ignored in request.ignored:
+        signal.signal(ignored, signal.SIG_IGN)
+    os.umask(request.umask)
     for target, file in enumerate(files):
         os.dup2(file, target)
         os.close(file)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
-    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
+    sys.stdout = open(1, "w", closefd=False, errors=sys.stdout.errors)  # noqa: SIM115
+    sys.stderr = open(2, "w", closefd=False, errors="backslashreplace", buffering=1)  # noqa: SIM115
     os.chdir(request.folder)
     os.environ.clear()
     os.environ.update(request.environment)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -150,3 +151,50 @@ def test_another_environments_command_runs_alone(server: Path, tmp_path: Path) -
     process = command(server, "do", "x", PYTHONPATH=str(tmp_path / "elsewhere"))
     process.communicate("", timeout=30)
     assert process.returncode == 99
+
+
+def test_a_command_outlives_the_resident_process(tmp_path: Path) -> None:
+    """Where that dies, the fork ends first, and then the command does its step itself."""
+    folder = tmp_path / "s"
+    folder.mkdir()
+    server = subprocess.Popen([sys.executable, "-c", SERVER, str(folder / "socket")], stdin=subprocess.PIPE)
+    while not (folder / "socket").exists():
+        time.sleep(0.01)
+    process = command(folder / "socket", "wait", tmp_path / "begun")
+    assert process.stdin is not None
+    process.stdin.close()
+    fork = begun(tmp_path / "begun")
+    server.kill()
+    server.wait()
+    assert process.poll() is None
+    os.kill(fork, signal.SIGTERM)
+    assert process.wait(30) == 99
+
+
+def test_who_ignores_hangups_has_a_fork_that_does(server: Path, tmp_path: Path) -> None:
+    """As under nohup."""
+    place = tmp_path / "begun"
+    ignoring = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{COMMAND}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", ignoring, "wait", str(place)],
+        env={**os.environ, resident.VARIABLE: str(server)},
+        stdin=subprocess.DEVNULL,
+    )
+    fork = begun(place)
+    for number in (process.pid, fork):
+        os.kill(number, signal.SIGHUP)
+    time.sleep(0.2)
+    assert process.poll() is None
+    process.terminate()
+    assert process.wait(30) == 75
+
+
+@pytest.mark.parametrize("content", [b"\0\0\0\1x", b"\0\0\0\2{}", b""])
+def test_nonsense_does_not_stop_the_resident_process(server: Path, content: bytes) -> None:
+    """Whoever asks after it is answered."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(server))
+        connection.sendall(content)
+    process = command(server, "do", "x")
+    process.communicate("", timeout=30)
+    assert process.returncode == 7
