@@ -81,9 +81,8 @@ onstart:
 
 
 onsuccess:
-    logger.info(
-        f"\nDone. Look at {RUN.report}/, first at {RUN.report / REPORT_FILES[0]}",
-        extra={"farewell": True},
-    )
+    page = RUN.report / REPORT_FILES[0]
+    where = f" Look at {RUN.report}/, first at {page}" if page.exists() else ""
+    logger.info(f"\nDone.{where}", extra={"farewell": True})
     for line in preflight.or_exit(preflight.verdicts, PLAN.verdicts()):
         logger.info(line, extra={"farewell": True})

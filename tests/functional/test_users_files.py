@@ -170,7 +170,8 @@ def test_raw_data_where_the_pipeline_writes_is_refused(tmp_path: Path, place: st
 def test_only_the_raw_data_that_a_target_needs_has_to_be_there(tmp_path: Path) -> None:
     """A search's answer is made without the final training's photographs; what needs them is refused."""
     folder = Folder.new(tmp_path / "run").overlaid(
-        "{tasks: [cnn], datasets: {mine: {source: imagefolder, folder: nowhere}}, training: {cnn: {dataset: mine}}}"
+        "{tasks: [cnn], references: {cnn: {networks: [chain]}}, training: {cnn: {dataset: mine}}, "
+        "datasets: {mine: {source: imagefolder, folder: nowhere}}}"
     )
     done = folder.run(f"{RESULTS}/cnn/shrink-0/round-00/round.json")
     assert done.returncode == 0, done.stderr

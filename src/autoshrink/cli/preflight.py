@@ -182,11 +182,14 @@ def announce_attempts(retries: int) -> None:
 
 
 def verdicts(paths: Sequence[Path]) -> list[str]:
-    """Return what a finished run says of its found networks: a sentence per reference. Raises ArtifactError."""
+    """Return what a finished run says of its found networks: a sentence per reference. Raises ArtifactError.
+
+    A run of some files alone may have made no verdict.
+    """
     from autoshrink.evidence import wording
     from autoshrink.records.verdict import Verdict
 
-    return [sentence for path in paths for sentence in wording.sentences(Verdict.read(path))]
+    return [sentence for path in paths if path.exists() for sentence in wording.sentences(Verdict.read(path))]
 
 
 def forget_mistakes(logs: Path) -> None:
