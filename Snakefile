@@ -71,7 +71,7 @@ onstart:
         questions.to_prepare(workflow),
     )
     if workflow.local_exec:
-        preflight.keep_resident(PLAN.parameters)
+        resident.start(PLAN.parameters)
     # Snakemake 9.27 sets itself a limit of 100 job starts a second, and watches it by a timer per finished job, each of
     # which selects jobs anew every second: in a study of a thousand jobs a quarter of two cores. No option takes the limit
     # away, and a longer time span than a second keeps Snakemake alive that long after its last job.

@@ -1,12 +1,13 @@
 """The paper's search on Penn Treebank: a table of all its candidates, and its answer beside the released cell.
 
     python -m benchmarks.paper_rnn rounds results-paper/rnn/shrink-0 --out benchmarks/results/paper-rnn.csv
+    python -m benchmarks.paper_rnn compare benchmarks/results/paper-rnn-seeds.csv
     python -m benchmarks.paper_rnn seeds results-paper/rnn/shrink-0 --params params.yaml \\
         --params workflow/presets/paper.yaml --seeds 3 --out benchmarks/results/paper-rnn-seeds.csv
 
 *rounds* copies what a finished search knows of each candidate. *seeds* trains the complete cell, the answer and the
 released ShrinkRNN again on the proxy, under several seeds each, one after the other; the same command goes on where it
-was stopped.
+was stopped. *compare* says what the second table shows.
 """
 
 import csv
@@ -25,7 +26,9 @@ from autoshrink.records.best import Best
 from autoshrink.records.evaluation import EvaluationJob
 from autoshrink.records.proposal import Proposal, ProposedSlot
 from autoshrink.records.round import Round
+from autoshrink.records.study import Interval
 from autoshrink.records.timing import StepTiming
+from autoshrink.study import statistics
 from autoshrink.tasks import address
 from benchmarks import tables
 
@@ -115,6 +118,27 @@ def seeds(search: Path, files: tuple[Path, ...], seeds: int, out: Path) -> None:
                 }
                 tables.append(out, SEEDS, [row])
                 click.echo(json.dumps(row))
+
+
+@main.command()
+@click.argument("table", type=click.Path(path_type=Path))
+def compare(table: Path) -> None:
+    """Print each cell's mean perplexity and how much lower the answer's is, with 95 % intervals, paired by seed."""
+    with table.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    found: dict[str, list[float]] = {}
+    for row in sorted(rows, key=lambda row: int(row["seed"])):
+        found.setdefault(row["cell"], []).append(float(row["perplexity"]))
+    others = [name for name in found if name != "found"]
+    pairs = [statistics.paired(found["found"], found[name], 0.95) for name in others]
+    for name, values in found.items():
+        click.echo(f"{name}: {_span(statistics.interval(values, 0.95))}, {len(values)} seeds")
+    for name, pair, p in zip(others, pairs, statistics.holm([pair.t for pair in pairs]), strict=True):
+        click.echo(f"found is lower than {name} by {_span(pair.difference)}, p = {p:.3f}")
+
+
+def _span(found: Interval) -> str:
+    return f"{_rounded(found.mean, 1)} ({_rounded(found.low, 1)} to {_rounded(found.high, 1)})"
 
 
 def _rounded(number: float | None, digits: int) -> str:

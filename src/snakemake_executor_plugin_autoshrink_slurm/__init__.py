@@ -206,9 +206,8 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             own, whole = job.resources.get("runtime"), asked.resources.get("runtime")
             is_part = minutes is not None and isinstance(own, int) and isinstance(whole, int)
             # a group's time is the sum of its jobs': each may grow as far as all of them may
-            attempts.limit(
-                job.rule.name, attempts.Limits(own * max(1, minutes // whole) if is_part else minutes, memory)
-            )
+            granted = attempts.Limits(own * max(1, minutes // whole) if is_part else minutes, memory)
+            attempts.limit(job.rule.name, job.wildcards_dict, granted)
         for name, unit, number, most in (
             ("runtime", "minutes", asked.resources.get("runtime"), minutes),
             ("mem_mb", "MB on a node", asked.resources.get("mem_mb"), memory),

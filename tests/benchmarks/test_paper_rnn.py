@@ -1,6 +1,7 @@
 """The table of a finished search's candidates."""
 
 import csv
+import re
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -8,6 +9,8 @@ from click.testing import CliRunner
 from autoshrink.records.best import Best
 from benchmarks import paper_rnn
 from tests.unit.report import made_run
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_candidate_has_a_row_and_the_answer_is_among_them(tmp_path: Path) -> None:
@@ -24,3 +27,13 @@ def test_every_candidate_has_a_row_and_the_answer_is_among_them(tmp_path: Path) 
     best = Best.read(search / "best.json")
     (answer,) = [row for row in rows if (row["round"], row["slot"]) == (str(best.round), str(best.slot))]
     assert answer["key"] == best.key and int(answer["edges"]) == len(best.cell.edges)
+
+
+def test_the_page_has_what_the_table_shows() -> None:
+    """Means and intervals of the page are those that the command prints."""
+    table, page = ROOT / "benchmarks/results/paper-rnn-seeds.csv", ROOT / "docs/explanation/paper-rnn.md"
+    done = CliRunner().invoke(paper_rnn.main, ["compare", str(table)], catch_exceptions=False)
+    text = page.read_text(encoding="utf-8")
+    spans = re.findall(r"(\d+\.\d \(\d+\.\d to \d+\.\d\))", done.output)
+    assert len(spans) == 5 and all(span in text for span in spans)
+    assert re.findall(r"p = (\S+)", done.output) == re.findall(r"p = (\d\.\d+)", text)

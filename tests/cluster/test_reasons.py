@@ -20,7 +20,7 @@ def asked(kind):
 
     def function(wildcards, attempt, rulename):
         ended = attempts.causes(rulename, wildcards, attempt)
-        return attempts.grown(first, ended, attempts.limits(rulename), 1440)[kind]
+        return attempts.grown(first, ended, attempts.limits(rulename, wildcards), 1440)[kind]
 
     return function
 

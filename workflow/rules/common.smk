@@ -6,7 +6,7 @@ step run again after any change, and a variable of this file is not seen where t
 
 from pathlib import Path
 
-from autoshrink.cli import preflight, rules as questions, user_files
+from autoshrink.cli import preflight, resident, rules as questions, user_files
 from autoshrink.params.root import DATASET_NAME
 from autoshrink.report import outputs
 from autoshrink.search.rounds import SEARCH_NAME

@@ -66,7 +66,7 @@ def cost(files: tuple[Path, ...], settings: tuple[str, ...], cell: str, preset: 
     fixed = preset is not None or len(chosen) > 1
     setting = released_setting(cell, chosen[0]) if fixed else trained_setting(options.load(files, settings), chosen[0])
     total, parts = counts(chosen, setting)
-    device = device_costs(chosen, setting)
+    device = device_costs(chosen, setting, total["macs"])
     if as_json:
         one = {"cell": chosen[0].to_json(), "key": chosen[0].key}
         facts: Json = {
@@ -95,16 +95,12 @@ def counts(cells: Sequence[Cell], setting: Setting) -> tuple[Counts, dict[str, C
     return spec_of(setting.task).count(_one_or_all(cells), setting.network, setting.example)
 
 
-def device_costs(cells: Sequence[Cell], setting: Setting) -> dict[str, int | float | bool]:
-    """Return the same network's costs on a small device, at ``DEVICE_BITS``; ``arena_exact`` says whether no order of
-    execution needs less than ``arena_bytes``."""
-    from autoshrink.costs import memory, small_device
+def device_costs(cells: Sequence[Cell], setting: Setting, macs: int) -> dict[str, int | float]:
+    """Return ``small_device.count_all`` of the same network, of so many MACs, at ``DEVICE_BITS``."""
+    from autoshrink.costs import small_device
 
     module, inputs = spec_of(setting.task).example_network(_one_or_all(cells), setting.network, setting.example)
-    arena, is_exact = memory.arena(module, inputs, DEVICE_BITS)
-    others = {name: count for name, count in small_device.COUNTS.items() if name != "arena_bytes"}
-    counted = {name: count(module, inputs, DEVICE_BITS) for name, count in others.items()}
-    return {**counted, "arena_bytes": arena, "arena_exact": is_exact}
+    return small_device.count_all(module, inputs, DEVICE_BITS, macs)
 
 
 def _one_or_all(cells: Sequence[Cell]) -> Cell | Sequence[Cell]:

@@ -3,9 +3,7 @@
 import filecmp
 import json
 import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -16,7 +14,6 @@ from autoshrink.evidence import sufficiency as evidence
 from autoshrink.files import places
 from autoshrink.lineage import code, graph, repair, verify
 from autoshrink.params import Parameters, markup
-from autoshrink.runtime import numerics, resident
 from autoshrink.tasks import address, availability, sharing, sufficiency
 from autoshrink.workflow import resources
 from autoshrink.workflow.layout import Layout
@@ -88,32 +85,6 @@ def environment(chosen: Parameters, programs: Path, *, is_job: bool) -> None:
         os.environ[SNAPSHOT] = snapshot(chosen)
 
 
-def keep_resident(chosen: Parameters) -> None:
-    """Start the run's resident process, which does its steps; it ends with this process, however that ends.
-
-    None is started on a machine with GPUs, whose libraries must not be forked; steps start as they always do there.
-    """
-    if not hasattr(os, "pidfd_open") or any(Path("/dev").glob("nvidia[0-9]*")):
-        return
-    try:
-        socket = Path(tempfile.mkdtemp(prefix="autoshrink-")) / "socket"
-    except OSError:  # no place for temporary files
-        return
-    mode = numerics.effective(chosen.compute.numerics)
-    process = subprocess.Popen(
-        # -P: nothing is imported from the run's own folder
-        [sys.executable, "-P", "-m", "autoshrink.cli.resident", str(socket), mode],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _residents.append(process)  # what holds the other end of its stdin
-    os.environ[resident.VARIABLE] = str(socket)
-
-
-_residents: list["subprocess.Popen[bytes]"] = []
-
-
 def mend(chosen: Parameters) -> None:
     """Set aside what does not match its record any more, so that it is made again; say so in a line per file.
 
@@ -151,8 +122,9 @@ def mend(chosen: Parameters) -> None:
 def begin(chosen: Parameters, training: Mapping[str, Any], to_prepare: Collection[str] | None = None) -> None:
     """Look for the raw data of what is to be prepared, read the device file, and write the parameters' snapshot.
 
-    ``training`` are the resources of the rule ``train``, by which the final training's processes share its batches;
-    ``to_prepare`` are the data sets that the run prepares, None where that is not known yet. Raises UserError.
+    ``training`` are the resources that a user gave the rule ``train``, by which the final training's processes share
+    its batches; ``to_prepare`` are the data sets that the run prepares, None where that is not known yet. Raises
+    UserError.
 
     Mistakes of an earlier run are forgotten: somebody may have mended them.
     """
@@ -163,9 +135,7 @@ def begin(chosen: Parameters, training: Mapping[str, Any], to_prepare: Collectio
         to_prepare = [name for name in chosen.used_datasets if not address.manifest(chosen, name).exists()]
     availability.locate(chosen, sorted(to_prepare))
     sufficiency.check(chosen)
-    # as the user gave them; those that follow from the parameters are functions
-    asked = {name: found.raw for name, found in training.items() if getattr(found, "raw", None) is not None}
-    processes = resources.processes(chosen, asked)
+    processes = resources.processes(chosen, training)
     if processes is not None:
         sharing.check(chosen, processes)
     evidence.check(chosen)

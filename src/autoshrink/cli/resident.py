@@ -1,6 +1,6 @@
-"""The program of a run's resident process: ``python -m autoshrink.cli.resident SOCKET MODE``.
+"""A run's resident process, which forks a process for each step (``runtime.resident``): ``start`` starts it.
 
-It imports what steps import, in the run's numerics, and then forks a process for each step (``runtime.resident``).
+The program is ``python -m autoshrink.cli.resident SOCKET MODE``: it imports what steps import, in the run's numerics.
 """
 
 import atexit
@@ -8,14 +8,43 @@ import gc
 import importlib
 import os
 import pkgutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import cast
 
+from autoshrink.params import Parameters
 from autoshrink.runtime import numerics, resident
 
 PACKAGES = tuple(f"autoshrink.{name}" for name in ("costs", "evaluation", "evidence", "search", "tasks", "training"))
 """What the steps that run most often, and longest, are made of."""
+
+
+_held: list["subprocess.Popen[bytes]"] = []
+"""The processes whose stdin must stay open."""
+
+
+def start(chosen: Parameters) -> None:
+    """Start the run's resident process; it ends with this process, however that ends.
+
+    None is started on a machine with GPUs, whose libraries must not be forked; steps start as they always do there.
+    """
+    if not hasattr(os, "pidfd_open") or any(Path("/dev").glob("nvidia[0-9]*")):
+        return
+    try:
+        socket = Path(tempfile.mkdtemp(prefix="autoshrink-")) / "socket"
+    except OSError:  # no place for temporary files
+        return
+    process = subprocess.Popen(
+        # -P: nothing is imported from the run's own folder
+        [sys.executable, "-P", "-m", __name__, str(socket), numerics.effective(chosen.compute.numerics)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _held.append(process)
+    os.environ[resident.VARIABLE] = str(socket)
 
 
 def main(path: str, mode: str) -> None:

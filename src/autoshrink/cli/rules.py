@@ -36,7 +36,7 @@ class Rules:
         """Return a resource function: a step's need by the parameters; more of what earlier attempts lacked."""
 
         def asked(wildcards: Wildcards, attempt: int, rulename: str) -> int:
-            ended, limits = attempts.causes(rulename, wildcards, attempt), attempts.limits(rulename)
+            ended, limits = attempts.causes(rulename, wildcards, attempt), attempts.limits(rulename, wildcards)
             return self._plan.resource(
                 kind, verb, wildcards.get("task"), ended, limits, 1 if kind == "gpu" else self._processes(rulename)
             )
@@ -63,10 +63,10 @@ class Rules:
         return lambda wildcards: or_exit(availability.side_inputs, self._plan.parameters, recipe, Task(wildcards.task))
 
 
-def training_resources(workflow: Any) -> Any:
-    """Return the resources of the rule ``train``; none where another workflow has left it out."""
+def training_resources(workflow: Any) -> Mapping[str, Any]:
+    """Return the resources that a user gave the rule ``train``; none where another workflow has left it out."""
     name = workflow.modifier.modify_rulename("train")
-    return workflow.get_rule(name).resources if workflow.is_rule(name) else {}
+    return _given(workflow.get_rule(name).resources) if workflow.is_rule(name) else {}
 
 
 def _given(resources: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -56,8 +56,16 @@ def measure(module: nn.Module, example_inputs: Sequence[Tensor]) -> dict[str, in
 
 def measure_parts(module: nn.Module, example_inputs: Sequence[Tensor]) -> dict[str, dict[str, int]]:
     """Return the same counts for each direct child of ``module``, by its name, less those that cost nothing."""
+    return measure_with_parts(module, example_inputs)[1]
+
+
+def measure_with_parts(
+    module: nn.Module, example_inputs: Sequence[Tensor]
+) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+    """Return what ``measure`` and ``measure_parts`` do, from one forward pass."""
     parts = _measure(module, example_inputs)
-    return {name: counts for name, counts in parts.items() if name != "Global" and any(counts.values())}
+    whole = parts.pop("Global")
+    return whole, {name: counts for name, counts in parts.items() if any(counts.values())}
 
 
 def _measure(module: nn.Module, example_inputs: Sequence[Tensor]) -> dict[str, dict[str, int]]:

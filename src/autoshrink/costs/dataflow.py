@@ -127,6 +127,10 @@ class _Tracing(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._held[written.untyped_storage()._cdata] = reads
             return result
         writes = self.tensors(written)
+        if writes < reads and len(writes) == 1:  # in place, from others too: counted as if it wrote a tensor anew
+            (changed,) = writes
+            writes = self._held[written.untyped_storage()._cdata] = frozenset([len(self.sizes)])
+            self.sizes.append(self.sizes[changed])
         # else a view, in place, or scratch of a batch norm
         if not writes <= reads and any(self.sizes[tensor] for tensor in writes):
             self.operators.append(Operator(reads, writes - reads, packet is aten.cat, packet in _FUSED))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from autoshrink.costs import dataflow, execution
+from autoshrink.costs.dataflow import Dataflow
 
 
 def peak_activation_bytes(module: nn.Module, example_inputs: Sequence[Tensor]) -> int:
@@ -37,7 +38,11 @@ def peak_operator_bytes(module: nn.Module, example_inputs: Sequence[Tensor], bit
     (A. Chowdhery et al., "Visual Wake Words Dataset", 2019). Tensors that wait for a later operator are not in it, so
     a network with branches may need more: ``arena_bytes`` has them.
     """
-    flow = dataflow.trace(module, example_inputs)
+    return of_largest_operator(dataflow.trace(module, example_inputs), bits)
+
+
+def of_largest_operator(flow: Dataflow, bits: int) -> int:
+    """Return ``peak_operator_bytes`` of a network that was traced."""
     counted = [item for item in flow.operators if not (item.joins or item.fused)]
     return _bytes(max((flow.elements(item.reads | item.writes) for item in counted), default=0), bits)
 
@@ -50,21 +55,24 @@ def arena_bytes(module: nn.Module, example_inputs: Sequence[Tensor], bits: int =
     addition writes a tensor of its own, as in TensorFlow Lite Micro, whose word for this memory is the arena. Where a
     network is too wide for the best order to be found, this is the need of a good one (``arena`` says which).
     """
-    return arena(module, example_inputs, bits)[0]
+    return arena(dataflow.trace(module, example_inputs), bits)[0]
 
 
-def arena(module: nn.Module, example_inputs: Sequence[Tensor], bits: int = 8) -> tuple[int, bool]:
-    """Return ``arena_bytes``, and whether no order of execution needs fewer."""
-    need = execution.least(dataflow.trace(module, example_inputs))
+def arena(flow: Dataflow, bits: int) -> tuple[int, bool]:
+    """Return ``arena_bytes`` of a network that was traced, and whether no order of execution needs fewer."""
+    need = execution.least(flow)
     return _bytes(need.elements, bits), need.exact
 
 
 def moved_bytes(module: nn.Module, example_inputs: Sequence[Tensor], bits: int = 8) -> int:
     """Return the bytes that one forward pass moves: what each operator reads and writes, and every weight once, at
     ``bits`` per number (biases at 32); no cache is modelled."""
-    flow = dataflow.trace(module, example_inputs)
-    elements = sum(flow.elements(item.reads) + flow.elements(item.writes) for item in flow.operators)
-    return _bytes(elements, bits) + flash_bytes(module, bits)
+    return of_activations(dataflow.trace(module, example_inputs), bits) + flash_bytes(module, bits)
+
+
+def of_activations(flow: Dataflow, bits: int) -> int:
+    """Return the bytes that the operators of a traced network read and write."""
+    return _bytes(sum(flow.elements(item.reads) + flow.elements(item.writes) for item in flow.operators), bits)
 
 
 def _bytes(numbers: int, bits: int) -> int:

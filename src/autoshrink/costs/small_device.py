@@ -5,7 +5,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from autoshrink.costs import counting, memory
+from autoshrink.costs import counting, dataflow, memory
 
 
 class Count(Protocol):
@@ -29,6 +29,21 @@ def intensity(module: nn.Module, example_inputs: Sequence[Tensor], bits: int = 8
     figures of others are comparable only where they count alike.
     """
     return 2.0 * counting.measure(module, example_inputs)["macs"] / memory.moved_bytes(module, example_inputs, bits)
+
+
+def count_all(module: nn.Module, example_inputs: Sequence[Tensor], bits: int, macs: int) -> dict[str, int | float]:
+    """Return each of ``COUNTS``, the network of so many MACs being traced once, and ``arena_exact``: whether no order
+    of execution needs less than ``arena_bytes``."""
+    flow = dataflow.trace(module, example_inputs)
+    arena, is_exact = memory.arena(flow, bits)
+    flash = memory.flash_bytes(module, bits)
+    return {
+        "memory_bytes": memory.of_largest_operator(flow, bits),
+        "arena_bytes": arena,
+        "arena_exact": is_exact,
+        "flash_bytes": flash,
+        "intensity": 2.0 * macs / (memory.of_activations(flow, bits) + flash),
+    }
 
 
 COUNTS: Mapping[str, Count] = {

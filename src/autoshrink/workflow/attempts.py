@@ -29,7 +29,7 @@ class Limits:
 
 UNLIMITED = Limits()
 _causes: dict[JobKey, list[str]] = defaultdict(list)
-_limits: dict[str, Limits] = {}
+_limits: dict[tuple[str, str], Limits] = {}
 
 
 def remember(rule: str, wildcards: Mapping[str, str], cause: str) -> None:
@@ -37,14 +37,14 @@ def remember(rule: str, wildcards: Mapping[str, str], cause: str) -> None:
     _causes[_key(rule, wildcards)].append(cause)
 
 
-def limit(rule: str, limits: Limits) -> None:
-    """Keep what a rule's jobs may ask for at most."""
-    _limits[rule] = limits
+def limit(rule: str, wildcards: Mapping[str, str], limits: Limits) -> None:
+    """Keep what a rule's jobs may ask for at most; one task's say nothing of another's."""
+    _limits[rule, wildcards.get("task", "")] = limits
 
 
-def limits(rule: str | None) -> Limits:
-    """Return what a rule's jobs may ask for at most."""
-    return _limits.get(rule or "", UNLIMITED)
+def limits(rule: str | None, wildcards: Mapping[str, str]) -> Limits:
+    """Return what a rule's jobs for a task may ask for at most."""
+    return _limits.get((rule or "", wildcards.get("task", "")), UNLIMITED)
 
 
 def causes(rule: str | None, wildcards: Mapping[str, str], attempt: int) -> list[str]:

@@ -5,6 +5,7 @@ rounds, so a search that has preferred small cells so far goes on to do so. The 
 evaluates at most; one that removes several edges at once never comes to most of that.
 """
 
+import logging
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from autoshrink.search import rounds
 from autoshrink.search.rounds import SearchName
 from autoshrink.search.strategy import ProposedCell, Scored, State
 from autoshrink.tasks.spec import spec_of
+
+log = logging.getLogger(__name__)
 
 COUNT = 24
 # keys, which tell isomorphic cells, are made of cells up to this size: larger ones are hardly ever met twice
@@ -42,9 +45,11 @@ def draw(parameters: Parameters, name: SearchName, finished: Sequence[Round], co
         return [_future(parameters, name, finished, number) for number in range(count)]
     except Exception:
         # a strategy of another package may read what made scores do not have; its plan says what it evaluates at most
-        slots = rounds.strategy_of(parameters, name.task, name.strategy).slots()[len(finished) :]
-        edges = finished[-1].state.cell.edges if finished else ()
-        return [tuple(tuple(Coming(len(edges)) for _ in range(size)) for size in slots)]
+        log.debug("%s %s: made scores do not do for its strategy", name.task, name, exc_info=True)
+        strategy = rounds.strategy_of(parameters, name.task, name.strategy)
+        state = finished[-1].state if finished else strategy.start(name.draws(parameters.seed))
+        one = Coming(len(state.cell.edges))
+        return [tuple((one,) * size for size in strategy.slots()[len(finished) :])]
 
 
 def _future(parameters: Parameters, name: SearchName, finished: Sequence[Round], number: int) -> Future:

@@ -267,14 +267,17 @@ def _left(
     plan = rounds.plan(parameters, name.task, name.strategy)
     for index, slots in enumerate(plan[number] if number < len(plan) else []):
         output = under_way.evaluations(index)
-        events = _events(layout.progress(name.task, name, under_way.folder.name, f"evaluate-{index}"))
+        names = (name.task, name, under_way.folder.name, f"evaluate-{index}")
+        events = _events(layout.progress(*names))
         if output.exists():
             trained += _trained(output, cells)
             took += _took(output)
             running.append(Running(slots, frozenset(slots), None))
         else:
             done = frozenset(entry.slot for entry in events if entry.event == "candidate" and entry.slot is not None)
-            heard = [entry.time for entry in events if entry.event in ("started", "candidate")]
+            # the time since it was heard counts for a job that runs, not for one that was interrupted
+            is_running = _job("", output, layout, *names).state == "running"
+            heard = [entry.time for entry in events if is_running and entry.event in ("started", "candidate")]
             running.append(Running(slots, done, max(heard, default=None)))
     for job in folder.finalists.written_evaluations():
         took += _took(job)

@@ -200,7 +200,7 @@ class TabularClassification(TaskSpec["PreparedTable", "ProxyRows", TabularProxy,
         from autoshrink.costs import counting
 
         module, inputs = self.example_network(cell, network, example)
-        return counting.measure(module, inputs), counting.measure_parts(module, inputs)
+        return counting.measure_with_parts(module, inputs)
 
     def example_network(
         self, cell: Body | Sequence[Cell], network: TabularNetwork, example: Mapping[str, int]

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-from snakemake.resources import Resource
 
 from autoshrink import params
 from autoshrink.cli import preflight
@@ -90,7 +89,7 @@ def test_shares_that_are_not_as_many_as_processes_stop_the_run_before_any_job(
     asked = parameters(tmp_path, **{"results": str(tmp_path / "results")})
     recipe = asked.training.cnn.model_copy(update={"shares": [0.25, 0.25, 0.5]})
     asked = asked.model_copy(update={"training": asked.training.model_copy(update={"cnn": recipe})})
-    given = {"gpu": Resource("gpu", 2), "nodes": Resource("nodes", 2), "runtime": Resource("runtime", lambda: 3)}
+    given = {"gpu": 2, "nodes": 2}
     with pytest.raises(UserError, match=r"^training.cnn.shares = \[0.25, 0.25, 0.5\]: 3 shares for 4 processes"):
         preflight.begin(asked, given)
     assert not list(tmp_path.rglob("params-*.yaml"))

