@@ -6,13 +6,14 @@ additions are free.
 """
 
 import contextlib
-import copy
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor, nn
+
+from autoshrink.costs.shapes import shapes_of
 
 
 @contextlib.contextmanager
@@ -69,8 +70,7 @@ def measure_with_parts(
 
 
 def _measure(module: nn.Module, example_inputs: Sequence[Tensor]) -> dict[str, dict[str, int]]:
-    # a copy on the meta device: the counter leaves hooks behind, and shapes are all it needs
-    module = copy.deepcopy(module).to("meta").eval()
+    module = shapes_of(module)  # a copy: the counter leaves hooks behind
     hooks = dict.fromkeys(_NORM_OPERATIONS, _elements)
     counter = FlopCounterMode(module, custom_hooks=hooks)
     for layer in module.modules():

@@ -1,6 +1,5 @@
 """Activation memory of a forward pass, in PyTorch and on a microcontroller, and flash memory of the weights."""
 
-import copy
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from autoshrink.costs import dataflow, execution
 from autoshrink.costs.dataflow import Dataflow
+from autoshrink.costs.shapes import shapes_of
 
 
 def peak_activation_bytes(module: nn.Module, example_inputs: Sequence[Tensor]) -> int:
@@ -19,7 +19,7 @@ def peak_activation_bytes(module: nn.Module, example_inputs: Sequence[Tensor]) -
     In evaluation mode without gradients, where an activation is freed as soon as nothing needs it; parameters are not
     counted, nor is the scratch space of kernels. Only shapes are traced, so the count is exact on every machine.
     """
-    module = copy.deepcopy(module).to("meta").eval()
+    module = shapes_of(module)
     inputs = [example.to("meta") for example in example_inputs]
     own = {tensor.untyped_storage()._cdata for tensor in [*module.parameters(), *module.buffers()]}
     with torch.no_grad(), _Watch(own) as watch:

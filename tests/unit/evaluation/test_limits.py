@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from autoshrink.costs.latency import measure
 from autoshrink.costs.dataflow import trace
+from autoshrink.costs.latency import measure
 from autoshrink.costs.memory import arena, flash_bytes, moved_bytes, peak_activation_bytes, peak_operator_bytes
 from autoshrink.errors import ParameterError
 
