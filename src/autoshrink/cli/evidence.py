@@ -355,6 +355,8 @@ def _found(parameters: "Parameters", name: "SearchName", best: Path, start: Path
         raise ArtifactError(f"{start}: its cell has no operators; remove it and run again")
     spec = spec_of(name.task)
     recipe = spec.training(parameters)
+    skeleton = network = recipe.network
     if answer.fitted is not None:
-        recipe = spec.fitted(recipe, answer.fitted.network)
-    return Found(name, answer.cell.canonical(), recipe.network, operators_of(first.state.cell))
+        network = spec.fitted(recipe, answer.fitted.network).network
+        skeleton = spec.widened(skeleton, float(answer.fitted.width))
+    return Found(name, answer.cell.canonical(), network, operators_of(first.state.cell), skeleton)

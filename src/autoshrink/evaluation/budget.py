@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from autoshrink.cells.body import Body
 from autoshrink.cells.cell import Cell
 from autoshrink.costs import scaling
 from autoshrink.errors import ParameterError
@@ -17,6 +18,7 @@ from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.sections import TaskProxy
 from autoshrink.records.evaluation import Fitted
+from autoshrink.records.proposal import Changes, said
 from autoshrink.records.record import Number
 from autoshrink.tasks.spec import Counts, spec_of
 
@@ -56,10 +58,13 @@ class Fitting:
         spec = spec_of(self.task)
         return spec.example(spec.load(self.data), spec.training(self.parameters))
 
-    def fit(self, cell: Cell) -> Fitted:
-        """Return the widest final network of a cell within the budget or, where no width is, the narrowest one."""
+    def fit(self, cell: Body, changes: Changes | None = None) -> Fitted:
+        """Return the widest final network of a cell within the budget or, where no width is, the narrowest one.
+
+        ``changes`` are what the network has other than the recipe's.
+        """
         spec = spec_of(self.task)
-        network = spec.training(self.parameters).network
+        network = self._network(changes)
         widths = spec.widths(network)
         if not widths:
             raise ParameterError(
@@ -69,7 +74,7 @@ class Fitting:
 
         @cache
         def costs_at(width: float) -> Mapping[str, Number]:
-            return self.costs(cell, width)
+            return self.costs(cell, width, changes)
 
         try:
             near = _bracket(lambda width: self._within(costs_at(width)), widths)
@@ -88,6 +93,7 @@ class Fitting:
         return Fitted(
             width=found.width,
             network=spec.widened(network, found.width).model_dump(mode="json"),
+            changes=changes or {},
             costs=found.costs,
             limits=self.limits,
             binding=found.binding,
@@ -102,19 +108,25 @@ class Fitting:
     def _within(self, costs: Mapping[str, Number]) -> bool:
         return all(costs[name] <= limit for name, limit in self.limits.items())
 
+    def _network(self, changes: Changes | None) -> Any:
+        recipe = spec_of(self.task).training(self.parameters)
+        return recipe.network.changed(changes) if changes else recipe.network
+
     def proxy(self, fitted: Fitted) -> TaskProxy:
-        """Return the proxy whose network is as much wider than the recipe's as the fitted final network is."""
+        """Return the proxy whose network is as much wider than the recipe's as the fitted final network is, and has the
+        same changes."""
         spec = spec_of(self.task)
         recipe: TaskProxy = spec.proxy(self.parameters)
-        return recipe.model_copy(update={"network": spec.widened(recipe.network, fitted.width)})
+        network = recipe.network.changed(fitted.changes) if fitted.changes else recipe.network
+        return recipe.model_copy(update={"network": spec.widened(network, fitted.width)})
 
-    def costs(self, cell: Cell, width: float) -> Mapping[str, Number]:
+    def costs(self, cell: Body, width: float, changes: Changes | None = None) -> Mapping[str, Number]:
         """Return the costs of the cell's final network at a width: all counts, and what else the budget limits."""
         from autoshrink.costs import counting, latency, memory, small_device
         from autoshrink.runtime import devices
 
         spec = spec_of(self.task)
-        network = spec.widened(spec.training(self.parameters).network, width)
+        network = spec.widened(self._network(changes), width)
         module, inputs = spec.example_network(cell.canonical(), network, self.example)
         costs: dict[str, Number] = dict(counting.measure(module, inputs))
         if "activation_bytes" in self.limits:
@@ -141,16 +153,27 @@ class Fitting:
         return costs
 
     def check(self) -> None:
-        """Raise ParameterError, a line per limit, where no cell can meet the budget, or only with one channel.
+        """Raise ParameterError, a line per network, where no cell can meet the budget, or only with one channel.
 
         The cells of a single edge cost least.
         """
+        finalists = spec_of(self.task).search(self.parameters).finalists
+        wrong = []
+        for number, changes in enumerate([None, *(finalists.networks if finalists else ())]):
+            try:
+                self._check(changes)
+            except ParameterError as error:
+                where = f"search.{self.task}.finalists.networks.{number - 1} ({said(changes)}): " if changes else ""
+                wrong.append(f"{where}{error}")
+        if wrong:
+            raise ParameterError("\n".join(wrong))
+
+    def _check(self, changes: Changes | None) -> None:
         spec = spec_of(self.task)
         section = spec.search(self.parameters)
-        network = spec.training(self.parameters).network
         cells = [Cell.of([operator], [(0, 1)]) for operator in dict.fromkeys(section.operators)]
-        fits = {cell.key: self.fit(cell) for cell in cells}
-        narrowest = next(iter(spec.widths(network)))
+        fits = {cell.key: self.fit(cell, changes) for cell in cells}
+        narrowest = next(iter(spec.widths(self._network(changes))))
         if any(found.margin >= 0 and found.width > narrowest for found in fits.values()):
             return
         nearest = max(fits, key=lambda key: fits[key].margin)

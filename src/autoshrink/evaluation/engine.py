@@ -86,7 +86,7 @@ def evaluate(
         epochs, zero_cost = (item.fidelity.epochs, item.fidelity.zero_cost) if item.fidelity else (None, None)
         own = recipe
         if fitting is not None:
-            fitted[item.slot] = fitting.fit(item.canonical)
+            fitted[item.slot] = fitting.fit(item.canonical, item.network)
             own = fitting.proxy(fitted[item.slot])
         identity = Identity(
             task,

@@ -30,6 +30,9 @@ class Found:
     network: Section
     operators: tuple[str, ...]
     """Those of the complete cell that the search began with, node by node."""
+    skeleton: Section
+    """The recipe's own network, from whose widths references are scaled: a network that finalists chose around the
+    found cell is the found cell's alone."""
 
 
 def body_of(parameters: Parameters, found: Found, reference: str) -> Body:
@@ -62,7 +65,7 @@ def scaled(parameters: Parameters, found: Found, reference: str, example: Mappin
     chosen = spec.references(parameters)
     target = spec.count(found.cell, found.network, example)[0][chosen.cost]
     body = body_of(parameters, found, reference)
-    network, costs = at_cost(task, body, found.network, example, {chosen.cost: target}, chosen.tolerance)
+    network, costs = at_cost(task, body, found.skeleton, example, {chosen.cost: target}, chosen.tolerance)
     is_own = isinstance(body, KnownBlock) and body.is_entry_point
     return ReferenceNetwork(
         task=task,
@@ -134,7 +137,7 @@ def rehearse(parameters: Parameters, task: Task, example: Mapping[str, int], rec
     search = spec.search(parameters)
     operators = tuple(search.operators[index % len(search.operators)] for index in range(search.nodes - 1))
     cell = Cell.complete(operators)
-    stand_in = Found(SearchName(task, search.strategy, 0), cell, recipe.network, operators)
+    stand_in = Found(SearchName(task, search.strategy, 0), cell, recipe.network, operators, recipe.network)
     told, wrong = [], []
     for reference in spec.references(parameters).networks:
         try:

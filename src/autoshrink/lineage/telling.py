@@ -10,6 +10,7 @@ from autoshrink.files.artifacts import Json
 from autoshrink.lineage import records
 from autoshrink.lineage.records import Record
 from autoshrink.params.base import Task
+from autoshrink.records.proposal import said
 from autoshrink.records.timing import StepTiming
 from autoshrink.tasks.spec import spec_of
 
@@ -123,8 +124,11 @@ def _finalists(content: Content) -> str:
 def _best(content: Content) -> str:
     finals = content.get("finalists")
     chosen = f", the mean of {len(finals['seeds'])} seeds; {len(finals['candidates'])} finalists" if finals else ""
+    changes = (content.get("fitted") or {}).get("changes")
+    network = f", in a network of {said(changes)}" if changes else ""
     return (
-        f"round {content['round']}'s, score {content['score']:.4f}, edges left: {len(content['cell']['edges'])}{chosen}"
+        f"round {content['round']}'s, score {content['score']:.4f}, edges left: {len(content['cell']['edges'])}"
+        f"{network}{chosen}"
     )
 
 

@@ -1,7 +1,8 @@
 """The base of all sections, and the list of tasks."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,6 +11,10 @@ class Section(BaseModel):
     """One section of params.yaml: frozen, and closed to keys it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, strict=True)
+
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """Return the section with other values of some keys. Raises pydantic's ValidationError."""
+        return type(self).model_validate({**self.model_dump(), **changes})
 
 
 class Task(StrEnum):

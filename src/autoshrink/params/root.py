@@ -6,8 +6,9 @@ from operator import or_
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
+from autoshrink.errors import meant
 from autoshrink.params.base import Section, Task
 from autoshrink.params.data import BUILT_IN
 from autoshrink.params.objective import BOARDS, Board
@@ -264,6 +265,35 @@ class Parameters(Section):
         return self
 
     @model_validator(mode="after")
+    def _networks_of_finalists(self) -> "Parameters":
+        for task in Task:
+            section = getattr(self.search, task)
+            if section.finalists is None or not section.finalists.networks:
+                continue
+            key = f"search.{task}.finalists.networks"
+            if section.objective.budget is None:
+                raise ValueError(
+                    f"{key}: networks are compared at equal cost, and search.{task}.objective.budget is null; set a "
+                    "budget, or remove them"
+                )
+            recipes = (getattr(self.proxy, task), getattr(self.training, task))
+            seen = [[recipe.network for recipe in recipes]]
+            for number, changes in enumerate(section.finalists.networks):
+                networks = [_changed(f"{key}.{number}", task, recipe, changes) for recipe in recipes]
+                if networks in seen:
+                    other = "the recipes' own" if networks == seen[0] else f"{key}.{seen.index(networks) - 1}"
+                    raise ValueError(f"{key}.{number}: is the same network as {other}; remove one of the two")
+                seen.append(networks)
+                reads = sections_of(task).reads
+                unread = [name for name in changes if not reads(name, networks[1], section.operators)]
+                if unread:
+                    raise ValueError(
+                        f"{key}.{number}.{unread[0]}: is read by none of search.{task}.operators "
+                        f"({', '.join(section.operators)}); remove it"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _known_references(self) -> "Parameters":
         for task in self.tasks:
             names = getattr(self.references, task).networks
@@ -275,3 +305,27 @@ class Parameters(Section):
         """Names of the data sets that the chosen tasks read, each once."""
         names = [getattr(recipe, task).dataset for task in self.tasks for recipe in (self.proxy, self.training)]
         return list(dict.fromkeys(names))
+
+
+def _changed(key: str, task: Task, recipe: Any, changes: dict[str, Any]) -> Section:
+    """Return the network of a recipe with ``changes``. Raises ValueError, in one line, where they do not fit it."""
+    if not changes:
+        raise ValueError(f"{key}: changes nothing; accepted: keys of training.{task}.network with other values")
+    if scaled := [name for name in changes if name in sections_of(task).width_keys]:
+        raise ValueError(f"{key}.{scaled[0]}: is what scaling to the budget sets; remove it")
+    try:
+        network = recipe.network.changed(changes)
+        recipe.changed({"network": network.model_dump()})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        if first["type"] == "extra_forbidden":
+            fields = type(recipe.network).model_fields
+            raise ValueError(f"{key}.{name}: is no key of training.{task}.network{meant(name, fields)}") from None
+        said = first["msg"].removeprefix("Value error, ")
+        where = f"{key}.{'.'.join(map(str, first['loc']))}" if name in changes else key
+        raise ValueError(
+            f"{where}: {said[0].lower()}{said[1:]}, found {first['input'] if name in changes else changes}"
+        ) from None
+    assert isinstance(network, Section)
+    return network

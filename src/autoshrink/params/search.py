@@ -5,7 +5,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 from pydantic_core import PydanticKnownError
 
 from autoshrink.params.base import Section
@@ -57,6 +57,17 @@ class Finalists(Section):
     """Epochs of each of these evaluations; null: as many as in the rounds."""
     rule: Literal["best_mean", "one_standard_error"] = "best_mean"
     """The answer: the best mean score; or, of those within one standard error of it, the one with the fewest MACs."""
+    networks: list[dict[str, JsonValue]] = []
+    """Networks to try around the best cells, each as keys of ``network`` with other values, such as ``{head_filters:
+    64}``. Proxy and final network are changed alike and scaled to the objective's budget, which must be set, so that
+    all cost the same; the answer is the best mean of all cells and networks."""
+    network_cells: Annotated[int, Field(ge=1)] = 1
+    """How many of the finalists, the best first, are evaluated with each of ``networks`` too."""
+
+    @property
+    def slots(self) -> int:
+        """How many candidates there are at most: cells, and the best of them in other networks."""
+        return self.count + min(self.network_cells, self.count) * len(self.networks)
 
     @model_validator(mode="after")
     def _errors_are_known(self) -> "Finalists":

@@ -1,7 +1,7 @@
 """The sections that a task brings to params.yaml: under ``search``, ``proxy`` and ``training``, and its data sets."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
@@ -92,6 +92,10 @@ class TaskReferences(Section):
         return value
 
 
+def _reads(key: str, network: Section, operators: Collection[str]) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class TaskSections:
     """The types of a task's sections; all but the data sets have defaults for every key.
@@ -112,6 +116,10 @@ class TaskSections:
     """Whether the proxy reads the section ``paper_defects``."""
     in_words: str = ""
     """What is searched for, such as ``a CNN cell``."""
+    width_keys: tuple[str, ...] = ()
+    """Keys of ``network`` that scaling to a budget sets."""
+    reads: Callable[[str, Section, Collection[str]], bool] = _reads
+    """Whether a network reads a key of its section where its cell's nodes carry these operators."""
 
 
 @cache

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from autoshrink.records.proposal import Changes, said
 from autoshrink.records.record import Count, Many, Number, Record, SearchRecord, optional
 from autoshrink.records.round import ScoredSlot
 
@@ -15,10 +16,12 @@ class Finalist(Record):
     slot: Count
     """Where the search found it."""
     key: str
+    network: Annotated[Changes, Field(exclude_if=lambda changes: not changes)] = {}
+    """What the network around it had other than the recipes'."""
     first_score: Number
     """The score that made it a finalist; the mean leaves it out."""
     scores: Many[Number | None]
-    """By repeat; None where it has no finite one."""
+    """By repeat; None where it has no finite one, or no width of the network is within the budget."""
     qualities: Many[Number | None]
     """The task's metric, by repeat."""
     mean: Number | None
@@ -49,7 +52,8 @@ class Best(SearchRecord, ScoredSlot):
     """A search's answer: the best of all rounds' selected candidates.
 
     Where finalists decided, ``score`` and ``metrics`` are the means of their evaluations, on which the choice of the
-    finalists did not depend; ``evaluation`` stays the round's.
+    finalists did not depend; ``evaluation`` stays the round's. ``costs`` and ``fitted`` are of the network that they
+    chose.
     """
 
     KIND: ClassVar = "best"
@@ -63,7 +67,8 @@ class Best(SearchRecord, ScoredSlot):
         if self.finalists is None:
             return f"the best cell is round {self.round}'s, score {self.score:.4f}"
         finals = self.finalists
-        own = next(entry for entry in finals.candidates if entry.key == self.key)
+        changes = self.changes
+        own = next(entry for entry in finals.candidates if (entry.key, entry.network) == (self.key, changes))
         error = "" if own.standard_error is None else f" ± {own.standard_error:.4f}"
         by = (
             "the best mean score"
@@ -71,9 +76,15 @@ class Best(SearchRecord, ScoredSlot):
             else "the fewest MACs within a standard error of the best"
         )
         return (
-            f"of {len(finals.candidates)} finalists round {self.round}'s cell has {by}: {self.score:.4f}{error} over "
+            f"of {len(finals.candidates)} finalists round {self.round}'s cell"
+            f"{f' in a network of {said(changes)}' if changes else ''} has {by}: {self.score:.4f}{error} over "
             f"{len(finals.seeds)} seeds ({own.first_score:.4f} in its round)"
         )
+
+    @property
+    def changes(self) -> Changes:
+        """What the network around the cell has other than the recipes'."""
+        return {} if self.fitted is None else self.fitted.changes
 
 
 class FrontPoint(ScoredSlot):

@@ -81,6 +81,8 @@ class Fitted(Record):
     """What all widths of the recipes are multiplied by, in the proxy as in the final network."""
     network: Mapping[str, JsonValue]
     """The final network's section at that width."""
+    changes: Annotated[Mapping[str, JsonValue], Field(exclude_if=lambda changes: not changes)] = {}
+    """What the networks had other than the recipes', besides the width."""
     costs: Numbers
     """Of the final network, for one image or word."""
     limits: Numbers

@@ -1,11 +1,15 @@
 """A proposal: the candidates of a round, not yet evaluated."""
 
+import json
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from autoshrink.records.record import CellField, Count, EdgeField, Many, Record, SearchRecord, optional
 
+Changes = Mapping[str, JsonValue]
+"""Keys of the recipes' ``network`` that have other values."""
 COUNTED = "costs"
 """The ``zero_cost`` of a candidate that is only counted, to see whether it is within the limits."""
 
@@ -38,6 +42,8 @@ class ProposedSlot(Record):
     removed: Many[EdgeField]
     fidelity: Fidelity | None
     """None: the proxy's whole recipe."""
+    network: Annotated[Changes, Field(exclude_if=lambda changes: not changes)] = {}
+    """What a finalist's network has other than the recipes', proxy and final network alike."""
 
 
 class Proposal(SearchRecord):
@@ -52,6 +58,13 @@ class Proposal(SearchRecord):
     def _in_order(self) -> Self:
         check_slots([item.slot for item in self.candidates])
         return self
+
+
+def said(changes: Changes) -> str:
+    """Return what a network has other than the recipes' in words, such as ``head_filters 64, stage_cells [1, 2]``."""
+    return ", ".join(
+        f"{key} {value if isinstance(value, str) else json.dumps(value)}" for key, value in changes.items()
+    )
 
 
 def check_slots(slots: list[int]) -> None:

@@ -16,7 +16,7 @@ from autoshrink.records.best import Finals
 from autoshrink.records.evaluation import EpochEntry
 from autoshrink.records.history import TrainingHistory
 from autoshrink.records.predictions import ImagePredictions, Predictions, TextPredictions
-from autoshrink.records.proposal import COUNTED
+from autoshrink.records.proposal import COUNTED, said
 from autoshrink.report import charts, metrics
 from autoshrink.report import verdicts as verdict_panels
 from autoshrink.report.charts import COST, METRIC
@@ -149,13 +149,14 @@ def _finals(search: Search, finals: Finals) -> FinalsView:
                 id=f"{item.round}.{item.slot}",
                 round=item.round,
                 key=item.key,
+                network=said(item.network),
                 first=item.first_score,
                 scores=item.scores,
                 mean=item.mean,
                 error=item.standard_error,
                 quality=_mean(item.qualities),
                 macs=item.macs,
-                chosen=(item.round, item.slot) == (search.best_round, search.best_slot),
+                chosen=(item.round, item.slot, item.network) == (search.best_round, search.best_slot, search.changes),
             )
             for item in order
         ),

@@ -18,7 +18,7 @@ from autoshrink.records.history import TrainingHistory
 from autoshrink.records.known_networks import CountedNetwork, KnownNetworks
 from autoshrink.records.metrics import FinalMetrics, TestDetails
 from autoshrink.records.predictions import NoPredictions, Predictions
-from autoshrink.records.proposal import Fidelity
+from autoshrink.records.proposal import Changes, Fidelity
 from autoshrink.records.timing import SlotTiming, StepTiming
 from autoshrink.search import rounds as search_rounds
 from autoshrink.search.rounds import SearchName
@@ -92,6 +92,8 @@ class Search:
     predictions: Predictions = field(default_factory=NoPredictions)
     finals: Finals | None = None
     repeats: Mapping[str, float | None] = field(default_factory=dict)
+    changes: Changes = field(default_factory=dict)
+    """What the network that finalists chose has other than the recipes'."""
 
     @property
     def deviation(self) -> tuple[float | None, float | None]:
@@ -169,7 +171,7 @@ def read_search(folder: SearchFolder, name: SearchName, rounds: int | None = Non
     details = folder.test_details
     shown = search_rounds.read(TestDetails, details, name).details if details.exists() else NoPredictions()
     repeats = _read_repeats(folder.finalists) if best.finalists else {}
-    return Search(name, read[: last + 1], number, slot, metrics, training, shown, best.finalists, repeats)
+    return Search(name, read[: last + 1], number, slot, metrics, training, shown, best.finalists, repeats, best.changes)
 
 
 def read_all(results: Path) -> list[Search]:

@@ -99,6 +99,8 @@ class FinalistView(Record):
     id: str
     round: int
     key: str
+    network: str
+    """What the network around it has other than the recipes', in words."""
     first: Number
     scores: Many[Number | None]
     mean: Number | None

@@ -1,5 +1,8 @@
 """Finalists: a search's best cells, evaluated again under new seeds, so that its answer is not one lucky score.
 
+The best of them may be evaluated in other networks too, all at the budget's cost, and the answer is a cell and a
+network.
+
 The greatest of many noisy scores is mostly noise (the winner's curse). A finalist's mean leaves out the score that made
 it a finalist; the seeds are the same for all finalists, so that their differences are of pairs.
 """
@@ -12,15 +15,15 @@ from dataclasses import dataclass
 from autoshrink.errors import ArtifactError
 from autoshrink.params.base import Task
 from autoshrink.params.search import Finalists, TaskSearch
-from autoshrink.params.sections import TaskProxy
+from autoshrink.params.sections import TaskProxy, sections_of
 from autoshrink.records.best import Finalist, Finals
 from autoshrink.records.evaluation import Evaluation
-from autoshrink.records.proposal import Fidelity, ProposedSlot
+from autoshrink.records.proposal import Changes, Fidelity, ProposedSlot
 from autoshrink.records.record import Metrics
 from autoshrink.records.round import Round, ScoredSlot
 from autoshrink.runtime import seeds
 from autoshrink.search.objective import preference, score
-from autoshrink.tasks.spec import spec_of
+from autoshrink.tasks.spec import AnyTask, spec_of
 
 
 def seed_of(root: int, repeat: int) -> int:
@@ -33,9 +36,9 @@ def jobs(settings: Finalists | None, slots_per_job: int) -> list[tuple[int, rang
     if settings is None:
         return []
     return [
-        (repeat, range(first, min(first + slots_per_job, settings.count)))
+        (repeat, range(first, min(first + slots_per_job, settings.slots)))
         for repeat in range(1, settings.repeats + 1)
-        for first in range(0, settings.count, slots_per_job)
+        for first in range(0, settings.slots, slots_per_job)
     ]
 
 
@@ -52,20 +55,42 @@ def contenders(rounds: Sequence[Round]) -> list[tuple[int, ScoredSlot]]:
     return sorted(found.values(), key=lambda entry: preference(entry[1].score or 0.0, entry[1].cell))
 
 
-def proposed(settings: Finalists, rounds: Sequence[Round]) -> tuple[ProposedSlot, ...]:
+@dataclass(frozen=True)
+class Chosen:
+    """A finalist: a candidate of a round, and what the network around it has other than the recipes'."""
+
+    round: int
+    item: ScoredSlot
+    network: Changes
+
+
+def chosen(settings: Finalists, proxy: TaskProxy, task: Task, rounds: Sequence[Round]) -> list[Chosen]:
+    """Return the finalists: the best cells, then the first of them in each of the other networks that differ."""
+    cells = [Chosen(number, item, {}) for number, item in contenders(rounds)[: settings.count]]
+    reads = sections_of(task).reads
+    return cells + [
+        Chosen(entry.round, entry.item, changes)
+        for entry in cells[: settings.network_cells]
+        for changes in settings.networks
+        if any(reads(key, proxy.network.changed(changes), entry.item.cell.operators[1:]) for key in changes)
+    ]
+
+
+def proposed(settings: Finalists, proxy: TaskProxy, task: Task, rounds: Sequence[Round]) -> tuple[ProposedSlot, ...]:
     """Return the finalists as candidates of a proposal."""
     fidelity = None if settings.epochs is None else Fidelity(epochs=settings.epochs)
     return tuple(
         ProposedSlot(
             slot=slot,
-            cell=item.cell,
-            canonical=item.cell.canonical(),
-            key=item.key,
-            origin=f"round {number}: {item.origin}",
+            cell=entry.item.cell,
+            canonical=entry.item.cell.canonical(),
+            key=entry.item.key,
+            origin=f"round {entry.round}: {entry.item.origin}",
             removed=(),
             fidelity=fidelity,
+            network=entry.network,
         )
-        for slot, (number, item) in enumerate(contenders(rounds)[: settings.count])
+        for slot, entry in enumerate(chosen(settings, proxy, task, rounds))
     )
 
 
@@ -95,27 +120,33 @@ def judge(
     """
     settings = section.finalists
     assert settings is not None
-    chosen = contenders(rounds)[: settings.count]
-    metric = spec_of(task).metric.name
+    spec = spec_of(task)
+    found = chosen(settings, proxy, task, rounds)
+    metric = spec.metric.name
     repeats = range(1, settings.repeats + 1)
-    entries, means = [], []
-    for slot, (number, item) in enumerate(chosen):
-        evaluations = [_evaluation(by_repeat, repeat, slot, item.key) for repeat in repeats]
+    entries, means, items = [], [], []
+    for slot, entry in enumerate(found):
+        evaluations = [_evaluation(by_repeat, repeat, slot, entry) for repeat in repeats]
+        item = _in_network(spec, proxy, entry, evaluations[0])
+        items.append(item)
         # a cost that was measured and not counted is the cell's, and the round has it
         scores = [
-            score(task, section.objective, proxy, item.cell, found.metrics, {**item.costs, **found.costs})
-            for found in evaluations
+            score(task, section.objective, proxy, item.cell, one.metrics, {**item.costs, **one.costs})
+            for one in evaluations
         ]
+        if entry.network and item.fitted is not None and item.fitted.margin < 0:
+            scores = [None] * len(scores)
         finite = [value for value in scores if value is not None]
-        means.append(_means([found.metrics for found in evaluations]))
+        means.append(_means([one.metrics for one in evaluations]))
         entries.append(
             Finalist(
-                round=number,
+                round=entry.round,
                 slot=item.slot,
                 key=item.key,
+                network=entry.network,
                 first_score=item.score or 0.0,
                 scores=tuple(scores),
-                qualities=tuple(found.metrics.get(metric) for found in evaluations),
+                qualities=tuple(one.metrics.get(metric) for one in evaluations),
                 mean=statistics.fmean(finite) if finite else None,
                 standard_error=None,
                 macs=item.costs["macs"],
@@ -123,7 +154,7 @@ def judge(
         )
     deviation = pooled([entry.scores for entry in entries])
     entries = [entry.model_copy(update={"standard_error": _error(entry, deviation)}) for entry in entries]
-    taken = _answer(settings, entries, [item for _, item in chosen])
+    taken = _answer(settings, entries, items)
     if taken is None:
         return None
     answer = entries[taken]
@@ -136,7 +167,7 @@ def judge(
         quality_deviation=pooled([entry.qualities for entry in entries]),
         candidates=tuple(entries),
     )
-    return Verdict(answer.round, chosen[taken][1], answer.mean, means[taken], finals)
+    return Verdict(answer.round, items[taken], answer.mean, means[taken], finals)
 
 
 def pooled(groups: Sequence[Sequence[float | None]]) -> float | None:
@@ -174,14 +205,25 @@ def _error(entry: Finalist, deviation: float | None) -> float | None:
     return deviation / math.sqrt(finite) if deviation is not None and finite else None
 
 
-def _evaluation(by_repeat: Mapping[int, Mapping[int, Evaluation]], repeat: int, slot: int, key: str) -> Evaluation:
+def _in_network(spec: AnyTask, proxy: TaskProxy, entry: Chosen, evaluation: Evaluation) -> ScoredSlot:
+    """Return the round's candidate, with the costs and the final network that it has as a finalist."""
+    if not entry.network or evaluation.fitted is None:
+        return entry.item
+    network = spec.widened(proxy.network.changed(entry.network), float(evaluation.fitted.width))
+    own = proxy.model_copy(update={"network": network})
+    costs = {**evaluation.costs, **spec.further_costs(own, entry.item.cell)}
+    return entry.item.model_copy(update={"costs": costs, "fitted": evaluation.fitted})
+
+
+def _evaluation(by_repeat: Mapping[int, Mapping[int, Evaluation]], repeat: int, slot: int, entry: Chosen) -> Evaluation:
     found = by_repeat.get(repeat, {}).get(slot)
     if found is None:
         raise ArtifactError(f"finalist {slot} has no evaluation of repeat {repeat}; run the finalists' jobs again")
-    if found.identity.cell != key:
+    network = {} if found.fitted is None else found.fitted.changes
+    if found.identity.cell != entry.item.key or network != entry.network:
         raise ArtifactError(
-            f"finalist {slot}: its evaluation of repeat {repeat} is of another cell; remove the finalists' files and "
-            "run again"
+            f"finalist {slot}: its evaluation of repeat {repeat} is of another cell or network; remove the finalists' "
+            "files and run again"
         )
     return found
 

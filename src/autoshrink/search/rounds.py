@@ -105,7 +105,7 @@ def plan(parameters: Parameters, task: Task, strategy: str | None = None) -> lis
 def finalist_jobs(parameters: Parameters, task: Task) -> list[tuple[int, range]]:
     """Return the repeat and the slots of each job that evaluates a search's finalists; none where none are wanted."""
     settings = section_of(parameters, task).finalists
-    return [] if settings is None else final.jobs(settings, parameters.search.candidates_per_job(settings.count))
+    return [] if settings is None else final.jobs(settings, parameters.search.candidates_per_job(settings.slots))
 
 
 def start(parameters: Parameters, name: SearchName, path: Path) -> None:
@@ -228,7 +228,7 @@ def finalists(parameters: Parameters, name: SearchName, paths: Sequence[Path], p
     if settings is None:
         raise UserError(f"search.{name.task}.finalists = null: there are no finalists; accepted: count and repeats")
     finished = [read(Round, file, name) for file in paths]
-    chosen = final.proposed(settings, finished)
+    chosen = final.proposed(settings, spec_of(name.task).proxy(parameters), name.task, finished)
     number = max((content.round for content in finished), default=0) + 1
     Proposal(task=name.task, search=str(name), round=number, candidates=chosen).write(path)
     return len(chosen)

@@ -92,7 +92,7 @@ def _first(parameters: Parameters, step: str, task: str | None) -> dict[str, int
     work = spec_of(Task(task)).workload(parameters)
     if step in ("evaluate", "repeat"):
         section = rounds.section_of(parameters, Task(task))
-        slots = section.finalists.count if step == "repeat" and section.finalists else section.k
+        slots = section.finalists.slots if step == "repeat" and section.finalists else section.k
         minutes = parameters.search.candidates_per_job(slots) * work.proxy_minutes / speed
         return {"runtime": _minutes(minutes), "mem_mb": work.proxy_megabytes, "gpu": gpu}
     minutes = work.training_minutes / speed

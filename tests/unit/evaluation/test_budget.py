@@ -123,6 +123,40 @@ def test_latency_is_measured_once_and_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("task", "budget", "changes"),
+    [
+        ("cnn", "{macs: 300000}", {"head_filters": 3000}),
+        ("rnn", "{parameters: 60000}", {"tied": False, "embedding": 20}),
+    ],
+)
+def test_a_changed_network_costs_as_much(task: str, budget: str, changes: dict[str, Any], tmp_path: Path) -> None:
+    """Proxy and final network have the change, and the width that fills the budget with it."""
+    found = fitting(task, budget, tmp_path)
+    cell = CELLS[task][0]
+    plain, changed = found.fit(cell), found.fit(cell, changes)
+    assert changed.width != plain.width
+    assert 0 <= changed.margin < 0.25
+    assert changed.changes == changes
+    assert {key: changed.network[key] for key in changes} == changes
+    proxy = found.proxy(changed).network
+    assert {key: getattr(proxy, key) for key in changes} == changes
+    assert found.proxy(plain).network == spec_of(Task(task)).widened(
+        spec_of(Task(task)).proxy(found.parameters).network, plain.width
+    )
+
+
+def test_a_network_that_no_cell_can_have_within_the_budget_is_one_line(tmp_path: Path) -> None:
+    """It says which of the networks, and what the nearest cell costs in it."""
+    networks = "search.cnn.finalists.networks=[{head_filters: 32}, {head_filters: 90000}]"
+    found = fitting("cnn", "{macs: 300000}", tmp_path, networks)
+    with pytest.raises(
+        ParameterError, match=r"finalists\.networks\.1 \(head_filters 90000\): .*no cell meets it"
+    ) as raised:
+        found.check()
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
     ("task", "budget", "message"),
     [
         ("cnn", "{macs: 100}", r"budget\.macs = 100: no cell meets it; the nearest, conv_1x1\(0\), has 8601 in a"),

@@ -23,7 +23,7 @@ OPERATORS = ("separable_conv_3x3", "conv_1x1", "separable_conv_3x3")
 def found(task: Task = Task.CNN, operators: tuple[str, ...] = OPERATORS) -> Found:
     """Return a found cell of two edges in the default network."""
     network = spec_of(task).training(params.load([], [])).network
-    return Found(SearchName(task, "shrink", 0), Cell.of(operators[:2], [(0, 1), (1, 2)]), network, operators)
+    return Found(SearchName(task, "shrink", 0), Cell.of(operators[:2], [(0, 1), (1, 2)]), network, operators, network)
 
 
 def test_names_mean_cells_of_the_searchs_operators() -> None:

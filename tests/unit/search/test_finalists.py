@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
-from autoshrink.errors import ArtifactError, UserError
-from autoshrink.params import Parameters
+from autoshrink.cells.cell import Cell
+from autoshrink.errors import ArtifactError, ParameterError, UserError
+from autoshrink.params import Parameters, load
 from autoshrink.params.base import Task
 from autoshrink.params.search import Finalists
 from autoshrink.records.best import Best
-from autoshrink.records.evaluation import Evaluation, EvaluationJob
+from autoshrink.records.evaluation import Evaluation, EvaluationJob, Fitted
 from autoshrink.records.proposal import Fidelity, Proposal, ProposedSlot
 from autoshrink.records.round import Round
 from autoshrink.search import finalists, rounds
+from autoshrink.tasks.spec import spec_of
 from tests.unit.search.search_runs import by_key, evaluation, parameters, paths, run
 
 SHRINK = rounds.SearchName(Task.CNN, "shrink", 0)
@@ -165,3 +167,143 @@ def test_a_longer_recipe_is_asked_for_by_its_epochs(tmp_path: Path) -> None:
     run(chosen, SHRINK, tmp_path, by_key)
     rounds.finalists(chosen, SHRINK, paths(tmp_path), tmp_path / "proposal.json")
     assert {item.fidelity for item in Proposal.read(tmp_path / "proposal.json").candidates} == {Fidelity(epochs=9)}
+
+
+BUDGET = {"objective": {"budget": {"macs": 900_000}}, "operators": ["separable_conv_3x3", "inverted_residual"]}
+HEAD, STEM = {"head_filters": 64}, {"stem_filters": 8}
+
+
+def in_networks(**settings: Any) -> Parameters:
+    """Return parameters whose finalists are tried in other networks."""
+    return parameters({"search": {"cnn": {**BUDGET, "finalists": settings}}})
+
+
+def fitted(network: Any, margin: float = 0.01) -> Fitted:
+    """Return what the engine adds to an evaluation within a budget."""
+    whole = parameters({}).training.cnn.network.changed(network)
+    limits = {"macs": 900_000}
+    return Fitted(
+        width=1.5,
+        network=whole.changed({"channel_scale": 1.5}).model_dump(mode="json"),
+        changes=network,
+        costs={"macs": 890_000, "parameters": 20_000},
+        limits=limits,
+        binding="macs",
+        margin=margin,
+    )
+
+
+def finish_in_networks(
+    folder: Path, chosen: Parameters, accuracy: dict[str, float], margin: float = 0.01
+) -> tuple[Best, Proposal]:
+    """Run a search, its finalists and its answer; ``accuracy`` is by a key of the network, "" for the recipe's own."""
+
+    def by_key_fitted(cell: Cell) -> Evaluation:
+        return by_key(cell).model_copy(update={"fitted": fitted({})})
+
+    run(chosen, SHRINK, folder, by_key_fitted)
+    proposal = folder / "finalists" / "proposal.json"
+    rounds.finalists(chosen, SHRINK, paths(folder), proposal)
+    settings = chosen.search.cnn.finalists
+    assert settings is not None
+    files = []
+    for job, (repeat, slots) in enumerate(finalists.jobs(settings, 2)):
+        made = {}
+        for item in Proposal.read(proposal).candidates:
+            if item.slot in slots:
+                name = next(iter(item.network), "")
+                found = evaluation(item.key, accuracy[name], macs=7e5 if name else 6e5)
+                own = fitted(item.network, margin if name else 0.01)
+                key = hashlib.sha256(f"{item.key}/{name}/{repeat}".encode()).hexdigest()
+                made[item.slot] = found.model_copy(update={"fitted": own, "key": key})
+        files.append(folder / "finalists" / f"evaluations-{job}.json")
+        EvaluationJob.of(Task.CNN, str(SHRINK), 10, made, repeat).write(files[-1])
+    rounds.best(SHRINK, paths(folder), folder / "best.json", chosen, files)
+    return Best.read(folder / "best.json"), Proposal.read(proposal)
+
+
+def test_the_best_cells_are_tried_in_every_network(tmp_path: Path) -> None:
+    """The cells come first, in the recipe's network; then the first of them in each other, as many slots as planned."""
+    chosen = in_networks(count=3, networks=[HEAD, STEM], network_cells=2)
+    settings = chosen.search.cnn.finalists
+    assert settings is not None
+    assert settings.slots == 7
+    assert max(slots.stop for _, slots in finalists.jobs(settings, 2)) == 7
+    _, proposal = finish_in_networks(tmp_path, chosen, {"": 0.5, "head_filters": 0.5, "stem_filters": 0.5})
+    best = contenders(tmp_path)
+    assert [(item.key, item.network) for item in proposal.candidates] == [
+        *((key, {}) for key in best[:3]),
+        *((key, network) for key in best[:2] for network in (HEAD, STEM)),
+    ]
+
+
+def test_the_answer_is_a_cell_and_a_network(tmp_path: Path) -> None:
+    """The best mean wins with its network: the final training builds that one, and words and costs are its."""
+    chosen = in_networks(count=2, networks=[HEAD, STEM])
+    best, _ = finish_in_networks(tmp_path, chosen, {"": 0.6, "head_filters": 0.7, "stem_filters": 0.65})
+    assert best.changes == HEAD
+    assert best.score == pytest.approx(0.7)
+    assert best.costs["macs"] == 7e5
+    assert best.fitted is not None
+    spec = spec_of(Task.CNN)
+    network = spec.fitted(spec.training(chosen), best.fitted.network).network
+    assert (network.head_filters, network.channel_scale) == (64, 1.5)
+    assert "in a network of head_filters 64 has the best mean score: 0.7000" in best.words()
+    own, _ = finish_in_networks(tmp_path / "own", chosen, {"": 0.8, "head_filters": 0.7, "stem_filters": 0.65})
+    assert own.changes == {}
+    assert "network" not in own.words()
+
+
+def test_a_network_beyond_the_budget_does_not_win(tmp_path: Path) -> None:
+    """Where no width of a network is within the budget, its quality is bought."""
+    chosen = in_networks(count=2, networks=[HEAD])
+    best, _ = finish_in_networks(tmp_path, chosen, {"": 0.6, "head_filters": 0.9}, margin=-0.2)
+    assert best.changes == {}
+
+
+def test_a_network_that_a_cell_does_not_read_is_not_tried(tmp_path: Path) -> None:
+    """Expansion changes cells with an inverted residual alone; another cell would be trained twice."""
+    chosen = in_networks(count=40, networks=[{"expansion": 2}], network_cells=40)
+    _, proposal = finish_in_networks(tmp_path, chosen, {"": 0.6, "expansion": 0.6})
+    inverted = [item.key for item in proposal.candidates if not item.network and "inverted_residual" in item.key]
+    assert 0 < len(inverted) < len([item for item in proposal.candidates if not item.network])
+    assert [item.key for item in proposal.candidates if item.network] == inverted
+
+
+def test_an_evaluation_of_another_network_is_refused(tmp_path: Path) -> None:
+    """A file of an earlier list of networks is not taken for the present one's."""
+    finish_in_networks(tmp_path, in_networks(count=1, networks=[HEAD]), {"": 0.5, "head_filters": 0.6})
+    files = sorted((tmp_path / "finalists").glob("evaluations-*.json"))
+    with pytest.raises(ArtifactError, match="finalist 1: its evaluation of repeat 1 is of another cell or network"):
+        rounds.best(SHRINK, paths(tmp_path), tmp_path / "b.json", in_networks(count=1, networks=[STEM]), files)
+
+
+@pytest.mark.parametrize(
+    ("task", "networks", "message"),
+    [
+        ("cnn", "[{head_filter: 64}]", "is no key of training.cnn.network; did you mean 'head_filters'?"),
+        ("cnn", "[{}]", "networks.0: changes nothing"),
+        ("cnn", "[{head_filters: 8}, {head_filters: 8}]", "networks.1: is the same network as search.cnn.finalists"),
+        ("cnn", "[{head_filters: 0}]", "networks.0: is the same network as the recipes' own"),
+        ("cnn", "[{channel_scale: 2}]", "networks.0.channel_scale: is what scaling to the budget sets"),
+        ("cnn", "[{expansion: 2}]", "networks.0.expansion: is read by none of search.cnn.operators"),
+        ("cnn", "[{stage_cells: [1, 2]}]", "stage_scales, stage_cells and stage_pools need one entry per stage"),
+        ("cnn", "[{stem_filters: many}]", "networks.0.stem_filters: input should be a valid integer, found many"),
+        ("cnn", "[{cell_end: project}]", "networks.0: stage_outputs is for cell_end project, which needs it"),
+        ("rnn", "[{hidden: 32}]", "networks.0.hidden: is what scaling to the budget sets"),
+        ("rnn", "[{embedding: 32}]", "networks.0: tied embeddings need embedding == hidden"),
+    ],
+)
+def test_networks_that_cannot_be_are_one_line_before_anything_runs(task: str, networks: str, message: str) -> None:
+    """Each names its place in the list and what is wrong."""
+    settings = [f"search.{task}.finalists.networks={networks}", f"search.{task}.objective.budget={{macs: 900000}}"]
+    with pytest.raises(ParameterError) as raised:
+        load([], settings)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_networks_need_a_budget() -> None:
+    """Without one nothing would be equal."""
+    with pytest.raises(ParameterError, match=r"search\.cnn\.objective\.budget is null; set a budget"):
+        load([], ["search.cnn.finalists.networks=[{head_filters: 64}]"])

@@ -30,12 +30,14 @@ function finalists(search, onpick) {
   const task = DATA.tasks[search.task];
   const rule = finals.rule === "best_mean" ? "The best mean is the answer" : "Of those within one standard error of the best mean, the one with the fewest MACs is the answer";
   const noise = finals.deviation === null ? "" : ` The same cell scores differently by ${number(finals.deviation, 4)} from seed to seed (one standard deviation, pooled): the whiskers of the charts.`;
-  const head = ["cell", "round", "score in its round", `mean of ${count(finals.seeds, "seed")}`, "standard error", `mean ${task.metric}`, task.cost, "answer"];
+  const networks = finals.rows.some((row) => row.network);
+  const head = ["cell", ...(networks ? ["its network"] : []), "round", "score in its round", `mean of ${count(finals.seeds, "seed")}`, "standard error", `mean ${task.metric}`, task.cost, "answer"];
   const body = finals.rows.map((row) =>
     el(
       "tr",
       {},
       el("th", { scope: "row" }, el("button", { type: "button", class: "link", onclick: () => onpick(row.id) }, el("code", {}, row.key || "(the input alone)"))),
+      ...(networks ? [el("td", {}, row.network || "the recipe's")] : []),
       el("td", {}, String(row.round)),
       el("td", {}, number(row.first, 4)),
       el("td", {}, row.mean === null ? "none" : number(row.mean, 4)),
@@ -49,7 +51,7 @@ function finalists(search, onpick) {
     "section",
     { class: "card", "aria-label": "Finalists" },
     el("h2", {}, "Finalists"),
-    el("p", {}, `${rule}. A cell gets here by a high score, which luck has helped: so that score does not count.${noise}`),
+    el("p", {}, `${rule}. A cell gets here by a high score, which luck has helped: so that score does not count.${networks ? " Cells and networks are all scaled to one budget." : ""}${noise}`),
     el("div", { class: "wide", role: "region", tabindex: 0, "aria-label": "Finalists" }, el("table", {}, el("thead", {}, el("tr", {}, ...head.map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, ...body))),
   );
 }
@@ -63,6 +65,8 @@ function facts(search) {
     ["Best cell", `${count(best.cell.edges.length, "edge")}`, `of ${start.edges.length}, found in round ${search.best[0]} of ${search.rounds.length - 1}`],
     itsScore(search, best),
   ];
+  const around = search.finals ? search.finals.rows.find((row) => row.chosen) : null;
+  if (around && around.network) items.push(["Its network", around.network, "chosen by the finalists; the rest is the recipe's"]);
   const final = search.metrics;
   if (final) {
     const measured = final.metrics;

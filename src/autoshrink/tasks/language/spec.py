@@ -303,6 +303,7 @@ SPEC = LanguageModelling(
         known_references=("complete", "chain", "rhn", "shrinkrnn", *REFERENCE_LAYERS),
         zero_cost=("gradient_norm",),
         in_words="an RNN cell",
+        width_keys=("hidden",),
     ),
     training_draws=("epoch", "init"),
     released="shrinkrnn",

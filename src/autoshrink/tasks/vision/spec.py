@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from autoshrink.cells.body import Body
 from autoshrink.cells.cell import Cell
 from autoshrink.params import data as datasets
-from autoshrink.params.base import Task
+from autoshrink.params.base import Section, Task
 from autoshrink.params.objective import Costs, ImageObjective
 from autoshrink.params.search import ImageOperator, ImageSearch, offered_operators
 from autoshrink.params.sections import Dataset, TaskSections
@@ -57,6 +57,11 @@ AUGMENTATION: dict[datasets.Kind, dict[str, float]] = {
     "glyphs": {"horizontal_flip": 0.0, "rotation": 12.0, "translation": 0.08, "zoom": 0.1},
 }
 """What stands for null, by the kind of data; the pad of a photograph's random crop is an eighth of its side."""
+READ_BY = {
+    "expansion": ("inverted_residual",),
+    "squeeze_excitation": ("separable_conv_3x3", "separable_conv_5x5", "inverted_residual"),
+}
+"""Keys of the network's section that only some operators read."""
 OF_FILES = ("crop_area", "random_resize_kernel", "color_jitter", "rand_augment")
 """Augmentation that needs images decoded from their files."""
 
@@ -380,6 +385,14 @@ def _scaled_filters(network: ImageNetwork) -> list[float]:
     return [network.stem_filters, *further, *stages, *(network.stage_outputs or [])]
 
 
+def _reads(key: str, network: Section, operators: Collection[str]) -> bool:
+    """Whether a network reads ``key``; an operator of another package may read any."""
+    if key not in READ_BY or any(name not in get_args(ImageOperator) for name in operators):
+        return True
+    by_stem = key == "squeeze_excitation" and bool(getattr(network, "stem_separable_filters", 0))
+    return by_stem or any(name in READ_BY[key] for name in operators)
+
+
 SPEC = ImageClassification(
     task=Task.CNN,
     title="Image classification (CNN)",
@@ -403,6 +416,8 @@ SPEC = ImageClassification(
         zero_cost=("naswot", "synflow", "gradient_norm"),
         paper_defects=True,
         in_words="a CNN cell",
+        width_keys=("channel_scale", "node_widths"),
+        reads=_reads,
     ),
     training_draws=("epoch", "growth", "init", "step", "validation"),
     released="shrinkcnn-a",
