@@ -133,6 +133,11 @@ class Cell:
         """
         return _canonical(self)
 
+    @property
+    def canonical_numbers(self) -> dict[int, int]:
+        """The number that each node has in the canonical form."""
+        return {node: position for position, node in enumerate(_order(self))}
+
     @cached_property
     def key(self) -> str:
         """A text equal for two cells exactly when they are isomorphic: ``operator(sources)`` per canonical node."""
@@ -204,13 +209,18 @@ def operators_of(key: str) -> list[str]:
     return [node.partition("(")[0] for node in key.split(";") if node]
 
 
+def _order(cell: Cell) -> Sequence[int]:
+    """Return the nodes in their canonical order."""
+    try:
+        return canonical.order(dict(zip(cell.nodes, cell.operators, strict=True)), cell.edges)
+    except canonical.TooSymmetricError:
+        raise CellError(f"the cell has {len(cell.nodes)} nodes too symmetric to be told apart; remove some") from None
+
+
 @lru_cache(maxsize=4096)
 def _canonical(cell: Cell) -> Cell:
     operators = dict(zip(cell.nodes, cell.operators, strict=True))
-    try:
-        order = canonical.order(operators, cell.edges)
-    except canonical.TooSymmetricError:
-        raise CellError(f"the cell has {len(cell.nodes)} nodes too symmetric to be told apart; remove some") from None
+    order = _order(cell)
     place = {node: position for position, node in enumerate(order)}
     return Cell(
         tuple(range(len(order))),

@@ -83,7 +83,7 @@ def evaluate(
     for item in proposed.candidates:
         if item.slot not in slots:
             continue
-        epochs, zero_cost = (item.fidelity.epochs, item.fidelity.zero_cost) if item.fidelity else (None, None)
+        fidelity = item.fidelity
         own = recipe
         if fitting is not None:
             fitted[item.slot] = fitting.fit(item.canonical, item.network)
@@ -91,12 +91,13 @@ def evaluate(
         identity = Identity(
             task,
             item.key,
-            _shortened(own, epochs),
+            _shortened(own, fidelity.epochs if fidelity else None),
             fingerprint,
             parameters.seed,
             parameters.paper_defects,
-            zero_cost,
+            fidelity.zero_cost if fidelity else None,
             numerics.effective(parameters.compute.numerics),
+            fidelity.edge_tuning if fidelity else None,
         )
         found = store.get(identity)
         if found is None:

@@ -60,9 +60,12 @@ def fill(
             if store.get(identity) is not None:
                 quicker.append(key)
                 continue
-            make = spec_of(identity.task).trial
-            seed, deterministic = identity.candidate_seed, compute.deterministic
-            yield key, partial(make, cell, identity.proxy, drawn, seed, device, deterministic)
+            spec, deterministic = spec_of(identity.task), compute.deterministic
+            about = (cell, identity.proxy, drawn, identity.candidate_seed, device, deterministic)
+            if identity.edge_tuning is None:
+                yield key, partial(spec.trial, *about)
+            else:
+                yield key, partial(spec.edge_trial, *about, identity.edge_tuning)
 
     for progress in train(work(), len(trained), compute, device):
         if progress.result is None:

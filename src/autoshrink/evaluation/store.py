@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 class Identity:
     """What an evaluation depends on, all of it.
 
-    ``zero_cost`` names what judged the untrained network, where none was trained; ``numerics`` the effective mode.
+    ``zero_cost`` names what judged the untrained network, where none was trained; ``numerics`` the effective mode;
+    ``edge_tuning`` for how many epochs missing edges were tuned, where they were scored.
     """
 
     task: Task
@@ -44,13 +45,14 @@ class Identity:
     defects: PaperDefects
     zero_cost: str | None = None
     numerics: str = "portable"
+    edge_tuning: int | None = None
 
     def record(self) -> EvaluationIdentity:
         """Return the identity as an evaluation's file has it. The data's name is left out: its digest says what it
         is."""
         defects = self.defects.model_dump(mode="json") if sections_of(self.task).paper_defects else {}
         return EvaluationIdentity(
-            evaluator=code.evaluator(self.task, trained=self.zero_cost is None, operators=operators_of(self.cell)),
+            evaluator=code.evaluator(self.task, self.method, operators=operators_of(self.cell)),
             task=self.task,
             cell=self.cell,
             proxy=self.proxy.model_dump(mode="json", exclude={"dataset"}),
@@ -59,7 +61,15 @@ class Identity:
             defects=tuple(sorted(name for name, is_on in defects.items() if is_on)),
             numerics=self.numerics,
             zero_cost=self.zero_cost,
+            edge_tuning=self.edge_tuning,
         )
+
+    @property
+    def method(self) -> str:
+        """The method of the task's description that evaluates."""
+        if self.zero_cost is not None:
+            return "zero_cost"
+        return "trial" if self.edge_tuning is None else "edge_trial"
 
     @property
     def key(self) -> str:

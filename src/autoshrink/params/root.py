@@ -16,6 +16,7 @@ from autoshrink.params.plan import TrainingPlan
 from autoshrink.params.references import Evidence, References, check_names
 from autoshrink.params.searches import Search
 from autoshrink.params.sections import Dataset, PerTask, dataset_types, per_task, sections_of
+from autoshrink.params.strategies import FireflyStrategy
 from autoshrink.params.study import Study
 
 if TYPE_CHECKING:
@@ -235,6 +236,19 @@ class Parameters(Section):
         for task in self.tasks:
             for name in self.study.strategies:
                 self.search.require(task, name, "study.strategies")
+        return self
+
+    @model_validator(mode="after")
+    def _edges_are_slices(self) -> "Parameters":
+        for task in self.tasks:
+            names = [getattr(self.search, task).strategy, *self.study.strategies]
+            scoring = [name for name in names if isinstance(self.search.strategies.get(name), FireflyStrategy)]
+            wanted = getattr(getattr(self.proxy, task).network, "wanted_to_grow", None)
+            if scoring and wanted:
+                raise ValueError(
+                    f"proxy.{task}.network: the strategy {scoring[0]!r} needs {wanted}; accepted otherwise: another "
+                    "strategy"
+                )
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from autoshrink.params.base import Task
 from autoshrink.params.sections import PerTask, per_task, sections_of
-from autoshrink.params.strategies import BUILT_IN, AnyStrategy, PrerankStrategy
+from autoshrink.params.strategies import BUILT_IN, AnyStrategy, FireflyStrategy, PrerankStrategy
 
 
 @per_task("search", lambda sections: f"The search for {sections.in_words}.")
@@ -50,6 +50,21 @@ class Search(PerTask):
         }
         return {**BUILT_IN, **changed}
 
+    def _require_edges(self, task: Task, name: str, key: str) -> None:
+        """Raise ValueError unless the missing edges of this task's cells can be scored."""
+        accepted = sections_of(task).edge_operators
+        if not accepted:
+            raise ValueError(
+                f"{key}: {name!r} adds edges as slices of weights, and nodes of {task} average their inputs; "
+                f"accepted for {task}: any other strategy{_leaving_out(task, key)}"
+            )
+        odd = [each for each in getattr(self, task).operators if each not in accepted]
+        if odd:
+            raise ValueError(
+                f"{key}: {name!r} adds edges to {', '.join(accepted)} alone, and {task}.operators has {odd[0]}; "
+                "accepted: those operators, or another strategy"
+            )
+
     @model_validator(mode="after")
     def _known_strategies(self) -> "Search":
         for name in self.strategies:
@@ -65,10 +80,16 @@ class Search(PerTask):
         if strategy is None:
             raise ValueError(f"{key}: {name!r} is not an entry of strategies; accepted: {', '.join(self.strategies)}")
         defined = sections_of(task).zero_cost
+        if isinstance(strategy, FireflyStrategy):
+            self._require_edges(task, name, key)
         if isinstance(strategy, PrerankStrategy) and strategy.zero_cost not in defined:
-            otherwise = f", or leave {task} out of tasks" if key.startswith("study.") else ""
+            otherwise = _leaving_out(task, key)
             accepted = f"zero_cost: {', '.join(defined)}" if defined else "no strategy that ranks untrained networks"
             raise ValueError(
                 f"{key}: {name!r} ranks by {strategy.zero_cost}, which is defined for convolutions; "
                 f"accepted for {task}: {accepted}{otherwise}"
             )
+
+
+def _leaving_out(task: Task, key: str) -> str:
+    return f", or leave {task} out of tasks" if key.startswith("study.") else ""

@@ -112,6 +112,8 @@ class TaskSections:
     """The networks that a found one can be compared with, besides random cells and a user's own."""
     zero_cost: tuple[str, ...] = ()
     """The measures of untrained networks that are defined for its networks."""
+    edge_operators: tuple[str, ...] = ()
+    """The operators of cells whose missing edges can be scored."""
     paper_defects: bool = False
     """Whether the proxy reads the section ``paper_defects``."""
     in_words: str = ""

@@ -99,6 +99,19 @@ class GrowStrategy(Section):
     kind: Literal["grow"] = "grow"
 
 
+class FireflyStrategy(Section):
+    """Grow from a chain, training one cell per round: every missing edge is added without effect and scored by its
+    gradient, and the best are kept (Wu et al. 2020, Firefly descent)."""
+
+    kind: Literal["firefly"] = "firefly"
+    rounds: Rounds | None = None
+    """Trainings at most; null: until the cell is complete."""
+    edges_per_round: Annotated[int, Field(ge=1)] = 1
+    """Edges added per round, at most; none that is predicted to harm."""
+    tuning_epochs: Annotated[int, Field(ge=1)] = 1
+    """Passes over the proxy's training images that tune the weights of all missing edges before they are scored."""
+
+
 class MetaGraphStrategy(Section):
     """Samples cells from a graph whose edges gain weight with good samples, then prunes it: a reconstruction after GRAM
     and MSNAS (Cheng et al. 2019), with one cell for all stages."""
@@ -161,6 +174,7 @@ AnyStrategy = Annotated[
     | EvolutionStrategy
     | LocalStrategy
     | GrowStrategy
+    | FireflyStrategy
     | MetaGraphStrategy
     | ProgressiveStrategy
     | OutsideStrategy,
@@ -181,6 +195,7 @@ BUILT_IN: dict[str, AnyStrategy] = {
     "evolution": EvolutionStrategy(),
     "local": LocalStrategy(),
     "grow": GrowStrategy(),
+    "firefly": FireflyStrategy(),
     "metagraph": MetaGraphStrategy(),
     "progressive": ProgressiveStrategy(),
 }

@@ -76,6 +76,15 @@ class ImageNetwork(Section):
     stage_outputs: list[Annotated[int, Field(ge=1)]] | None = None
     """Filters that the cells of each stage end with, before ``channel_scale`` (``cell_end: project`` only)."""
 
+    @property
+    def wanted_to_grow(self) -> str | None:
+        """What keeps nodes from getting filters and inputs without a change of what the network computes; None:
+        nothing does."""
+        concatenates = self.cell_end == self.node_inputs == "concatenate"
+        if concatenates and not self.stem_separable_filters and not self.squeeze_excitation:
+            return None
+        return "cell_end concatenate, node_inputs concatenate, stem_separable_filters 0 and squeeze_excitation 0"
+
     @model_validator(mode="after")
     def _one_entry_per_stage(self) -> "ImageNetwork":
         lengths = {len(self.stage_scales), len(self.stage_cells), len(self.stage_pools)}
@@ -319,14 +328,8 @@ class ImageTraining(TaskTraining):
                 )
             if self.network.node_widths:
                 raise ValueError("growth: network.node_widths fixes the widths; remove one of the two")
-            grown = self.network
-            if grown.cell_end == "project" or grown.stem_separable_filters or grown.node_inputs == "add":
-                raise ValueError(
-                    "growth: grows networks of cell_end concatenate, node_inputs concatenate and without "
-                    "stem_separable_filters alone; remove it"
-                )
-            if grown.squeeze_excitation:
-                raise ValueError("growth: grows networks without squeeze_excitation alone; remove one of the two")
+            if self.network.wanted_to_grow:
+                raise ValueError(f"growth: needs a network of {self.network.wanted_to_grow}; accepted otherwise: null")
         if self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs {self.warmup_epochs} must be less than epochs {self.epochs}")
         return self

@@ -6,10 +6,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, JsonValue
 
+from autoshrink.cells.cell import Cell, Edge
 from autoshrink.errors import ArtifactError
 from autoshrink.params.base import Task
 from autoshrink.records.record import (
     Count,
+    EdgeField,
     Many,
     Metrics,
     Number,
@@ -41,6 +43,14 @@ MEASURED = frozenset({"latency_ms", "activation_bytes", "memory_bytes", "arena_b
 SlotNumber = Annotated[str, Field(pattern="^[0-9]+$")]
 
 
+class EdgeGain(Record):
+    """An edge that a cell lacks, and by how much adding it is predicted to lower the training loss, nats."""
+
+    edge: EdgeField
+    gain: Number | None
+    """None where it is not finite."""
+
+
 class TrialResult(Record):
     """The result of training, or ranking, one candidate."""
 
@@ -51,6 +61,8 @@ class TrialResult(Record):
     """Why training ended before its last epoch."""
     costs: Numbers
     """Of the proxy's network, for one image or word."""
+    edges: Annotated[Many[EdgeGain], Field(exclude_if=lambda edges: not edges)] = ()
+    """The missing edges' gains, where they were asked for, in the numbers of the cell's canonical form."""
 
 
 class EvaluationIdentity(Record):
@@ -72,6 +84,8 @@ class EvaluationIdentity(Record):
     """Which kernels computed it; evaluations of evaluator 1 do not say."""
     zero_cost: Annotated[str | None, Field(exclude_if=optional)] = None
     """The measure that judged the untrained network, where nothing was trained."""
+    edge_tuning: Annotated[int | None, Field(exclude_if=optional)] = None
+    """For how many epochs the weights of missing edges were tuned, where those were scored."""
 
 
 class Fitted(Record):
@@ -105,6 +119,13 @@ class Evaluation(SealedRecord, TrialResult):
     """The seed of the candidate's own draws."""
     fitted: Annotated[Fitted | None, Field(exclude=True)] = None
     """Within a budget, and never in the store: the evaluation depends on the proxy alone. A job's file has it apart."""
+
+    def edge_gains(self, cell: Cell) -> dict[Edge, Number | None]:
+        """Return the missing edges' gains in the numbers of ``cell``, which the evaluation is of."""
+        if not self.edges:
+            return {}
+        own = {number: node for node, number in cell.canonical_numbers.items()}
+        return {(own[item.edge[0]], own[item.edge[1]]): item.gain for item in self.edges}
 
 
 class EvaluationJob(SearchRecord):

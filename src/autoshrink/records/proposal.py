@@ -15,17 +15,30 @@ COUNTED = "costs"
 
 
 class Fidelity(Record):
-    """Another judgement than the proxy's whole recipe: training for so many ``epochs``, or a ``zero_cost`` measure of
-    the untrained network. Exactly one of the two."""
+    """How a candidate is judged where not by the proxy's whole recipe alone. Exactly one of the three."""
 
     epochs: Annotated[int | None, Field(ge=1, exclude_if=optional)] = None
+    """Training for so many epochs only."""
     zero_cost: Annotated[str | None, Field(exclude_if=optional)] = None
+    """A measure of the untrained network."""
+    edge_tuning: Annotated[int | None, Field(ge=1, exclude_if=optional)] = None
+    """The whole recipe, after which every missing edge is scored, its weights tuned for so many epochs."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.epochs is None) == (self.zero_cost is None):
-            raise ValueError("expected either epochs or zero_cost")
+        if sum(value is not None for value in (self.epochs, self.zero_cost, self.edge_tuning)) != 1:
+            raise ValueError("expected one of epochs, zero_cost and edge_tuning")
         return self
+
+    @property
+    def further_epochs(self) -> int:
+        """What is computed beside the training, in epochs: tuning, and one at most for scoring."""
+        return 0 if self.edge_tuning is None else self.edge_tuning + 1
+
+
+def in_full(fidelity: Fidelity | None) -> bool:
+    """Whether a candidate is trained by the proxy's whole recipe, so that it may be the answer."""
+    return fidelity is None or fidelity.edge_tuning is not None
 
 
 class ProposedSlot(Record):
@@ -41,7 +54,7 @@ class ProposedSlot(Record):
     """How the candidate was made, in a phrase."""
     removed: Many[EdgeField]
     fidelity: Fidelity | None
-    """None: the proxy's whole recipe."""
+    """None: the proxy's whole recipe, and nothing else."""
     network: Annotated[Changes, Field(exclude_if=lambda changes: not changes)] = {}
     """What a finalist's network has other than the recipes', proxy and final network alike."""
 

@@ -35,7 +35,7 @@ class ScoredSlot(Record):
     """Key of its evaluation."""
     metrics: Metrics
     epochs: Count
-    """Epochs it was trained for."""
+    """Epochs it was trained for, and what its fidelity computes besides."""
     early_stop: str | None
     costs: Numbers
     score: Number | None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from autoshrink.evidence import wording
 from autoshrink.files.artifacts import Json
 from autoshrink.params.base import Task
+from autoshrink.records.proposal import in_full
 from autoshrink.records.verdict import FOUND, Verdict
 from autoshrink.report import palette
 from autoshrink.report.runs import EvaluatedCell, Search
@@ -47,7 +48,7 @@ def points(search: Search) -> list[Point]:
     cost = COST[search.task][0]
     found = []
     for item in search.candidates:
-        score, metric = (item.score, item.metric) if item.fidelity is None else (None, None)
+        score, metric = (item.score, item.metric) if in_full(item.fidelity) else (None, None)
         found.append(
             Point(
                 search=str(search.name),

@@ -16,7 +16,7 @@ from autoshrink.records.best import Finals
 from autoshrink.records.evaluation import EpochEntry
 from autoshrink.records.history import TrainingHistory
 from autoshrink.records.predictions import ImagePredictions, Predictions, TextPredictions
-from autoshrink.records.proposal import COUNTED, said
+from autoshrink.records.proposal import COUNTED, in_full, said
 from autoshrink.report import charts, metrics
 from autoshrink.report import verdicts as verdict_panels
 from autoshrink.report.charts import COST, METRIC
@@ -197,7 +197,8 @@ def _candidate(item: EvaluatedCell, cost: str) -> CandidateView:
         costs=item.costs,
         stop=item.early_stop,
         fidelity=_fidelity(item),
-        others={name: value for name, value in found.items() if name not in known},
+        others={name: value for name, value in found.items() if name not in known}
+        | {f"predicted gain of {i} -> {j}": gain for (i, j), gain in item.evaluation.edge_gains(item.cell).items()},
         over=item.violation > 0,
         history=_columns(item.evaluation.history),
         best_epoch=found.get("best_epoch"),
@@ -214,7 +215,7 @@ def _candidate(item: EvaluatedCell, cost: str) -> CandidateView:
 
 def _fidelity(item: EvaluatedCell) -> str | None:
     """Say how a candidate was judged where that was less than a full training."""
-    if item.fidelity is None:
+    if item.fidelity is None or in_full(item.fidelity):
         return None
     if item.fidelity.zero_cost == COUNTED:
         return "counted, not trained"

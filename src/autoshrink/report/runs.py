@@ -18,7 +18,7 @@ from autoshrink.records.history import TrainingHistory
 from autoshrink.records.known_networks import CountedNetwork, KnownNetworks
 from autoshrink.records.metrics import FinalMetrics, TestDetails
 from autoshrink.records.predictions import NoPredictions, Predictions
-from autoshrink.records.proposal import Changes, Fidelity
+from autoshrink.records.proposal import Changes, Fidelity, in_full
 from autoshrink.records.timing import SlotTiming, StepTiming
 from autoshrink.search import rounds as search_rounds
 from autoshrink.search.rounds import SearchName
@@ -116,7 +116,7 @@ class Search:
     @property
     def trained(self) -> list[EvaluatedCell]:
         """Those that were trained in full, whose numbers can be compared with each other."""
-        return [candidate for candidate in self.candidates if candidate.fidelity is None]
+        return [candidate for candidate in self.candidates if in_full(candidate.fidelity)]
 
     @property
     def best(self) -> EvaluatedCell:

@@ -18,7 +18,7 @@ from autoshrink.params.search import Finalists, TaskSearch
 from autoshrink.params.sections import TaskProxy, sections_of
 from autoshrink.records.best import Finalist, Finals
 from autoshrink.records.evaluation import Evaluation
-from autoshrink.records.proposal import Changes, Fidelity, ProposedSlot
+from autoshrink.records.proposal import Changes, Fidelity, ProposedSlot, in_full
 from autoshrink.records.record import Metrics
 from autoshrink.records.round import Round, ScoredSlot
 from autoshrink.runtime import seeds
@@ -50,7 +50,7 @@ def contenders(rounds: Sequence[Round]) -> list[tuple[int, ScoredSlot]]:
     found: dict[str, tuple[int, ScoredSlot]] = {}
     for content in rounds:
         for item in content.candidates:
-            if item.fidelity is None and item.violation == 0 and item.score is not None:
+            if in_full(item.fidelity) and item.violation == 0 and item.score is not None:
                 found.setdefault(item.key, (content.round, item))
     return sorted(found.values(), key=lambda entry: preference(entry[1].score or 0.0, entry[1].cell))
 

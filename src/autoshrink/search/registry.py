@@ -24,12 +24,13 @@ _KINDS = {
     "evolution": ("autoshrink.search.evolution", "Evolution"),
     "local": ("autoshrink.search.local", "Local"),
     "grow": ("autoshrink.search.grow", "Grow"),
+    "firefly": ("autoshrink.search.firefly", "Firefly"),
     "metagraph": ("autoshrink.search.metagraph", "MetaGraph"),
     "progressive": ("autoshrink.search.progressive", "Progressive"),
 }
 
 
-_CELLS_ALONE = ("grow", "outside")
+_CELLS_ALONE = ("grow", "firefly", "outside")
 
 
 def make(search: TaskSearch, operators: Sequence[str], options: AnyStrategy, space: Family | None = None) -> Strategy:

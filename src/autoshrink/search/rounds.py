@@ -15,7 +15,7 @@ from autoshrink.params.objective import LIMITS, LOWER_LIMITS
 from autoshrink.params.search import TaskSearch
 from autoshrink.records.best import Best, Front, FrontPoint
 from autoshrink.records.evaluation import Evaluation, EvaluationJob
-from autoshrink.records.proposal import Proposal, ProposedSlot
+from autoshrink.records.proposal import Proposal, ProposedSlot, in_full
 from autoshrink.records.record import SearchRecord
 from autoshrink.records.round import Round, ScoredSlot
 from autoshrink.search import finalists as final
@@ -191,7 +191,7 @@ def select(
                 "asks for; remove the round's evaluations-*.json and run again"
             ) from None
         candidate = ProposedCell(item.cell, item.origin, item.removed, item.fidelity)
-        scored.append(Scored(candidate, value, excess, metrics))
+        scored.append(Scored(candidate, value, excess, metrics, evaluation.edge_gains(item.cell)))
         own = proxy
         if evaluation.fitted is not None:
             own = proxy.model_copy(update={"network": spec.widened(proxy.network, float(evaluation.fitted.width))})
@@ -206,7 +206,7 @@ def select(
                 fidelity=item.fidelity,
                 evaluation=evaluation.key,
                 metrics=metrics,
-                epochs=len(evaluation.history),
+                epochs=len(evaluation.history) + (item.fidelity.further_epochs if item.fidelity else 0),
                 early_stop=evaluation.stopped,
                 costs=costs,
                 score=value,
@@ -295,7 +295,7 @@ def write_front(name: SearchName, paths: Sequence[Path], path: Path) -> None:
         FrontPoint(round=content.round, **dict(item))
         for content in (read(Round, file, name) for file in paths)
         for item in content.candidates
-        if item.fidelity is None
+        if in_full(item.fidelity)
     ]
     metric = spec_of(name.task).metric
     undominated = front(trained, metric.name, higher_is_better=metric.higher_is_better)
@@ -322,7 +322,7 @@ def _write_round(
     before: State | None,
 ) -> None:
     # over a hard limit, or judged at less than full fidelity: the search may pass through it, but it is no answer
-    answer = slot is not None and candidates[slot].violation == 0 and candidates[slot].fidelity is None
+    answer = slot is not None and candidates[slot].violation == 0 and in_full(candidates[slot].fidelity)
     kept = set(state.cell.edges)
     Round(
         task=name.task,

@@ -159,6 +159,11 @@ def all_edges(operators: Sequence[str]) -> list[Edge]:
     return [(i, j) for i in range(size) for j in range(i + 1, size)]
 
 
+def missing_edges(cell: Cell) -> list[Edge]:
+    """Return the edges between a cell's nodes that it lacks, ascending."""
+    return [(i, j) for i in cell.nodes for j in cell.nodes if i < j and (i, j) not in cell.edges]
+
+
 def subgraph(operators: Sequence[str], edges: Iterable[Edge]) -> Cell:
     """Return the cell of these edges, less what node 0 does not reach; nodes keep their number."""
     return _subgraph(tuple(operators), tuple(sorted(edges)))

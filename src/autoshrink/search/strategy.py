@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from autoshrink.cells.cell import Cell
+from autoshrink.cells.cell import Cell, Edge
 from autoshrink.records.proposal import Fidelity
 from autoshrink.records.record import Metrics
 from autoshrink.records.round import RoundState
@@ -40,6 +40,7 @@ class ProposedCell:
 
     ``fidelity`` says how it is evaluated where not by the proxy's whole recipe: ``Fidelity(epochs=2)`` (for that many
     only) or ``Fidelity(zero_cost="naswot")`` (not trained at all). Such a candidate is a hint, never the answer.
+    ``Fidelity(edge_tuning=1)`` is the whole recipe, and scores the cell's missing edges besides.
     """
 
     cell: Cell
@@ -53,13 +54,15 @@ class Scored:
     """A candidate that was evaluated.
 
     ``score`` is None when it has no finite one; ``violation`` says by how much its costs exceed the hard limits, as the
-    sum of relative excesses, 0 within all of them; ``metrics`` are the evaluation's.
+    sum of relative excesses, 0 within all of them; ``metrics`` are the evaluation's. ``edge_gains`` say by how much
+    each missing edge is predicted to lower the training loss, None where that is not finite; empty unless asked for.
     """
 
     candidate: ProposedCell
     score: float | None
     violation: float = 0.0
     metrics: Metrics = field(default_factory=dict)
+    edge_gains: Mapping[Edge, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """A table's entry for one cell."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from autoshrink.cells.cell import Edge
 from autoshrink.records.record import Metrics, Numbers
 
 
@@ -15,3 +17,5 @@ class TableEntry:
     costs: Numbers
     epochs: int
     missing: bool = False
+    edge_gains: Mapping[Edge, float] = field(default_factory=dict)
+    """Of the cell's missing edges, where the fidelity asks for them."""

@@ -9,6 +9,7 @@ from autoshrink.errors import UserError
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.objective import DEVICE, LIMITS, LOWER_LIMITS
+from autoshrink.records.proposal import in_full
 from autoshrink.search import registry
 from autoshrink.search.objective import preference, score, violation
 from autoshrink.search.rounds import SearchName
@@ -48,10 +49,10 @@ def search(parameters: Parameters, name: SearchName, table: Table) -> Trace:
                 else score(name.task, section.objective, proxy, candidate.cell, found.metrics, found.costs)
             )
             excess = violation(section.objective, found.costs)
-            scored.append(Scored(candidate, value, excess, found.metrics))
-            events.append(Event(found.epochs, value, candidate.fidelity is None, excess == 0))
+            scored.append(Scored(candidate, value, excess, found.metrics, found.edge_gains))
+            events.append(Event(found.epochs, value, in_full(candidate.fidelity), excess == 0))
             missing += found.missing
-            if candidate.fidelity is None and value is not None and excess == 0:
+            if in_full(candidate.fidelity) and value is not None and excess == 0:
                 entry = (preference(value, candidate.cell), found)
                 answer = entry if answer is None or entry[0] < answer[0] else answer
         state = strategy.select(state, number, scored, draws).state

@@ -14,6 +14,7 @@ from autoshrink.files import artifacts
 from autoshrink.params.objective import DEVICE
 from autoshrink.records.proposal import COUNTED, Fidelity
 from autoshrink.search.choices import Choices
+from autoshrink.search.space import missing_edges
 from autoshrink.study import nas_bench
 from autoshrink.study.entries import TableEntry
 
@@ -84,6 +85,10 @@ class MadeTable:
         if fidelity and fidelity.zero_cost:
             value = sound + 0.15 * (_chance(f"{cell.key}/{about}") - 0.5)
             return TableEntry({"accuracy": None, fidelity.zero_cost: value}, costs, 0)
+        if fidelity and fidelity.edge_tuning:
+            gains = {edge: 0.1 * _chance(f"{cell.key}/{edge}") - 0.02 for edge in missing_edges(cell)}
+            spent = self._EPOCHS + fidelity.further_epochs
+            return TableEntry({"accuracy": accuracy, "test": test}, costs, spent, edge_gains=gains)
         epochs = fidelity.epochs if fidelity and fidelity.epochs else self._EPOCHS
         if epochs < self._EPOCHS:
             accuracy -= 0.25 / epochs - 0.08 * (_chance(f"{cell.key}/{about}") - 0.5)
@@ -116,7 +121,7 @@ class FileTable:
         if fidelity is not None:
             raise DataError(
                 f"{self.name}: holds full trainings alone, not {fidelity.to_json()}; leave strategies that look first "
-                "(halving, prerank) out of study.strategies"
+                "or score edges (halving, prerank, firefly) out of study.strategies"
             )
         return found
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autoshrink.errors import ArtifactError
 from autoshrink.records.metrics import FinalMetrics
+from autoshrink.records.proposal import in_full
 from autoshrink.records.record import Numbers
 from autoshrink.records.round import Round
 from autoshrink.search import rounds
@@ -84,7 +85,7 @@ def read(folder: SearchFolder, name: rounds.SearchName, count: int) -> Trace:
 
 def _events(path: Path, name: rounds.SearchName) -> list[Event]:
     return [
-        Event(item.epochs, item.score, item.fidelity is None, item.violation == 0)
+        Event(item.epochs, item.score, in_full(item.fidelity), item.violation == 0)
         for item in rounds.read(Round, path, name).candidates
     ]
 

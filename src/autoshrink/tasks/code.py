@@ -19,6 +19,9 @@ def digest(task: Task, *methods: str, operators: Iterable[str] = ()) -> str:
     return code.digest(*roots(task, *methods), *sorted({outside[name] for name in operators if name in outside}))
 
 
-def evaluator(task: Task, *, trained: bool, operators: Iterable[str] = ()) -> str:
-    """Return the digest of the code that the numbers of an evaluation of a cell of these operators depend on."""
-    return digest(task, "load", "draw", "to_device", "trial" if trained else "zero_cost", operators=operators)
+def evaluator(task: Task, method: str, *, operators: Iterable[str] = ()) -> str:
+    """Return the digest of the code that the numbers of an evaluation of a cell of these operators depend on.
+
+    ``method`` of the task's description evaluates: ``trial``, ``edge_trial`` or ``zero_cost``.
+    """
+    return digest(task, "load", "draw", "to_device", method, operators=operators)

@@ -264,6 +264,19 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
         """Return what ``measure``, one of ``sections.zero_cost``, says of the untrained network, and its costs."""
         raise NotImplementedError(f"{self.task} defines no zero-cost measure")
 
+    def edge_trial(
+        self,
+        cell: Cell,
+        proxy: Proxy,
+        data: Drawn,
+        seed: int,
+        device: "torch.device",
+        deterministic: bool,
+        tuning_epochs: int,
+    ) -> ProxyTrial:
+        """Return a ``trial`` whose result has the gains of the cell's missing edges (``sections.scores_edges``)."""
+        raise NotImplementedError(f"{self.task} scores no missing edges")
+
     @abstractmethod
     def score(
         self, objective: Costs, proxy: Proxy, cell: Cell, metrics: Mapping[str, Any], costs: Mapping[str, Any]

@@ -211,7 +211,8 @@ def stored(store: Path, task: Task, proxy: TaskProxy) -> list[Trained]:
         except (ArtifactError, OSError):
             continue  # the step that needs it says so
         identity, seconds = evaluation.identity, EvaluationTiming.beside(path).device_seconds
-        if seconds is not None and identity.task == task and identity.proxy == recipe and identity.zero_cost is None:
+        trained = identity.zero_cost is None and identity.edge_tuning is None
+        if seconds is not None and identity.task == task and identity.proxy == recipe and trained:
             found.append(Trained(edges_of(identity.cell), float(seconds)))
     return found
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from random import Random
 
 from autoshrink.params import Parameters
+from autoshrink.records.proposal import in_full
 from autoshrink.records.round import Round
 from autoshrink.runtime import seeds
 from autoshrink.search import rounds
 from autoshrink.search.rounds import SearchName
+from autoshrink.search.space import missing_edges
 from autoshrink.search.strategy import ProposedCell, Scored, State
 from autoshrink.tasks.spec import spec_of
 
@@ -80,15 +82,17 @@ def _future(parameters: Parameters, name: SearchName, finished: Sequence[Round],
 
 
 def _share(item: ProposedCell, epochs: int) -> float:
-    if item.fidelity is None:
-        return 1.0
+    if in_full(item.fidelity):
+        return 1.0 + (item.fidelity.further_epochs / epochs if item.fidelity else 0.0)
+    assert item.fidelity is not None
     return 0.0 if item.fidelity.epochs is None else min(1.0, item.fidelity.epochs / epochs)
 
 
 def _scored(item: ProposedCell, trend: "_Trend", random: Random) -> Scored:
     score = trend.slope * len(item.cell.edges) + random.gauss(0.0, trend.deviation)
     measure = item.fidelity.zero_cost if item.fidelity else None
-    return Scored(item, trend.level + score, metrics={} if measure is None else {measure: score})
+    gains = {edge: random.random() for edge in missing_edges(item.cell)} if item.fidelity else {}
+    return Scored(item, trend.level + score, metrics={} if measure is None else {measure: score}, edge_gains=gains)
 
 
 @dataclass(frozen=True)

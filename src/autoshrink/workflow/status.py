@@ -19,7 +19,7 @@ from autoshrink.records import submission
 from autoshrink.records.best import Best
 from autoshrink.records.progress import Progress, duration
 from autoshrink.records.progress import read as read_progress
-from autoshrink.records.proposal import Proposal
+from autoshrink.records.proposal import Proposal, in_full
 from autoshrink.records.round import Round
 from autoshrink.records.timing import StepTiming
 from autoshrink.records.verdict import FOUND
@@ -255,13 +255,14 @@ def _left(
         known.futures = number, futures.draw(parameters, name, finished)
     trained, took, running = [], [], []
     for content in finished:
-        cells = {item.slot: item.cell for item in content.candidates if item.fidelity is None}
+        cells = {item.slot: item.cell for item in content.candidates if in_full(item.fidelity)}
         for job in folder.round(content.round).written_evaluations():
             trained += _trained(job, cells)
             took += _took(job)
     under_way = folder.round(number + 1)
     try:
-        cells = {item.slot: item.cell for item in Proposal.read(under_way.proposal).candidates if item.fidelity is None}
+        proposed = Proposal.read(under_way.proposal).candidates
+        cells = {item.slot: item.cell for item in proposed if in_full(item.fidelity)}
     except ArtifactError:
         cells = {}
     plan = rounds.plan(parameters, name.task, name.strategy)

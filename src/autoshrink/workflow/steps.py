@@ -62,7 +62,7 @@ STEPS = {
             "Train candidates on the proxy",
             "evaluations-{job}.json",
             ("proxy", "search", "paper_defects"),
-            task_methods=("load", "draw", "to_device", "trial", "zero_cost"),
+            task_methods=("load", "draw", "to_device", "trial", "edge_trial", "zero_cost"),
             in_round=True,
         ),
         Step(

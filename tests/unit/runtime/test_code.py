@@ -157,7 +157,7 @@ def test_an_evaluation_knows_its_task_alone(task: Task) -> None:
     assert not [name for name in reached if name.startswith(("autoshrink.search", "autoshrink.report"))]
     packages = {name.rpartition(".")[0] for name in reached if name.startswith("autoshrink.tasks.")}
     assert packages <= {mine, "autoshrink.tasks"}
-    assert evaluator(task, trained=True) != evaluator(task, trained=False)
+    assert evaluator(task, "trial") != evaluator(task, "zero_cost")
 
 
 def test_scores_are_code_of_the_selection() -> None:

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoshrink.cells.cell import Cell
+from autoshrink.cells.cell import Cell, Edge
 from autoshrink.errors import UserError
 from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.params.search import ImageSearch
-from autoshrink.params.strategies import BUILT_IN, OutsideStrategy
+from autoshrink.params.strategies import BUILT_IN, FireflyStrategy, OutsideStrategy
 from autoshrink.records.best import Best
 from autoshrink.records.evaluation import Evaluation
 from autoshrink.records.proposal import Fidelity
@@ -21,7 +21,7 @@ from autoshrink.search.draws import Draws
 from autoshrink.search.evolution import Population
 from autoshrink.search.front import non_dominated
 from autoshrink.search.local import Standing
-from autoshrink.search.space import Subgraphs, all_edges, neighbours, random_cell, subgraph
+from autoshrink.search.space import Subgraphs, all_edges, missing_edges, neighbours, random_cell, subgraph
 from autoshrink.search.strategy import ProposedCell, Scored, State, Strategy
 from tests.unit.search.search_runs import DRAWS, by_key, evaluation, fraction, parameters, paths, run
 
@@ -42,6 +42,13 @@ def looked_at(candidate: ProposedCell) -> dict[str, float]:
     return {"accuracy": noise}
 
 
+def edge_gains(candidate: ProposedCell) -> dict[Edge, float | None]:
+    """Return made gains of the missing edges, where the candidate's fidelity asks for them."""
+    if candidate.fidelity is None or candidate.fidelity.edge_tuning is None:
+        return {}
+    return {edge: fraction(f"{candidate.cell.key}/{edge}") - 0.1 for edge in missing_edges(candidate.cell)}
+
+
 def play(strategy: Strategy, draws: Draws) -> list[list[ProposedCell]]:
     """Run a strategy on made scores, check what all must promise, and return the candidates by round."""
     state, played = strategy.start(draws), []
@@ -49,12 +56,12 @@ def play(strategy: Strategy, draws: Draws) -> list[list[ProposedCell]]:
         proposed = strategy.propose(state, number, draws)
         assert len(proposed) <= slots
         assert strategy.propose(state, number, draws) == proposed, "a proposal depends on its arguments alone"
-        scored = []
+        found = []
         for candidate in proposed:
             assert candidate.cell.is_pruned
-            metrics = looked_at(candidate)
-            scored.append(Scored(candidate, metrics.get("accuracy"), 0.0, metrics))
-        selection = strategy.select(state, number, scored, draws)
+            metrics, gains = looked_at(candidate), edge_gains(candidate)
+            found.append(Scored(candidate, metrics.get("accuracy"), 0.0, metrics, gains))
+        selection = strategy.select(state, number, found, draws)
         kept = RoundState.model_validate_json(artifacts.canonical_json(selection.state.record().to_json()))
         assert State.of(kept) == selection.state, "a state is a JSON value"
         if selection.slot is not None:
@@ -189,6 +196,51 @@ def test_growing_adds_the_edge_that_helps_most() -> None:
     assert state.stopped == "the cell is complete"
     over = strategy.select(strategy.start(DRAWS), 2, [Scored(proposed[0], 0.9, violation=0.1)], DRAWS)
     assert (over.slot, over.state.stopped) == (None, "every candidate of round 2 exceeds a limit")
+
+
+def scored(candidate: ProposedCell, gains: dict[Edge, float | None], violation: float = 0.0) -> list[Scored]:
+    """Return a round's only evaluation."""
+    return [Scored(candidate, 0.5, violation, {}, gains)]
+
+
+def test_firefly_adds_the_edges_of_greatest_gain() -> None:
+    """One training a round, from the chain on; an edge that is predicted to harm, or to do nothing, is never added."""
+    strategy = registry.make(SEARCH, SEARCH.operators, FireflyStrategy(edges_per_round=2, tuning_epochs=3))
+    assert list(strategy.slots()) == [1, 1, 1, 1]
+    state = strategy.start(DRAWS)
+    (chain,) = strategy.propose(state, 1, DRAWS)
+    assert chain.cell.edges == ((0, 1), (1, 2), (2, 3), (3, 4)) and chain.fidelity == Fidelity(edge_tuning=3)
+    gains = {(0, 2): 0.1, (0, 3): -0.5, (0, 4): 0.0, (1, 3): None, (1, 4): 0.3, (2, 4): 0.2}
+    state = strategy.select(state, 1, scored(chain, gains), DRAWS).state
+    (second,) = strategy.propose(state, 2, DRAWS)
+    assert set(second.cell.edges) - set(chain.cell.edges) == {(1, 4), (2, 4)}
+    assert second.origin == "with 1 -> 4, with 2 -> 4"
+    selection = strategy.select(state, 2, scored(second, {(0, 2): -0.1, (0, 3): 0.0}), DRAWS)
+    assert (selection.slot, selection.state.cell) == (0, second.cell)
+    assert selection.state.stopped == "no missing edge is predicted to help"
+
+
+def test_firefly_passes_over_what_exceeds_a_limit() -> None:
+    """The next best edges are tried from the last cell within the limits, and each round still trains one cell."""
+    strategy = made("firefly")
+    state = strategy.start(DRAWS)
+    (chain,) = strategy.propose(state, 1, DRAWS)
+    state = strategy.select(state, 1, scored(chain, {(0, 2): 0.1, (1, 4): 0.3}), DRAWS).state
+    (dear,) = strategy.propose(state, 2, DRAWS)
+    over = strategy.select(state, 2, scored(dear, {(0, 2): 0.1}, violation=0.2), DRAWS)
+    assert over.slot is None and over.state.cell == chain.cell
+    (cheap,) = strategy.propose(over.state, 3, DRAWS)
+    assert set(cheap.cell.edges) - set(chain.cell.edges) == {(0, 2)}
+    last = strategy.select(over.state, 3, scored(cheap, {}, violation=0.1), DRAWS).state
+    assert last.stopped == "every edge that is predicted to help exceeds a limit"
+    assert strategy.propose(last, 4, DRAWS) == []
+
+
+def test_firefly_scores_no_edges_in_its_last_round() -> None:
+    """What nobody would read is not computed."""
+    strategy = registry.make(SEARCH, SEARCH.operators, FireflyStrategy(rounds=1))
+    (chain,) = strategy.propose(strategy.start(DRAWS), 1, DRAWS)
+    assert (list(strategy.slots()), chain.fidelity) == ([1], None)
 
 
 def test_halving_trains_fewer_candidates_for_longer() -> None:

@@ -12,7 +12,7 @@ from autoshrink.cells.cell import Cell
 from autoshrink.params import data as datasets
 from autoshrink.params.base import Section, Task
 from autoshrink.params.objective import Costs, ImageObjective
-from autoshrink.params.search import ImageOperator, ImageSearch, offered_operators
+from autoshrink.params.search import GROWING_OPERATORS, ImageOperator, ImageSearch, offered_operators
 from autoshrink.params.sections import Dataset, TaskSections
 from autoshrink.params.vision import (
     REFERENCE_BLOCKS,
@@ -232,6 +232,21 @@ class ImageClassification(
 
         return zero_cost.rank(cell, proxy, data, seed, device, measure)
 
+    def edge_trial(
+        self,
+        cell: Cell,
+        proxy: ImageProxy,
+        data: "ProxyData",
+        seed: int,
+        device: "torch.device",
+        deterministic: bool,
+        tuning_epochs: int,
+    ) -> ProxyTrial:
+        """Return a candidate's training before its first epoch, after whose last missing edges are scored."""
+        from autoshrink.tasks.vision.edges import EdgeTrial
+
+        return EdgeTrial(cell, proxy, data, seed, device, deterministic, tuning_epochs)
+
     def score(
         self, objective: Costs, proxy: ImageProxy, cell: Cell, metrics: Mapping[str, Any], costs: Mapping[str, Any]
     ) -> float:
@@ -414,6 +429,7 @@ SPEC = ImageClassification(
         references=ImageReferences,
         known_references=("complete", "chain", "shrinkcnn-a", "shrinkcnn-b", *REFERENCE_BLOCKS),
         zero_cost=("naswot", "synflow", "gradient_norm"),
+        edge_operators=GROWING_OPERATORS,
         paper_defects=True,
         in_words="a CNN cell",
         width_keys=("channel_scale", "node_widths"),

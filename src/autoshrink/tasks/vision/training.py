@@ -205,7 +205,7 @@ class ImageLearner(Learner[Batch]):
         seed = seeds.derive(self.seed, f"growth/{self._grown}")
         state = {name: value.detach() for name, value in self.module.state_dict().items()}
         classes = len(self._data.classes)
-        overgrown = growth.Overgrown(
+        overgrown = growth.Candidates(
             self._cell, self._network, self._data.channels, classes, state, how.candidates, seed, self._device
         )
         batches = self._growth_batches(seed)

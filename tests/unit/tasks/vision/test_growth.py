@@ -14,6 +14,7 @@ from autoshrink.files import artifacts, checkpoints
 from autoshrink.params.vision import Growth, ImageNetwork, ImageTraining
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks.vision import growth, loading, network, testing, training
+from autoshrink.tasks.vision import overgrown as overgrown_network
 from autoshrink.tasks.vision.data import PreparedImages
 from autoshrink.tasks.vision.records import ImageModel
 from autoshrink.training.growth import Neuron
@@ -49,7 +50,7 @@ def _double() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-def overgrown(cell: Cell, net: ImageNetwork) -> tuple[network.CellNetwork, growth.Overgrown]:
+def overgrown(cell: Cell, net: ImageNetwork) -> tuple[network.CellNetwork, growth.Candidates]:
     """Return a thin network whose batch norm has seen images, and the same with candidates."""
     thin = growth.thinned(cell, net, 3, 5, GROWTH)
     module = network.build(cell, thin, 3, 5, seed=1).train()
@@ -58,7 +59,7 @@ def overgrown(cell: Cell, net: ImageNetwork) -> tuple[network.CellNetwork, growt
             nn.init.normal_(parameter, 1.0, 0.3)
     module(images(4))
     state = {name: value.clone() for name, value in module.state_dict().items()}
-    return module, growth.Overgrown(cell, thin, 3, 5, state, GROWTH.candidates, 7, torch.device("cpu"))
+    return module, growth.Candidates(cell, thin, 3, 5, state, GROWTH.candidates, 7, torch.device("cpu"))
 
 
 def images(seed: int) -> Tensor:
@@ -188,7 +189,7 @@ def test_a_growing_training_resumed_anywhere_ends_in_the_same_bytes(
     grown: Path, arrays: PreparedImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Broken off after any checkpoint, those of the growths included, or in the middle of a growth."""
-    save, step, saved = checkpoints.save, growth.Overgrown.gains, 0
+    save, step, saved = checkpoints.save, overgrown_network.Overgrown.gains, 0
 
     def save_and_break_off(*arguments: Any) -> None:
         nonlocal saved
@@ -197,11 +198,11 @@ def test_a_growing_training_resumed_anywhere_ends_in_the_same_bytes(
         raise KeyboardInterrupt
 
     def break_off_once(*arguments: Any) -> Any:
-        monkeypatch.setattr(growth.Overgrown, "gains", step)
+        monkeypatch.setattr(overgrown_network.Overgrown, "gains", step)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(checkpoints, "save", save_and_break_off)
-    monkeypatch.setattr(growth.Overgrown, "gains", break_off_once)
+    monkeypatch.setattr(overgrown_network.Overgrown, "gains", break_off_once)
     for attempt in range(60):
         torch.manual_seed(attempt)
         try:

@@ -179,9 +179,9 @@ def test_an_operator_of_ones_own_is_searched_with_by_its_name() -> None:
     norm = one.get_submodule("stage0.0.nodes.1.norm")
     assert isinstance(norm, nn.GroupNorm)
     assert torch.equal(norm.weight, torch.ones(len(norm.weight)))
-    plain, owned = (code.evaluator(Task.CNN, trained=True, operators=[name]) for name in ("conv_1x1", "ghost"))
+    plain, owned = (code.evaluator(Task.CNN, "trial", operators=[name]) for name in ("conv_1x1", "ghost"))
     assert plain != owned
-    assert plain == code.evaluator(Task.CNN, trained=True)
+    assert plain == code.evaluator(Task.CNN, "trial")
 
 
 @pytest.mark.usefixtures("own")
