@@ -1,14 +1,16 @@
 """The verb ``proxy-quality``: measure how well the proxy ranks cells on the user's data."""
 
+import os
 from pathlib import Path
 
 import click
 
 from autoshrink.cli import options
 from autoshrink.cli.step import made_by
-from autoshrink.errors import DataError
+from autoshrink.errors import DataError, UserError
 from autoshrink.files import artifacts, places
 from autoshrink.params.base import Task
+from autoshrink.records.proxy_quality import ProxyQuality
 from autoshrink.tasks import address, sufficiency
 
 
@@ -59,6 +61,7 @@ def proxy_quality(
             raise DataError(f"data set {name!r}: is not prepared; run `autoshrink prepare {name} --out {folder}` first")
     store = store or Path(parameters.paths.store)
     places.require_writable({"--out": out.parent, "--store": store})
+    require_own(out)
     kept = Store(store, lambda: made_by(parameters, of))
 
     def tell(line: str) -> None:
@@ -67,5 +70,32 @@ def proxy_quality(
     result = study.measure(parameters, of, cells, repeats, confidence, kept, tell)
     table = study.to_markdown(result)
     result.write(out)
-    artifacts.write_text(out.with_suffix(".md"), table)
+    artifacts.write_text(_table(out), table)
     click.echo(table.partition("\n\n")[2].rpartition("\n\n")[0])
+
+
+def require_own(out: Path) -> None:
+    """Raise UserError where ``out``, or the table's place beside it, holds what this verb did not write."""
+    from autoshrink.study import proxy_quality as study
+
+    table = _table(out)
+    if table == out:
+        raise UserError(f"--out {out}: the table beside the record has this name; accepted: another ending, as .json")
+    written = None
+    if os.path.lexists(out):
+        try:
+            written = study.to_markdown(ProxyQuality.read(out))
+        except UserError as error:
+            raise _foreign(out) from error
+    if os.path.lexists(table) and (written is None or table.read_bytes() != written.encode()):
+        raise _foreign(table)
+
+
+def _foreign(path: Path) -> UserError:
+    return UserError(
+        f"{path}: no earlier measurement wrote this file, so it is left alone; move it away, or change --out"
+    )
+
+
+def _table(out: Path) -> Path:
+    return out.with_suffix(".md")

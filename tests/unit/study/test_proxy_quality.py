@@ -57,10 +57,10 @@ def test_too_few_finite_cells_are_told() -> None:
         proxy_quality.agreements([judged(number, (0.1 * number,), 0.5) for number in range(12)], True, 0.95, 0)
 
 
-def test_the_table_names_every_cell_and_ranking() -> None:
-    """The record as Markdown has a row per ranking and per cell."""
+def result() -> ProxyQuality:
+    """Return a measurement of ten cells, one evaluation each."""
     cells = tuple(judged(number, (0.1 + number / 100,), 0.2 + number / 50) for number in range(10))
-    result = ProxyQuality(
+    return ProxyQuality(
         task=Task.CNN,
         metric="accuracy",
         seed=0,
@@ -71,6 +71,10 @@ def test_the_table_names_every_cell_and_ranking() -> None:
         agreements=tuple(proxy_quality.agreements(cells, True, 0.95, 0)),
         cells=cells,
     )
-    text = proxy_quality.to_markdown(result)
+
+
+def test_the_table_names_every_cell_and_ranking() -> None:
+    """The record as Markdown has a row per ranking and per cell."""
+    text = proxy_quality.to_markdown(result())
     assert "10 random cells" in text and "unknown (one evaluation each)" in text
     assert text.count("\n| cell ") == 11 and "| one evaluation" in text
