@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from autoshrink import params
 from autoshrink.errors import UserError
 from autoshrink.evidence import sufficiency as evidence
-from autoshrink.files import places
+from autoshrink.files import artifacts, places
 from autoshrink.lineage import code, graph, repair, verify
 from autoshrink.params import Parameters, markup
 from autoshrink.tasks import address, availability, sharing, sufficiency
@@ -85,6 +85,10 @@ def environment(chosen: Parameters, programs: Path, *, is_job: bool) -> None:
         os.environ[SNAPSHOT] = snapshot(chosen)
 
 
+verified: dict[Path, artifacts.Stamped] = {}
+"""The files that ``mend`` has read."""
+
+
 def mend(chosen: Parameters) -> None:
     """Set aside what does not match its record any more, so that it is made again; say so in a line per file.
 
@@ -101,7 +105,9 @@ def mend(chosen: Parameters) -> None:
         except OSError as error:
             raise UserError(f"{layout.snapshots}: cannot be written ({error.strerror})") from None
     run = graph.read(layout.results)
-    repaired = repair.repair(run, verify.verify(run), [layout.data, layout.store])
+    verdict = verify.verify(run)
+    verified.update(verdict.digests)
+    repaired = repair.repair(run, verdict, [layout.data, layout.store])
     for line in repaired.moved:
         print(f"snakemake: {line}", file=sys.stderr)
     for line in repaired.healed:

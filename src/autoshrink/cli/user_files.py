@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from autoshrink.cli import preflight
 from autoshrink.errors import UserError
 from autoshrink.lineage import own
 
@@ -15,7 +16,7 @@ def check(workflow: Any) -> None:
     ``workflow`` is Snakemake's, its DAG built. A step wrote a file where a lineage record says so and the file is as it
     was then, or where Snakemake remembers it: a step that was killed had no time for a record.
     """
-    written = own.Written()
+    written = own.Written(preflight.verified)
     lines = [
         f"{output}: is in the way of the step {job.rule}: no record says that AutoShrink wrote it, so it is left "
         "alone; move it away, or change paths in the parameters"

@@ -15,6 +15,7 @@ import re
 import secrets
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,6 +47,29 @@ def digest_of_file(path: Path) -> str:
     """Return the sha256 (hex) of a file's bytes. Raises OSError as ``opened`` does."""
     with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Stamped:
+    """A file's digest, with what the file system said of it before it was read: no write leaves that as it was."""
+
+    digest: str
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> "Stamped":
+        """Read a file. Raises OSError."""
+        found = path.stat()
+        return cls(digest_of_file(path), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+    def holds(self, path: Path) -> bool:
+        """Return whether the file is still the one that was read. Raises OSError."""
+        found = path.stat()
+        then = (self.inode, self.size, self.modified_ns, self.changed_ns)
+        return then == (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def opened(path: Path) -> io.BufferedReader:

@@ -1,6 +1,7 @@
 """Which files a step may overwrite: those that a lineage record says a step wrote, and no file of the user's."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from autoshrink.errors import ArtifactError, UserError
@@ -9,9 +10,13 @@ from autoshrink.lineage import records
 
 
 class Written:
-    """What the records beside files claim; each record is read once."""
+    """What the records beside files claim; each record is read once.
 
-    def __init__(self) -> None:
+    ``verified`` are files that were read a moment ago; those that are as they were are not read again.
+    """
+
+    def __init__(self, verified: Mapping[Path, artifacts.Stamped] | None = None) -> None:
+        self._verified = verified or {}
         self._claims: dict[Path, dict[Path, str]] = {}
 
     def has(self, path: Path) -> bool:
@@ -24,8 +29,17 @@ class Written:
         for folder in (place.parent, place.parent.parent):
             digest = self._claimed(folder).get(place)
             if digest is not None:
-                return _has_digest(place, digest)
+                return self._has_digest(place, digest)
         return False
+
+    def _has_digest(self, path: Path, digest: str) -> bool:
+        try:
+            known = self._verified.get(path)
+            if known is None or not known.holds(path):
+                known = artifacts.Stamped.of(path)
+            return known.digest == digest
+        except OSError:
+            return False
 
     def _claimed(self, folder: Path) -> dict[Path, str]:
         """Return the files that the records in a folder say their steps wrote, by sha256; these records too."""
@@ -50,10 +64,3 @@ def require(out: Path) -> None:
             f"--out: {out}: is in the way, and no record beside it says that AutoShrink wrote it; name another file, "
             "or move it away"
         )
-
-
-def _has_digest(path: Path, digest: str) -> bool:
-    try:
-        return artifacts.digest_of_file(path) == digest
-    except OSError:
-        return False

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoshrink.errors import ArtifactError
 from autoshrink.files import artifacts
+from autoshrink.files.artifacts import Stamped
 from autoshrink.lineage import agreement, graph, records, telling
 from autoshrink.lineage.graph import Run
 from autoshrink.lineage.records import Record
@@ -50,6 +51,8 @@ class Verdict:
     set_aside: tuple[Path, ...]
     leftovers: tuple[Path, ...]
     digest: str
+    digests: Mapping[Path, Stamped] = field(default_factory=dict)
+    """Every file that was read."""
 
 
 def verify(run: Run, parameters: Parameters | None = None) -> Verdict:
@@ -61,9 +64,10 @@ def verify(run: Run, parameters: Parameters | None = None) -> Verdict:
     set_aside = tuple(path for path in files if SET_ASIDE.search(path.name))
     leftovers = tuple(path for path in files if LEFTOVER.match(path.name))
     rest = [path for path in files if path not in {*set_aside, *leftovers} and path.name not in _FOREIGN]
-    digests = {path: _digest(path) for path in rest if not records.is_beside(path)}
+    digests = {path: _stamped(path) for path in rest if not records.is_beside(path)}
     unreadable = {path: error for path, error in digests.items() if isinstance(error, OSError)}
-    found = {path: digest for path, digest in digests.items() if isinstance(digest, str)}
+    stamped = {path: read for path, read in digests.items() if isinstance(read, Stamped)}
+    found = {path: read.digest for path, read in stamped.items()}
 
     findings = [Finding(ALTERED, path, what.removeprefix(f"{path}: ")) for path, what in run.damaged.items()]
     findings += [Finding(ALTERED, path, f"cannot be read: {error.strerror}") for path, error in unreadable.items()]
@@ -104,13 +108,13 @@ def verify(run: Run, parameters: Parameters | None = None) -> Verdict:
     }
     order = {ALTERED: 0, MISSING: 1, OUTDATED: 2, ORPHANED: 3}
     findings.sort(key=lambda finding: (order[finding.kind], finding.path))
-    return Verdict(tuple(findings), len(found), set_aside, leftovers, artifacts.digest_of(covered))
+    return Verdict(tuple(findings), len(found), set_aside, leftovers, artifacts.digest_of(covered), stamped)
 
 
-def _digest(path: Path) -> str | OSError:
+def _stamped(path: Path) -> Stamped | OSError:
     """Return a file's digest, or why it cannot be read: a pipe, a link that leads nowhere, no permission."""
     try:
-        return artifacts.digest_of_file(path)
+        return Stamped.of(path)
     except OSError as error:
         return error
 
@@ -122,8 +126,8 @@ def _inputs(record: Record, found: Mapping[Path, str], wrong: set[Path]) -> list
             continue  # that is named already, and making it again puts this right
         now = found.get(path)
         if now is None and path.is_file():
-            read = _digest(path)
-            now = read if isinstance(read, str) else None
+            read = _stamped(path)
+            now = read.digest if isinstance(read, Stamped) else None
         if now == digest:
             continue
         name = records.relative(path, record.path.parent)

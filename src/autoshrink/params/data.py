@@ -79,8 +79,8 @@ class OwnImages(ImageDataset):
     corrupt_images: Literal["error", "skip"] = "error"
     """On an image that does not decode: stop and name it, or skip it and count it in the manifest."""
     shared_images: Literal["error", "skip"] = "error"
-    """On an image found in both splits, pixel for pixel: stop and name it, or drop it from the test split and count it
-    in the manifest."""
+    """On an image found twice, pixel for pixel, in both splits or in two classes: stop and name it, or drop it (from
+    the test split; both copies where their classes differ) and count it in the manifest."""
 
     @property
     def kind(self) -> Kind:

@@ -8,7 +8,8 @@ import pytest
 from autoshrink.cli import main
 from autoshrink.errors import UserError
 from autoshrink.files import artifacts
-from autoshrink.lineage import own, records
+from autoshrink.lineage import graph, own, records
+from autoshrink.lineage.verify import verify
 from tests.unit.lineage import made
 
 
@@ -35,6 +36,26 @@ def test_what_no_record_vouches_for_is_not(change: str, tmp_path: Path) -> None:
         best.unlink()
         os.mkfifo(best)
     assert not own.Written().has(best)
+
+
+def test_what_was_verified_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that verification read a moment ago is not read again, unless it was written to since."""
+    results = made.run(tmp_path)
+    best = results / "cnn/shrink-0/best.json"
+    verified = verify(graph.read(results)).digests
+    digest_of_file, read = artifacts.digest_of_file, set[Path]()
+
+    def noted(path: Path) -> str:
+        read.add(path)
+        return digest_of_file(path)
+
+    monkeypatch.setattr(artifacts, "digest_of_file", noted)
+    assert own.Written(verified).has(best) and best not in read
+    content = best.read_bytes()
+    best.write_bytes(content.replace(b"a", b"b", 1))
+    assert not own.Written(verified).has(best) and best in read
+    best.write_bytes(content)
+    assert own.Written(verified).has(best)
 
 
 def test_a_verb_by_hand_overwrites_what_it_wrote_and_nothing_else(

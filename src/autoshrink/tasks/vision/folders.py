@@ -1,14 +1,22 @@
 """List a user's image files: one folder per class, Tiny-ImageNet's layout, and Hugging Face's image folders."""
 
-import csv
-import io
 import json
+from functools import partial
 from pathlib import Path
 
 from autoshrink.errors import DataError
 from autoshrink.files import foreign
 from autoshrink.params.data import ImageFolder
-from autoshrink.tasks.vision.listings import EXTENSIONS, ImageFile, Labelled, Listing, held_out, listed
+from autoshrink.tasks.vision.listings import (
+    EXTENSIONS,
+    ImageFile,
+    Labelled,
+    Listing,
+    delimited,
+    held_out,
+    label_of,
+    listed,
+)
 
 TESTS = ("val", "test", "validation")
 """The folders that hold the test split, the first that is there."""
@@ -42,12 +50,12 @@ def listing(entry: ImageFolder, seed: int) -> Listing:
             raise DataError(f"{folder}: train/ and {tests[0]}/ do not hold the same classes; make their folders agree")
         files = _files(folder, "train", classes)
         others = _annotated(folder, tests[0], classes) if is_annotated else _files(folder, tests[0], classes)
-        return Listing(files, others, classes, read, folder)
+        return Listing(files, others, classes, read, folder, None)
     if _metadata(folder):
         return listed(_of_metadata(folder, "."), None, entry, seed, read, folder, str(folder))
     classes = _classes(folder)
-    files, test = held_out(_files(folder, ".", classes), classes, entry, seed, str(folder))
-    return Listing(files, test, classes, read, folder)
+    draw = partial(held_out, classes=classes, entry=entry, seed=seed, where=str(folder))
+    return Listing(*draw(_files(folder, ".", classes)), classes, read, folder, draw)
 
 
 def _annotated(folder: Path, part: str, classes: tuple[str, ...]) -> list[ImageFile]:
@@ -91,10 +99,8 @@ def _of_metadata(folder: Path, part: str) -> Labelled:
     rows: list[dict[str, object]] = []
     text = _text(path)
     if path.suffix == ".csv":
-        try:
-            rows += csv.DictReader(io.StringIO(text, newline=""))
-        except csv.Error as error:
-            raise DataError(f"{path}: is no CSV table ({error})") from None
+        header, lines = delimited(path, text)
+        rows += [dict(zip(header, line, strict=True)) for line in lines]
     else:
         for number, line in enumerate(text.splitlines(), 1):
             try:
@@ -107,11 +113,10 @@ def _of_metadata(folder: Path, part: str) -> Labelled:
     found = []
     for number, row in enumerate(rows, 1):
         name, label = row.get("file_name"), row.get("label")
-        if not isinstance(name, str) or label is None or label == "" or isinstance(label, list | dict):
-            raise DataError(
-                f"{path}, image {number}: has no file_name and label; found {', '.join(map(str, row)) or 'nothing'}"
-            )
-        found.append((_inside(folder, [f"{part}/{name}"], f"{path}, image {number}"), str(label)))
+        where = f"{path}, image {number}"
+        if not isinstance(name, str) or "label" not in row:
+            raise DataError(f"{where}: has no file_name and label; found {', '.join(map(str, row)) or 'nothing'}")
+        found.append((_inside(folder, [f"{part}/{name}"], where), label_of(label, where, "label")))
     return found
 
 

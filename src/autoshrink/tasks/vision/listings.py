@@ -5,12 +5,16 @@ How the list is made differs from format to format: ``folders``, ``tables``, ``s
 Shapes: N images, H height, W width, C channels.
 """
 
+import csv
 import hashlib
+import io
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +29,10 @@ from autoshrink.tasks.vision.raw import Images, RawImages
 
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 SAMPLED_SIDE = 32
+# how programs write that a value is missing
+_MISSING = {"nan", "<na>", "nat", "#n/a"}
+
+log = logging.getLogger(__name__)
 
 Made = TypeVar("Made")
 
@@ -41,7 +49,8 @@ class ImageFile:
 class Listing:
     """A source's images: both splits and the classes' names, in an order that no file system decides.
 
-    ``read`` returns an image's bytes, or raises OSError; ``root`` is what people find the images' paths in.
+    ``read`` returns an image's bytes, or raises OSError; ``root`` is what people find the images' paths in;
+    ``draw`` divides images into the two splits; None where the user has.
     """
 
     train: list[ImageFile]
@@ -49,6 +58,7 @@ class Listing:
     classes: tuple[str, ...]
     read: Callable[[ImageFile], bytes]
     root: Path
+    draw: "Draw | None"
 
 
 @dataclass(frozen=True)
@@ -62,8 +72,44 @@ class FileContent:
     pixels_HWC: Images
 
 
+Draw = Callable[[list[ImageFile]], tuple[list[ImageFile], list[ImageFile]]]
+"""Divides images into those to train on and those to test on. Raises DataError where a class has too few."""
 Labelled = Sequence[tuple[str, str]]
 """Images by their paths, each with its class's name."""
+
+
+def label_of(value: object, where: str, key: str) -> str:
+    """Return the class that a user's file gives an image, as text.
+
+    Raises DataError where there is none, or something else: a list, a mapping, bytes.
+    """
+    if value is None or value != value or (isinstance(value, str) and value.strip().lower() in {"", *_MISSING}):
+        found = "" if value is None or not str(value).strip() else f" (it is {value!s})"
+        raise DataError(f"{where}: has no {key}{found}; give every image a class")
+    if not isinstance(value, str | int | float):
+        shown = f"{value!r:.60}"
+        raise DataError(f"{where}: its {key} is {shown}, no name or number; give every image one class")
+    return str(value)
+
+
+def delimited(path: Path, text: str, separator: str = ",") -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of a CSV or TSV file. Raises DataError where a row is longer or shorter than the
+    header: its values would land in other columns."""
+    try:
+        header, *rows = [
+            row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if row
+        ]
+    except csv.Error as error:
+        raise DataError(f"{path}: is no table ({error})") from None
+    except ValueError:
+        raise DataError(f"{path}: is no table (it is empty)") from None
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(header):
+            raise DataError(
+                f"{path}, row {number}: has {len(row)} fields, the header has {len(header)}; quote a field that holds "
+                f"{'a tab' if separator == chr(9) else repr(separator)}, or complete the row"
+            )
+    return header, rows
 
 
 def listed(
@@ -78,9 +124,16 @@ def listed(
 ) -> Listing:
     """Return the listing of labelled images; without a ``test`` split, a share of each class is held out.
 
-    ``names`` has names for labels that are numbers; ``where`` names the source in errors. Raises DataError where there
-    are too few classes or images, an image twice, or a class in the test split that the training split lacks.
+    ``names`` has names for labels that are numbers; ``where`` names the source in errors. Blanks around labels are
+    taken off, and said. Raises DataError where there are too few classes or images, an image twice, or a class in the
+    test split that the training split lacks.
     """
+    if padded := [name for _, name in (*train, *(test or ())) if name != name.strip()]:
+        log.warning(
+            "%s: %d labels have blanks around them, such as %r, which are taken off", where, len(padded), padded[0]
+        )
+        train = [(path, name.strip()) for path, name in train]
+        test = None if test is None else [(path, name.strip()) for path, name in test]
     found = {name for _, name in train}
     numbers = all(name.isascii() and name.isdigit() for name in found)
     order = sorted(found, key=int) if numbers else sorted(found)
@@ -102,10 +155,11 @@ def listed(
             raise DataError(f"{where}: the file name {broken!r} contains a line break; rename it")
         parts.append([ImageFile(path, label[name]) for path, name in part])
     classes = tuple((names or {}).get(name, name) for name in order)
-    files, tests = (parts[0], parts[1]) if test is not None else held_out(parts[0], classes, entry, seed, where)
+    draw = partial(held_out, classes=classes, entry=entry, seed=seed, where=where) if test is None else None
+    files, tests = (parts[0], parts[1]) if draw is None else draw(parts[0])
     if not tests:
         raise DataError(f"{where}: has no test image; add some, or name no test split to have a share held out")
-    return Listing(files, tests, classes, read, root)
+    return Listing(files, tests, classes, read, root, draw)
 
 
 def held_out(
@@ -159,8 +213,8 @@ def contents(
 ) -> list[tuple[list[ImageFile], list[FileContent]]]:
     """Decode every file of the training and the test split once; return, for each, what decodes and its content.
 
-    ``skipped`` receives what is left out. Raises DataError, naming a file, where one does not decode, or where an image
-    of the test split, by its decoded pixels, is in the training split too, unless the entry says to skip those.
+    ``skipped`` receives what is left out. Raises DataError, naming a file, where one does not decode, or where an
+    image, by its decoded pixels, is in both splits or in two classes, unless the entry says to skip those.
     """
 
     def content(file: ImageFile) -> FileContent:
@@ -169,18 +223,58 @@ def contents(
         pixels = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
         return FileContent(hashlib.sha256(raw).hexdigest(), pixels, as_bytes(change(image)))
 
-    train, test = (each(entry, files, listing.root, content, skipped) for files in (listing.train, listing.test))
-    first = {made.pixels_sha256: file for file, made in zip(*train, strict=True)}
-    shared = {file: first[made.pixels_sha256] for file, made in zip(*test, strict=True) if made.pixels_sha256 in first}
-    if shared and entry.shared_images == "error":
-        file, other = next(iter(shared.items()))
+    made: dict[ImageFile, FileContent] = {}
+    for files in (listing.train, listing.test):
+        made |= dict(zip(*each(entry, files, listing.root, content, skipped), strict=True))
+    left_out = _left_out(entry, listing, made)
+    skipped += [file.path for file in left_out]
+    train, test = (
+        [file for file in part if file in made and file not in left_out] for part in (listing.train, listing.test)
+    )
+    if listing.draw is not None and len(train) + len(test) < len(listing.train) + len(listing.test):
+        # of those that are left, lest the seed decide whether a class has test images
+        train, test = listing.draw(sorted((*train, *test), key=lambda file: file.path))
+    return [(part, [made[file] for file in part]) for part in (train, test)]
+
+
+def _left_out(entry: OwnImages, listing: Listing, made: Mapping[ImageFile, FileContent]) -> dict[ImageFile, None]:
+    """Return the images that must not stay: copies that two classes claim, and test images that are trained on.
+
+    Raises DataError where the entry does not say to skip them. Each split that the user gives is judged by itself
+    first; where the pipeline draws them all images are judged together, for the seed decides which side a copy is on,
+    and of copies of one class the first stays.
+    """
+    groups = [listing.train, listing.test]
+    if listing.draw is not None:
+        groups = [sorted((*listing.train, *listing.test), key=lambda file: file.path)]
+    left_out: dict[ImageFile, None] = {}
+    for group in groups:
+        copies: dict[str, list[ImageFile]] = {}
+        for file in (file for file in group if file in made):
+            copies.setdefault(made[file].pixels_sha256, []).append(file)
+        for first, *others in copies.values():
+            other = next((file for file in others if file.label != first.label), None)
+            if other is not None:
+                left_out |= dict.fromkeys((first, *others))
+                why = (
+                    f"but of class {listing.classes[other.label]!r}, not {listing.classes[first.label]!r}; remove the "
+                    "wrong one, or set shared_images: skip to leave both out"
+                )
+            elif others and listing.draw is not None:
+                other = others[0]
+                left_out |= dict.fromkeys(others)
+                why = "and one might be trained on, the other tested on; remove the copies, or set shared_images: skip"
+            if other is not None and entry.shared_images == "error":
+                raise DataError(f"{listing.root / other.path}: the same image as {first.path}, {why}")
+    trained = {made[file].pixels_sha256: file for file in reversed(listing.train) if file in made}
+    tested = [file for file in listing.test if file in made and made[file].pixels_sha256 in trained]
+    if tested and entry.shared_images == "error":
+        other = trained[made[tested[0]].pixels_sha256]
         raise DataError(
-            f"{listing.root / file.path}: the same image as {other.path}; {len(shared)} of the test split's "
+            f"{listing.root / tested[0].path}: the same image as {other.path}; {len(tested)} of the test split's "
             "images are in the training split too: remove them, or set shared_images: skip"
         )
-    skipped += [file.path for file in shared]
-    kept = [(file, made) for file, made in zip(*test, strict=True) if file not in shared]
-    return [train, ([file for file, _ in kept], [made for _, made in kept])]
+    return left_out if listing.draw is not None else left_out | dict.fromkeys(tested)
 
 
 def each(

@@ -13,7 +13,7 @@ from autoshrink.errors import DataError
 from autoshrink.files import artifacts
 from autoshrink.params.data import WebDataset
 from autoshrink.tasks.raw_data import matching
-from autoshrink.tasks.vision.listings import EXTENSIONS, ImageFile, Listing, listed
+from autoshrink.tasks.vision.listings import EXTENSIONS, ImageFile, Listing, label_of, listed
 
 Place = tuple[Path, int, int]
 """A tar file, and where in it a member's bytes begin and how many they are."""
@@ -106,7 +106,7 @@ def _label(parts: dict[str, Place], key: str, where: str) -> str:
         raise DataError(f"{where}: its class is no UTF-8 text or JSON") from None
     if not label:
         raise DataError(f"{where}: has no class; expected it in .cls, or under {key!r} in .json (label_key)")
-    return label
+    return label_of(label, where, key)
 
 
 def _read(place: Place, most: int | None = None) -> bytes:

@@ -34,6 +34,39 @@ def test_sentences_end_at_full_stops_and_line_breaks_but_not_after_titles() -> N
     ]
 
 
+def test_marks_stay_in_their_words() -> None:
+    """Vowels of Indian scripts, Hebrew's and Arabic's points, joiners, and accents that have no letter of their own."""
+    assert text.tokenise("हिन्दी में, नमस्ते।") == ["हिन्दी", "में", ",", "नमस्ते", "।"]
+    assert text.tokenise("தமிழ் שָׁלוֹם مُحَمَّد می\u200cخواهم") == ["தமிழ்", "שָׁלוֹם", "مُحَمَّد", "می\u200cخواهم"]
+    assert text.tokenise("m\u0304a\u0301s k̈'s") == ["m̄ás", "k̈'s"]
+
+
+def test_sentences_of_other_scripts_end_too() -> None:
+    """At a danda, before a capital of any script, and before a script that has none; not within, nor after initials."""
+    running = "यह घर है। वह आया। Über uns. Éva war da. Жил А. С. Пушкин. Он писал. и т.д. мир. سؤال؟ جواب."
+    assert [" ".join(line) for line in text.sentences(running)] == [
+        "यह घर है ।",
+        "वह आया ।",
+        "über uns .",
+        "éva war da .",
+        "жил а . с . пушкин .",
+        "он писал . и т . д . мир .",
+        "سؤال ؟",
+        "جواب .",
+    ]
+
+
+@pytest.mark.parametrize("script", ["ภาษาไทยไม่มีช่องว่าง", "日本語には空白がない。", "中文没有空格。"])
+def test_prose_without_blanks_between_words_is_refused(tmp_path: Path, script: str) -> None:
+    """Its words cannot be told by blanks: one line says what to do. A quotation in another text is no matter."""
+    (tmp_path / "a.txt").write_text(script * 3)
+    with pytest.raises(DataError, match=r"a\.txt: \d+ % of its letters .* set prose: false") as raised:
+        text.read_prose(tmp_path / "a.txt")
+    assert "\n" not in str(raised.value)
+    (tmp_path / "a.txt").write_text(f"A long sentence of the English language quotes this: {script[:4]}.")
+    assert text.read_prose(tmp_path / "a.txt")
+
+
 def test_lines_without_a_word_are_left_out(tmp_path: Path) -> None:
     """Blank lines, also trailing ones, are no lines."""
     path = tmp_path / "a.txt"

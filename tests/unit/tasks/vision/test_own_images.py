@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import logging
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -205,12 +206,12 @@ FORMATS: list[Build] = [
 ]
 
 
-def prepared(folder: Path, settings: dict[str, Any]) -> PreparedImages:
+def prepared(folder: Path, settings: dict[str, Any], seed: int = 1) -> PreparedImages:
     """Return the data set that these settings describe, prepared."""
     settings = {"image_size": 8, "color": "grey", **settings}
     entry = TypeAdapter[OwnImages](ImageFolder | ImageTable | WebDataset).validate_python(settings)
     out = folder / "prepared"
-    data.prepare("own", entry, out, folder, 1)
+    data.prepare("own", entry, out, folder, seed)
     return data.load(out)
 
 
@@ -262,7 +263,7 @@ def test_numbered_classes_are_in_the_numbers_order(tmp_path: Path) -> None:
     for number in (9, 10, 100):
         for item in range(2):
             png = io.BytesIO()
-            Image.fromarray(np.full((9, 9), number + item, np.uint8)).save(png, "PNG")
+            Image.fromarray(np.full((9, 9), 2 * number + item, np.uint8)).save(png, "PNG")
             members += [(f"{number}-{item}.png", png.getvalue()), (f"{number}-{item}.cls", str(number).encode())]
     tar(tmp_path / "a.tar", members)
     found = prepared(tmp_path, {"source": "webdataset", "train": str(tmp_path / "a.tar")})
@@ -304,6 +305,24 @@ def _annotations(text: str) -> Callable[[Path], dict[str, Any]]:
     return build
 
 
+def _metadata(text: str) -> Callable[[Path], dict[str, Any]]:
+    def build(folder: Path) -> dict[str, Any]:
+        settings = hugging_face_csv(folder, TRAIN, TEST)
+        (folder / "train" / "metadata.csv").write_text(text)
+        return settings
+
+    return build
+
+
+def _labels(labels: list[Any]) -> Callable[[Path], dict[str, Any]]:
+    def build(folder: Path) -> dict[str, Any]:
+        columns = {"image": [content for *_, content in TRAIN[: len(labels)]], "label": labels}
+        parquet.write_table(arrow.table(columns), folder / "t.parquet")
+        return {"source": "table", "train": str(folder / "t.parquet")}
+
+    return build
+
+
 def _one_image(folder: Path) -> dict[str, Any]:
     for _, name, content in TRAIN[2:4]:
         write(folder / name / "only.png", content)
@@ -319,6 +338,14 @@ PNG = TRAIN[0][2]
         (_csv("image,label\nnowhere.png,ant\n"), "row 1: there is no file"),
         (_csv("images,label\na.png,ant\n"), "has no column 'image'; found images, label"),
         (_csv("image,label\ntrain-ant-0.png,\n"), "row 1: has no label; give every image a class"),
+        (_csv("image,label\ntrain-ant-0.png,NaN\n"), "row 1: has no label (it is NaN); give every image a class"),
+        (_csv("image,label\ntrain-ant-0.png,ant\ntrain-bee-0.png,bee,3\n"), "row 2: has 3 fields, the header has 2"),
+        (_csv("image,label\ntrain-ant-0.png,x,ant\n" * 2), "row 1: has 3 fields, the header has 2"),
+        (_csv("image,label,by\ntrain-ant-0.png,ant\n"), "row 1: has 2 fields, the header has 3"),
+        (_metadata("file_name,label\ntrain-ant-0.png,ant,3\n"), "metadata.csv, row 1: has 3 fields, the header has 2"),
+        (_labels([["ant"], ["bee"]]), "row 1: its label is ['ant'], no name or number; give every image one class"),
+        (_labels([b"ant", b"bee"]), "row 1: its label is b'ant', no name or number; give every image one class"),
+        (_labels([1.0, float("nan")]), "row 2: has no label (it is nan)"),
         (_csv("image,label\ntrain-ant-0.png,ant\n"), "has 1 classes (ant); at least 2 are needed"),
         (_csv("image,label\n" + 2 * "train-ant-0.png,ant\n" + "train-bee-0.png,bee\n"), "train-ant-0.png twice"),
         (_csv('image,label\n"broken'), "is no table"),
@@ -422,3 +449,77 @@ def test_one_key_says_what_the_test_split_is(tmp_path: Path) -> None:
     settings = csv_table(tmp_path, TRAIN, TEST) | {"test": "other.csv"}
     with pytest.raises(ValueError, match=r"test and split_column both say"):
         prepared(tmp_path, settings)
+
+
+def test_blanks_around_labels_make_no_classes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """They are taken off, and one line says so."""
+    settings = _csv("image,label\n" + "".join(f"{name}, {kind} \n" for name, kind, _ in TRAIN))(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        assert prepared(tmp_path, settings).classes == CLASSES
+    assert [record.message for record in caplog.records] == [
+        f"{tmp_path}/t.csv: 6 labels have blanks around them, such as ' ant ', which are taken off"
+    ]
+
+
+def test_a_large_parquet_file_is_not_held_in_memory(tmp_path: Path) -> None:
+    """Pages of it are read when their images are decoded, though it be one row group; each image is its row's."""
+    side, count = 256, 120
+    generator = np.random.default_rng(0)
+    columns: dict[str, list[Any]] = {"image": [], "label": []}
+    for number in range(count):
+        file = io.BytesIO()
+        pixels = generator.integers(0, 256, (side, side), np.uint8)
+        pixels[: side // 2] = number
+        Image.fromarray(pixels).save(file, "BMP")
+        columns["image"].append({"bytes": file.getvalue(), "path": None})
+        columns["label"].append(number % 2)
+    pages = {"write_batch_size": 8, "data_page_size": 2**18, "use_dictionary": False}
+    parquet.write_table(arrow.table(columns), tmp_path / "t.parquet", row_group_size=count, compression="none", **pages)
+    del columns
+    settings = {"source": "table", "train": str(tmp_path / "t.parquet")}
+    pool = arrow.system_memory_pool()
+    before = arrow.default_memory_pool()
+    arrow.set_memory_pool(pool)
+    try:
+        found = prepared(tmp_path, settings)
+    finally:
+        arrow.set_memory_pool(before)
+    assert pool.max_memory() < (tmp_path / "t.parquet").stat().st_size / 2
+    for part in ("train", "test"):
+        split = found.split(part)  # type: ignore[arg-type]
+        assert (split.images_NHWC[:, 1, 4, 0] % 2 == split.labels_N).all()
+    both = np.concatenate([found.split(part).images_NHWC[:, 1, 4, 0] for part in ("train", "test")])  # type: ignore[arg-type]
+    assert sorted(both.tolist()) == list(range(count))
+
+
+def _copied(folder: Path, copies: dict[str, str]) -> dict[str, Any]:
+    """Return the settings of a table of all images whose ``copies`` have another one's pixels."""
+    by_name = {name: content for name, _, content in TRAIN + TEST}
+    rows = [(name, kind) for name, kind, _ in TRAIN + TEST]
+    for name, _ in rows:
+        write(folder / name, by_name[copies.get(name, name)])
+    (folder / "t.csv").write_text("image,label\n" + "".join(f"{name},{kind}\n" for name, kind in rows))
+    return {"source": "table", "train": str(folder / "t.csv")}
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("copies", "said"),
+    [
+        ({"train-bee-1.png": "test-ant-1.png"}, "but of class 'bee', not 'ant'; remove the wrong one, or set"),
+        ({"train-ant-1.png": "test-ant-1.png"}, "and one might be trained on, the other tested on; remove the copies"),
+    ],
+)
+def test_no_seed_decides_whether_copies_are_refused(
+    tmp_path: Path, seed: int, copies: dict[str, str], said: str
+) -> None:
+    """Where the pipeline draws the test split a copy is refused on whichever side it falls, or left out when asked."""
+    settings = _copied(tmp_path, copies)
+    with pytest.raises(DataError) as raised:
+        prepared(tmp_path, settings, seed)
+    assert said in str(raised.value) and "\n" not in str(raised.value)
+    found = prepared(tmp_path, settings | {"shared_images": "skip"}, seed).manifest
+    skipped = {"train-bee-1.png", "test-ant-1.png"} if "train-bee-1.png" in copies else {"train-ant-1.png"}
+    assert {Path(name).name for name in found.skipped.files} == skipped
+    assert found.class_balance["test"] == (1, 1)
+    assert sum(found.counts.values()) + found.skipped.count == len(TRAIN) + len(TEST)
