@@ -345,7 +345,7 @@ def compare(results: Path) -> None:
 
 def _found(parameters: "Parameters", name: "SearchName", best: Path, start: Path) -> "Found":
     """Return the answer that references are measured against. Raises ArtifactError where a file is another search's."""
-    from autoshrink.evidence.references import Found, operators_of
+    from autoshrink.evidence.references import Found
     from autoshrink.records.best import Best
     from autoshrink.records.round import Round
     from autoshrink.search import rounds
@@ -359,4 +359,5 @@ def _found(parameters: "Parameters", name: "SearchName", best: Path, start: Path
     if answer.fitted is not None:
         network = spec.fitted(recipe, answer.fitted.network).network
         skeleton = spec.widened(skeleton, float(answer.fitted.width))
-    return Found(name, answer.cell.canonical(), network, operators_of(first.state.cell), skeleton)
+    space = rounds.space_of(parameters, name, first.state.cell)
+    return Found(name, answer.cell.canonical(), network, space, skeleton)

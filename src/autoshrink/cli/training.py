@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from autoshrink.cells.cell import Cell
 from autoshrink.cli import options
 from autoshrink.cli.curves import Curves, folder_of
 from autoshrink.cli.progress import Lines, reported
@@ -156,7 +155,7 @@ def test(
     with step("test", out, inputs=inputs, computes=True, **about) as doing:
         chosen = rounds.read(Best, best, name)
         # every strategy starts with all nodes, though not with all edges
-        complete = Cell.complete(rounds.read(Round, start, name).state.cell.operators[1:])
+        complete = rounds.space_of(parameters, name, rounds.read(Round, start, name).state.cell).whole()
         prepared = spec.load(data)
         example = spec.example(prepared, recipe)
         tested = spec.test(model, prepared, parameters.compute)

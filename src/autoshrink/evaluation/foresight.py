@@ -10,8 +10,7 @@ from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.sections import TaskProxy
 from autoshrink.runtime import devices, numerics, seeds
-from autoshrink.search import finalists, rounds
-from autoshrink.search.space import Dag
+from autoshrink.search import finalists, registry, rounds
 from autoshrink.tasks import address, sufficiency
 from autoshrink.tasks.spec import spec_of
 from autoshrink.workflow import estimate, futures
@@ -54,7 +53,8 @@ def foresee(parameters: Parameters, task: Task) -> Foreseen | None:
     if not (folder / address.MANIFEST).exists():
         return None
     names, section = rounds.searches(parameters, task), rounds.section_of(parameters, task)
-    complete = Dag(section, section.operators).drawn(names[0].draws(parameters.seed)).whole()
+    searched = registry.family(section, section.operators, parameters.search.strategies[section.strategy])
+    complete = searched.drawn(names[0].draws(parameters.seed)).whole()
     trained = estimate.stored(Path(parameters.paths.store), task, proxy)
     source, doubt = "what earlier runs took", 0.0
     if len(trained) < OWN:

@@ -15,8 +15,8 @@ from autoshrink.params.base import Section, Task
 from autoshrink.records.reference import ReferenceNetwork
 from autoshrink.runtime import seeds
 from autoshrink.search.draws import Draws
-from autoshrink.search.rounds import SearchName
-from autoshrink.search.space import random_cell
+from autoshrink.search.rounds import SearchName, space_of
+from autoshrink.search.space import Space
 from autoshrink.tasks import entry_points
 from autoshrink.tasks.spec import spec_of
 
@@ -28,8 +28,8 @@ class Found:
     name: SearchName
     cell: Cell
     network: Section
-    operators: tuple[str, ...]
-    """Those of the complete cell that the search began with, node by node."""
+    space: Space
+    """The cells that the search chose among."""
     skeleton: Section
     """The recipe's own network, from whose widths references are scaled: a network that finalists chose around the
     found cell is the found cell's alone."""
@@ -37,20 +37,19 @@ class Found:
 
 def body_of(parameters: Parameters, found: Found, reference: str) -> Body:
     """Return the body that the name of a reference stands for."""
-    operators = found.operators
-    size = len(operators) + 1
     if ":" in reference:
         return KnownBlock(reference)
     if reference == "complete":
-        return Cell.complete(operators).canonical()
+        return found.space.whole().canonical()
     if reference == "chain":
-        return Cell.of(operators, [(node, node + 1) for node in range(size - 1)]).canonical()
+        return found.space.baseline().canonical()
     if reference.startswith("random-"):
         draws = Draws(parameters.seed, f"{found.name.task}/references", f"{found.name.task}/references")
-        return random_cell(operators, draws, reference, [found.cell.key]).canonical()
+        return found.space.random(draws, reference, [found.cell.key]).canonical()
     if reference in released.names():
         return released.load(reference).cell.canonical()
-    return spec_of(found.name.task).known_body(reference, size).canonical()
+    chain = found.space.baseline()
+    return spec_of(found.name.task).known_body(reference, len(chain.nodes)).canonical()
 
 
 def scaled(parameters: Parameters, found: Found, reference: str, example: Mapping[str, int]) -> ReferenceNetwork:
@@ -136,8 +135,9 @@ def rehearse(parameters: Parameters, task: Task, example: Mapping[str, int], rec
     spec = spec_of(task)
     search = spec.search(parameters)
     operators = tuple(search.operators[index % len(search.operators)] for index in range(search.nodes - 1))
-    cell = Cell.complete(operators)
-    stand_in = Found(SearchName(task, search.strategy, 0), cell, recipe.network, operators, recipe.network)
+    name = SearchName(task, search.strategy, 0)
+    space = space_of(parameters, name, Cell.complete(operators))
+    stand_in = Found(name, space.whole(), recipe.network, space, recipe.network)
     told, wrong = [], []
     for reference in spec.references(parameters).networks:
         try:
@@ -170,11 +170,6 @@ def network_of(record: ReferenceNetwork, parameters: Parameters) -> tuple[Body, 
 def seed_of(parameters: Parameters, repetition: int) -> int:
     """Return the seed of a training: the run's own first, then others derived from it; the same for all networks."""
     return parameters.seed if repetition == 0 else seeds.derive(parameters.seed, f"evidence/{repetition}")
-
-
-def operators_of(cell: Cell) -> tuple[str, ...]:
-    """Return the operators of a search's first cell, node by node."""
-    return tuple(cell.operators[1:])
 
 
 def names(parameters: Parameters, task: Task) -> Sequence[str]:

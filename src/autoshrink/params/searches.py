@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from autoshrink.cells.cell import MOST_NODES
 from autoshrink.params.base import Task
 from autoshrink.params.sections import PerTask, per_task, sections_of
 from autoshrink.params.strategies import BUILT_IN, AnyStrategy, FireflyStrategy, PrerankStrategy
@@ -79,6 +80,14 @@ class Search(PerTask):
         strategy = self.strategies.get(name)
         if strategy is None:
             raise ValueError(f"{key}: {name!r} is not an entry of strategies; accepted: {', '.join(self.strategies)}")
+        section = getattr(self, task)
+        operators = len(dict.fromkeys(section.operators))
+        nodes = 1 + (section.nodes - 1) * operators
+        if getattr(strategy, "space", "topology") == "topology_and_operators" and nodes > MOST_NODES:
+            raise ValueError(
+                f"{key}: {name!r} begins with every operator at every node: {nodes} nodes for {section.nodes} of "
+                f"search.{task}.nodes and {operators} operators; accepted: at most {MOST_NODES}"
+            )
         defined = sections_of(task).zero_cost
         if isinstance(strategy, FireflyStrategy):
             self._require_edges(task, name, key)

@@ -9,12 +9,20 @@ from autoshrink.params.base import Section
 
 Rounds = Annotated[int, Field(ge=1, le=10_000)]
 ZeroCost = Literal["naswot", "synflow", "gradient_norm"]
+SearchSpace = Annotated[
+    Literal["topology", "topology_and_operators"],
+    Field(
+        description="What is searched: the edges of a cell whose nodes' operators are drawn at the start; or edges and "
+        "operators, where every node begins as all operators side by side and loses those, too."
+    ),
+]
 
 
 class ShrinkStrategy(Section):
     """Remove the least useful edge, round by round (the paper's strategy)."""
 
     kind: Literal["shrink"] = "shrink"
+    space: SearchSpace = "topology"
     edges_per_round: Annotated[int, Field(ge=1)] = 1
     """Edges removed per round; the paper removes one."""
     exhaustive: bool = False
@@ -36,6 +44,7 @@ class HalvingStrategy(Section):
     Talwalkar 2016, Successive Halving)."""
 
     kind: Literal["halving"] = "halving"
+    space: SearchSpace = "topology"
     epochs: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [1]
     """Epochs of each stage before the last; the last trains for the proxy's epochs."""
     keep: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -52,6 +61,7 @@ class PrerankStrategy(Section):
     """Shrink, training only the candidates that a zero-cost measure ranks first (Abdelfattah et al. 2021)."""
 
     kind: Literal["prerank"] = "prerank"
+    space: SearchSpace = "topology"
     zero_cost: ZeroCost = "naswot"
     """The measure: Jacobian-based NASWOT (Mellor et al. 2021), SynFlow (Tanaka et al. 2020), or the gradient's norm. An
     RNN cell takes gradient_norm only."""
@@ -63,6 +73,7 @@ class RandomStrategy(Section):
     """Sample distinct random cells: the baseline (Li and Talwalkar 2019)."""
 
     kind: Literal["random"] = "random"
+    space: SearchSpace = "topology"
     rounds: Rounds | None = None
     """Rounds of k candidates; null: as many rounds and candidates as shrinking has."""
 
@@ -71,6 +82,7 @@ class EvolutionStrategy(Section):
     """Regularised evolution: mutate a tournament's winner by one edge, retire the oldest cell (Real et al. 2019)."""
 
     kind: Literal["evolution"] = "evolution"
+    space: SearchSpace = "topology"
     population: Annotated[int, Field(ge=2)] = 8
     """Size of the population; its first cells are random."""
     tournament: Annotated[int, Field(ge=1)] = 4
@@ -89,6 +101,7 @@ class LocalStrategy(Section):
     """Local search: move to a better cell one edge away, restart at a local optimum (White et al. 2021)."""
 
     kind: Literal["local"] = "local"
+    space: SearchSpace = "topology"
     rounds: Rounds | None = None
     """Rounds of k candidates; null: as many rounds and candidates as shrinking has."""
 
@@ -184,6 +197,7 @@ AnyStrategy = Annotated[
 # what can be named without being configured
 BUILT_IN: dict[str, AnyStrategy] = {
     "shrink": ShrinkStrategy(),
+    "shrink-operators": ShrinkStrategy(space="topology_and_operators"),
     "shrink-two-edges": ShrinkStrategy(edges_per_round=2),
     "shrink-exhaustive": ShrinkStrategy(exhaustive=True),
     "shrink-decaying": ShrinkStrategy(k_decay=0.8),
@@ -192,6 +206,7 @@ BUILT_IN: dict[str, AnyStrategy] = {
     "shrink-synflow": PrerankStrategy(zero_cost="synflow"),
     "shrink-gradient": PrerankStrategy(zero_cost="gradient_norm"),
     "random": RandomStrategy(),
+    "random-operators": RandomStrategy(space="topology_and_operators"),
     "evolution": EvolutionStrategy(),
     "local": LocalStrategy(),
     "grow": GrowStrategy(),

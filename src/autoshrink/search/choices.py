@@ -5,12 +5,12 @@ NAS-Bench-Macro (X. Su et al., CVPR 2021) has eight in a row and three. Here suc
 place, wired as the places follow each other, so that strategies, records and drawings take it as it is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from autoshrink.cells.cell import Cell, Edge
 from autoshrink.search.draws import Draws
-from autoshrink.search.space import TRIES
+from autoshrink.search.space import TRIES, single_changes
 
 
 @dataclass(frozen=True)
@@ -77,3 +77,15 @@ class Choices:
     def is_network(self, cell: Cell) -> bool:
         """Whether the space has this network: it has all."""
         return True
+
+    def removable(self, cell: Cell) -> list[Edge]:
+        """Return the places that hold something."""
+        return list(self.chosen(cell))
+
+    def moves(self, cell: Cell) -> Iterator[Mapping[Edge, str]]:
+        """Yield the network with another option at one place."""
+        return single_changes(self, cell)
+
+    def said(self, place: Edge) -> str:
+        """Return the place as an edge of the table's network."""
+        return f"{place[0]} -> {place[1]}"

@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from autoshrink.errors import UserError
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import AnyStrategy, OutsideStrategy
-from autoshrink.search.space import Dag, Family
+from autoshrink.search.space import Alternatives, Dag, Family
 from autoshrink.search.strategy import Strategy
 
 GROUP = "autoshrink.strategies"
@@ -31,6 +31,17 @@ _KINDS = {
 
 
 _CELLS_ALONE = ("grow", "firefly", "outside")
+
+
+def family(search: TaskSearch, operators: Sequence[str], options: AnyStrategy) -> Family:
+    """Return the cells that a strategy searches."""
+    if _searches_operators(options):
+        return Alternatives(search.nodes - 1, tuple(dict.fromkeys(operators)))
+    return Dag(search, operators)
+
+
+def _searches_operators(options: AnyStrategy) -> bool:
+    return getattr(options, "space", "topology") == "topology_and_operators"
 
 
 def make(search: TaskSearch, operators: Sequence[str], options: AnyStrategy, space: Family | None = None) -> Strategy:
@@ -55,6 +66,11 @@ def make(search: TaskSearch, operators: Sequence[str], options: AnyStrategy, spa
         made: Strategy = offered[options.entry_point].load()(search, operators, options.options)
         return made
     module, name = _KINDS[options.kind]
-    over = operators if options.kind in _CELLS_ALONE else space or Dag(search, operators)
+    if space is not None and _searches_operators(options):
+        raise UserError(
+            "search.strategies: a strategy in the space topology_and_operators searches cells, not a table's own "
+            "space; accepted: space: topology; or --space cells"
+        )
+    over = operators if options.kind in _CELLS_ALONE else space or family(search, operators, options)
     built: Strategy = getattr(importlib.import_module(module), name)(search, over, options)
     return built

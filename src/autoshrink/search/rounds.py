@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from autoshrink.cells.cell import Cell
 from autoshrink.errors import ArtifactError, UserError
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
@@ -23,6 +24,7 @@ from autoshrink.search import registry
 from autoshrink.search.draws import Draws
 from autoshrink.search.front import front
 from autoshrink.search.objective import preference, score, violation
+from autoshrink.search.space import Alternatives, Space, Subgraphs
 from autoshrink.search.strategy import ProposedCell, Scored, State, Strategy
 from autoshrink.tasks.spec import spec_of
 
@@ -87,6 +89,13 @@ def strategy_of(parameters: Parameters, task: Task, name: str) -> Strategy:
         raise UserError(f"search {name!r}: is not an entry of search.strategies; accepted: {accepted}")
     section = section_of(parameters, task)
     return registry.make(section, section.operators, options)
+
+
+def space_of(parameters: Parameters, name: SearchName, start: Cell) -> Space:
+    """Return the space of a search that began with the cell ``start``."""
+    section, options = section_of(parameters, name.task), parameters.search.strategies.get(name.strategy)
+    found = None if options is None else registry.family(section, section.operators, options)
+    return found if isinstance(found, Alternatives) else Subgraphs(start.operators[1:])
 
 
 def plan(parameters: Parameters, task: Task, strategy: str | None = None) -> list[list[range]]:

@@ -1,4 +1,5 @@
-"""The paper's strategy (section 3): of the cells with one edge fewer, keep the best.
+"""The paper's strategy (section 3): of the cells with one edge fewer, keep the best. Where operators are searched too,
+also of the cells with one alternative fewer at a node.
 
 Variants, by its parameters: several edges at once, every candidate instead of k, fewer candidates round by round.
 """
@@ -12,13 +13,14 @@ from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import ShrinkStrategy
 from autoshrink.search.draws import Draws
 from autoshrink.search.objective import preference
-from autoshrink.search.space import Family, Space, threshold
+from autoshrink.search.space import Alternatives, Family, Space, threshold
 from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
 
 
 def shrink_space(space: Space, cell: Cell) -> list[ProposedCell]:
-    """Return the topology shrink space: for each edge, ascending, the cell without it and all that it alone fed."""
-    return [_without(space, cell, (edge,)) for edge in space.chosen(cell)]
+    """Return the shrink space: for each edge, ascending, the cell without it and all that it alone fed; where
+    operators are searched too, then for each alternative the cell without that."""
+    return [_without(space, cell, (place,)) for place in space.removable(cell)]
 
 
 def keep_best(
@@ -40,7 +42,8 @@ def keep_best(
     stopped = None
     left = len(space.chosen(cell))
     if left <= threshold:
-        stopped = f"{left} edges are left, the threshold is {threshold}"
+        what = "edges and operators" if isinstance(space, Alternatives) else "edges"
+        stopped = f"{left} {what} are left, the threshold is {threshold}"
     return cell, stopped, slot
 
 
@@ -110,6 +113,5 @@ def _without(space: Space, cell: Cell, places: Sequence[Edge]) -> ProposedCell:
     """Return the candidate whose ``places`` hold nothing."""
     before = space.chosen(cell)
     smaller = space.cell({place: option for place, option in before.items() if place not in places})
-    left = space.chosen(smaller)
-    origin = ", ".join(f"without {source} -> {target}" for source, target in places)
-    return ProposedCell(smaller, origin, tuple(place for place in before if place not in left))
+    origin = ", ".join(f"without {space.said(place)}" for place in places)
+    return ProposedCell(smaller, origin, tuple(edge for edge in cell.edges if edge not in smaller.edges))

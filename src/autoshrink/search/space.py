@@ -1,10 +1,12 @@
-"""The search spaces: subgraphs of the complete DAG whose operators were drawn at the start, and a table's own choices.
+"""The search spaces: subgraphs of the complete DAG whose operators were drawn at the start, the same with operators to
+choose from at every node, and a table's own choices.
 
 A space is a number of places, each holding one of the same options, the first of which is nothing. In the DAG a place
 is an edge, absent or present; in NAS-Bench-201 it is an edge that carries one of five operators.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -52,6 +54,18 @@ class Space(Protocol):
 
     def is_network(self, cell: Cell) -> bool:
         """Whether the space has this architecture at all."""
+        ...
+
+    def removable(self, cell: Cell) -> list[Edge]:
+        """Return the places that shrinking may empty next."""
+        ...
+
+    def moves(self, cell: Cell) -> Iterable[Mapping[Edge, str]]:
+        """Yield what the places of the architectures one step away hold."""
+        ...
+
+    def said(self, place: Edge) -> str:
+        """Return a place in words, such as ``0 -> 1``."""
         ...
 
 
@@ -125,6 +139,150 @@ class Subgraphs:
         """Whether the cell has an edge."""
         return bool(cell.edges)
 
+    def removable(self, cell: Cell) -> list[Edge]:
+        """Return the cell's edges."""
+        return list(cell.edges)
+
+    def moves(self, cell: Cell) -> Iterator[Mapping[Edge, str]]:
+        """Yield the cell with an edge more, which may bring back a node that was lost, or less."""
+        return single_changes(self, cell)
+
+    def said(self, place: Edge) -> str:
+        """Return ``0 -> 1``."""
+        return f"{place[0]} -> {place[1]}"
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """Cells of ``positions`` positions after the input, each of which holds one or more of ``operators`` side by side.
+
+    A cell has a node per alternative: those of a position read the same positions and are read by the same ones. Both
+    edges between positions and alternatives are places: (i, j), i < j, is the edge from position i to j, and (-p, n)
+    the n-th operator at position p. So topology and operators come out of one descent (the greedy counterpart of
+    H. Liu et al., "DARTS: Differentiable architecture search", ICLR 2019, which relaxes the choice). It is a space and
+    its own family: nothing is drawn.
+    """
+
+    positions: int
+    operators: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Edges between positions, and alternatives."""
+        return self.positions * (self.positions + 1) // 2 + self.positions * len(self.operators)
+
+    def drawn(self, draws: Draws) -> "Alternatives":
+        """Return the space itself."""
+        return self
+
+    @property
+    def places(self) -> list[Edge]:
+        """The edges between positions, ascending, then the alternatives of each position."""
+        edges = all_edges(range(self.positions))
+        return edges + [(-at, number) for at in self._positions for number in range(len(self.operators))]
+
+    @property
+    def options(self) -> tuple[str, str]:
+        """An edge or an alternative is there or not."""
+        return ("absent", "present")
+
+    def whole(self) -> Cell:
+        """Return the cell with all operators at all positions, all of which are connected."""
+        return self.cell(dict.fromkeys(self.places, "present"))
+
+    def baseline(self) -> Cell:
+        """Return a chain of single operators, each in its turn."""
+        chain = [(at - 1, at) for at in self._positions]
+        single = [(-at, (at - 1) % len(self.operators)) for at in self._positions]
+        return self.cell(dict.fromkeys([*chain, *single], "present"))
+
+    def cell(self, chosen: Mapping[Edge, str]) -> Cell:
+        """Return the cell, less the positions that hold nothing or that the input does not reach."""
+        present = {place for place, option in chosen.items() if option == "present"}
+        nodes: dict[int, list[int]] = {0: [0]}
+        for at in self._positions:
+            nodes[at] = [self._node(at, number) for number in range(len(self.operators)) if (-at, number) in present]
+        edges = [edge for edge in present if edge[0] >= 0]
+        between = [(source, target) for i, j in edges for source in nodes[i] for target in nodes[j]]
+        return subgraph(self.operators * self.positions, between)
+
+    def chosen(self, cell: Cell) -> dict[Edge, str]:
+        """Return the cell's edges between positions, and its alternatives."""
+        edges = sorted({(self._at(source), self._at(target)) for source, target in cell.edges})
+        held = [(-self._at(node), (node - 1) % len(self.operators)) for node in cell.nodes[1:]]
+        return dict.fromkeys([*edges, *held], "present")
+
+    def random(self, draws: Draws, name: str, seen: Iterable[str]) -> Cell:
+        """Return a random cell of at least one edge whose key is not in ``seen``, unless new ones are hard to come by.
+
+        How many edges there are is drawn uniformly, then which; and likewise each position's alternatives.
+        """
+        edges, numbers, known = all_edges(range(self.positions)), range(len(self.operators)), set(seen)
+        found = self.whole()
+        for attempt in range(TRIES):
+            this = f"{name}/try-{attempt}"
+            held = draws.sample(f"{this}/edges", edges, draws.choice(f"{this}/count", range(1, len(edges) + 1)))
+            for at in self._positions:
+                count = draws.choice(f"{this}/position-{at}/count", range(1, len(numbers) + 1))
+                held += [(-at, number) for number in draws.sample(f"{this}/position-{at}/operators", numbers, count)]
+            cell = self.cell(dict.fromkeys(held, "present"))
+            if cell.edges:
+                found = cell
+                if cell.key not in known:
+                    break
+        return found
+
+    def is_network(self, cell: Cell) -> bool:
+        """Whether the cell has an edge."""
+        return bool(cell.edges)
+
+    def removable(self, cell: Cell) -> list[Edge]:
+        """Return the cell's edges between positions, and alternatives of which a position has several: the last one
+        goes with the last edge to it."""
+        held = self.chosen(cell)
+        beside = Counter(place[0] for place in held if place[0] < 0)
+        return [place for place in held if place[0] >= 0 or beside[place[0]] > 1]
+
+    def moves(self, cell: Cell) -> Iterator[Mapping[Edge, str]]:
+        """Yield the cell with an edge or an alternative more or less; an edge to a position that was lost brings it
+        back with one operator."""
+        held = self.chosen(cell)
+        there = {place[0] for place in held if place[0] < 0}
+        for place in self.removable(cell):
+            yield {other: option for other, option in held.items() if other != place}
+        for place in self.places:
+            at = -place[1] if place[0] >= 0 else place[0]
+            if place in held or (place[0] < 0 and at not in there):
+                continue
+            if at in there:
+                yield {**held, place: "present"}
+            else:
+                for number in range(len(self.operators)):
+                    yield {**held, place: "present", (at, number): "present"}
+
+    def said(self, place: Edge) -> str:
+        """Return ``0 -> 1``, or ``conv_1x1 at 2``."""
+        return f"{place[0]} -> {place[1]}" if place[0] >= 0 else f"{self.operators[place[1]]} at {-place[0]}"
+
+    @property
+    def _positions(self) -> range:
+        return range(1, self.positions + 1)
+
+    def _node(self, at: int, number: int) -> int:
+        return 1 + (at - 1) * len(self.operators) + number
+
+    def _at(self, node: int) -> int:
+        return (node - 1) // len(self.operators) + 1 if node else 0
+
+
+def single_changes(space: Space, cell: Cell) -> Iterator[Mapping[Edge, str]]:
+    """Yield what the places hold where one of them holds another option."""
+    held = space.chosen(cell)
+    for place in space.places:
+        for option in space.options:
+            if option != held.get(place, space.options[0]):
+                yield {**held, place: option}
+
 
 def slots(search: TaskSearch, family: Family, rounds: int | None = None) -> list[int]:
     """Return k per round where ``rounds`` are asked for, else min(k, places left): what shrinking may evaluate."""
@@ -153,7 +311,7 @@ def draw_operators(search: TaskSearch, operators: Sequence[str], draws: Draws) -
     return shared.shuffled("operators/order", balanced)
 
 
-def all_edges(operators: Sequence[str]) -> list[Edge]:
+def all_edges(operators: Sequence[object]) -> list[Edge]:
     """Return the edges of the complete DAG whose nodes 1..N-1 carry ``operators``, ascending."""
     size = len(operators) + 1
     return [(i, j) for i in range(size) for j in range(i + 1, size)]
@@ -204,14 +362,11 @@ def neighbours(space: Space, cell: Cell) -> list[Cell]:
 
     In the DAG an edge more may bring back a node that was lost. A cell without any edge is no neighbour.
     """
-    held = space.chosen(cell)
     found: dict[str, Cell] = {}
-    for place in space.places:
-        for option in space.options:
-            if option != held.get(place, space.options[0]):
-                other = space.cell({**held, place: option})
-                if space.is_network(other) and other.key != cell.key:
-                    found.setdefault(other.key, other)
+    for held in space.moves(cell):
+        other = space.cell(held)
+        if space.is_network(other) and other.key != cell.key:
+            found.setdefault(other.key, other)
     return list(found.values())
 
 
@@ -219,10 +374,9 @@ def change(space: Space, before: Cell, after: Cell) -> str:
     """Say in a phrase what the places of ``after`` have gained and lost."""
     old, new = space.chosen(before), space.chosen(after)
     gained = [f"with {_said(space, place, new[place])}" for place in sorted(new) if old.get(place) != new[place]]
-    lost = [f"without {place[0]} -> {place[1]}" for place in sorted(old.keys() - new.keys())]
+    lost = [f"without {space.said(place)}" for place in sorted(old.keys() - new.keys())]
     return ", ".join(gained + lost) or "unchanged"
 
 
 def _said(space: Space, place: Edge, option: str) -> str:
-    edge = f"{place[0]} -> {place[1]}"
-    return edge if len(space.options) == 2 else f"{option} at {edge}"
+    return space.said(place) if len(space.options) == 2 else f"{option} at {space.said(place)}"

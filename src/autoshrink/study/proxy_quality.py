@@ -21,10 +21,9 @@ from autoshrink.records.history import TrainingHistory
 from autoshrink.records.proposal import Proposal, ProposedSlot
 from autoshrink.records.proxy_quality import Agreement, Correlation, FinalQuality, JudgedCell, ProxyQuality
 from autoshrink.runtime import numerics, seeds
-from autoshrink.search import finalists
+from autoshrink.search import finalists, registry
 from autoshrink.search.draws import Draws
 from autoshrink.search.objective import score
-from autoshrink.search.space import draw_operators, random_cell
 from autoshrink.tasks import address, availability, code
 from autoshrink.tasks.spec import spec_of
 from autoshrink.training.events import EpochEnded, TrainingEvent
@@ -41,11 +40,12 @@ def cells(parameters: Parameters, task: Task, count: int) -> list[Cell]:
     Raises UserError where the space has not so many.
     """
     section = spec_of(task).search(parameters)
+    searched = registry.family(section, section.operators, parameters.search.strategies[section.strategy])
     found: dict[str, Cell] = {}
     for number in range(20 * count):
         prefix = f"{task}/proxy-quality/cell-{number}"
         draws = Draws(parameters.seed, prefix, prefix)
-        cell = random_cell(draw_operators(section, section.operators, draws), draws, "cell", found)
+        cell = searched.drawn(draws).random(draws, "cell", found)
         found.setdefault(cell.key, cell)
         if len(found) == count:
             return list(found.values())

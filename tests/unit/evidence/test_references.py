@@ -14,6 +14,7 @@ from autoshrink.evidence import references
 from autoshrink.evidence.references import Found
 from autoshrink.params.base import Task
 from autoshrink.search.rounds import SearchName
+from autoshrink.search.space import Subgraphs
 from autoshrink.tasks.spec import spec_of
 
 IMAGES = {"channels": 1, "height": 12, "width": 12, "classes": 4}
@@ -23,7 +24,9 @@ OPERATORS = ("separable_conv_3x3", "conv_1x1", "separable_conv_3x3")
 def found(task: Task = Task.CNN, operators: tuple[str, ...] = OPERATORS) -> Found:
     """Return a found cell of two edges in the default network."""
     network = spec_of(task).training(params.load([], [])).network
-    return Found(SearchName(task, "shrink", 0), Cell.of(operators[:2], [(0, 1), (1, 2)]), network, operators, network)
+    return Found(
+        SearchName(task, "shrink", 0), Cell.of(operators[:2], [(0, 1), (1, 2)]), network, Subgraphs(operators), network
+    )
 
 
 def test_names_mean_cells_of_the_searchs_operators() -> None:
