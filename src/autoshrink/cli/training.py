@@ -44,7 +44,8 @@ class Told:
         self._curves.add(event)
         match event:
             case Grown(growth):
-                said = f"grew by {growth.new} new and {growth.split} split neurons"
+                layers = f", and {growth.layers} new layers" if growth.layers else ""
+                said = f"grew by {growth.new} new and {growth.split} split neurons{layers}"
                 gains = {"gain": growth.gain, "predicted_gain": growth.predicted_gain}
                 lines.say("grown", message=said, numbers=gains)
             case Resumed(epoch, checkpoint):

@@ -204,6 +204,10 @@ def _training(trained: Trained) -> str:
         lines.append(
             f"Its nodes grew while it was trained, by Firefly descent, to these widths (stage.cell.node): {nodes}."
         )
+    deeper = getattr(trained.description.network, "residual_layers", {})
+    if deeper:
+        cells = ", ".join(f"{markdown.code(cell)} {' and '.join(operators)}" for cell, operators in deeper.items())
+        lines.append(f"After cells stand residual layers, which add an operator of their input to it: {cells}.")
     if trained.search is not None:
         best = Best.read(trained.search.best)
         metrics = ", ".join(

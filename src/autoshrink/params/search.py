@@ -21,7 +21,8 @@ ImageOperator = Literal[
     "avg_pool_3x3",
     "skip_connect",
 ]
-GROWING_OPERATORS = ("separable_conv_3x3", "separable_conv_5x5", "conv_1x1", "conv_3x3")
+GrowingOperator = Literal["separable_conv_3x3", "separable_conv_5x5", "conv_1x1", "conv_3x3"]
+GROWING_OPERATORS: tuple[str, ...] = get_args(GrowingOperator)
 """Image operators whose nodes may get further inputs and filters without a change of what they compute."""
 Activation = Literal["relu", "sigmoid", "tanh", "identity", "silu", "gelu", "sin"]
 

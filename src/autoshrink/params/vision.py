@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from autoshrink.params.base import Section
+from autoshrink.params.search import GrowingOperator
 from autoshrink.params.sections import TaskProxy, TaskProxyTraining, TaskReferences, TaskTraining
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -44,6 +45,9 @@ class ImageNetwork(Section):
     node_widths: dict[str, Annotated[int, Field(ge=1)]] = {}
     """Filters of individual nodes that differ from their stage's, such as ``stage0.0.1: 12`` for stage 0, cell 0, node
     1; set by a growing training."""
+    residual_layers: dict[str, list[GrowingOperator]] = {}
+    """Layers after individual cells, each adding an operator of its input to it, such as ``stage0.0:
+    [separable_conv_3x3]`` after cell 0 of stage 0; set by a growing training."""
     background_class: bool = False
     """Add an output for a background class without images (ImageNet's 1,001 classes)."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -211,7 +215,7 @@ class Augmentation(Section):
 
 
 class Growth(Section):
-    """Growth of node widths during training, by Firefly descent (Wu et al. 2020)."""
+    """Growth of node widths, and of depth, during training, by Firefly descent (Wu et al. 2020)."""
 
     rounds: Annotated[int, Field(ge=1)] = 3
     """Number of growth steps."""
@@ -227,6 +231,9 @@ class Growth(Section):
     """Cost that gains are weighed against and the budget limits; without batch norm."""
     budget: Annotated[int, Field(ge=1)] | None = None
     """Maximum ``cost`` of the grown network; null: that of the network with uniform widths."""
+    depth: GrowingOperator | None = None
+    """Operator of the residual layer that each growth tries after each cell; it counts as many neurons as it has
+    filters. null: growth in width alone."""
     tuning_steps: Annotated[int, Field(ge=1)] = 30
     """Training batches to tune the candidates on before scoring them."""
 
@@ -326,6 +333,8 @@ class ImageTraining(TaskTraining):
                     f"growth: {self.growth.rounds} rounds of {self.growth.epochs} epochs leave none of epochs "
                     f"{self.epochs} for the grown network"
                 )
+            if self.network.residual_layers and self.growth.depth:
+                raise ValueError("growth: network.residual_layers fixes the layers; remove it, or growth.depth")
             if self.network.node_widths:
                 raise ValueError("growth: network.node_widths fixes the widths; remove one of the two")
             if self.network.wanted_to_grow:

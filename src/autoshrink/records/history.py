@@ -10,7 +10,7 @@ from autoshrink.records.record import Count, Many, Numbers, Record, SealedRecord
 
 
 class GrowthEntry(Record):
-    """One growth of a network's nodes."""
+    """One growth of a network."""
 
     epoch: Count
     """The first epoch after it, from 0."""
@@ -20,6 +20,8 @@ class GrowthEntry(Record):
     """New neurons added ..."""
     split: Count
     """... and neurons split in two."""
+    layers: Annotated[Count, Field(exclude_if=lambda count: not count)] = 0
+    """Residual layers added, each as many neurons of the quota as it has filters."""
     gate: Annotated[float, Field(ge=0, le=1)]
     """The size they were installed at; 0 where none was."""
     predicted_gain: float
@@ -28,6 +30,8 @@ class GrowthEntry(Record):
     """... and by how much they did, on other training images."""
     widths: Mapping[str, int]
     """Filters of each node that can grow, after it."""
+    residual_layers: Annotated[Mapping[str, Many[str]], Field(exclude_if=lambda layers: not layers)] = {}
+    """The residual layers' operators by cell, after it."""
     costs: Numbers
     """Of the network after it, what the budget counts."""
 

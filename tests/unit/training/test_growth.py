@@ -38,6 +38,14 @@ def test_equal_gains_are_kept_in_one_order() -> None:
     assert select(gains, 2, ADDED, cost, 10_000) == select(backwards, 2, ADDED, cost, 10_000)
 
 
+def test_a_layer_counts_as_many_neurons_as_it_has_filters() -> None:
+    """One that does not fit the quota that is left makes way for neurons that do."""
+    gains = {Neuron("cell", "layer", 0): 9.0, Neuron("other", "layer", 0): 8.0, **neurons("narrow", 0.1, 0.2, 0.3)}
+    added = {**ADDED, "cell": 2, "other": 2}
+    kept = select(gains, 5, added, lambda _: 0, 10, {"cell": 3, "other": 3})
+    assert kept == [Neuron("cell", "layer", 0), Neuron("narrow", "new", 2), Neuron("narrow", "new", 1)]
+
+
 @hypothesis.given(
     strategies.lists(strategies.floats(-1, 1), max_size=12),
     strategies.lists(strategies.floats(-1, 1), max_size=12),

@@ -1,8 +1,9 @@
-"""Grow node widths of an image network by Firefly descent (Wu et al. 2020): split neurons and add new ones.
+"""Grow an image network by Firefly descent (Wu et al. 2020): split neurons, add new ones, and add layers.
 
 All candidates are attached at once (``overgrown``). A split turns a neuron's incoming weights w into w + g d and
-w - g d, each with half of the outgoing weights; a new neuron has outgoing weights g d. Those that gain most per cost
-are installed at the gate size that lowers the loss most on other training images.
+w - g d, each with half of the outgoing weights; a new neuron has outgoing weights g d; a new layer after a cell adds an
+operator of its input to it, whose last batch norm has the scales g d. Those that gain most per cost are installed at
+the gate size that lowers the loss most on other training images.
 
 Shapes: G gates, as in ``overgrown``.
 """
@@ -23,8 +24,7 @@ from autoshrink.records.history import GrowthEntry
 from autoshrink.tasks.vision import network as networks
 from autoshrink.tasks.vision.feeds import Batch
 from autoshrink.tasks.vision.network import CellNetwork
-from autoshrink.tasks.vision.operators import ConvNorm, SeparableConv
-from autoshrink.tasks.vision.overgrown import Axis, Objective, Overgrown, cells, layers
+from autoshrink.tasks.vision.overgrown import Axis, Objective, Overgrown, cells, dense, layers
 from autoshrink.training.growth import Neuron, counts, select
 
 OPERATORS = GROWING_OPERATORS
@@ -57,10 +57,7 @@ def widths(module: CellNetwork) -> dict[str, int]:
         for node, _ in cell.plan:
             if node in cell.leaves and any(unchanged):
                 continue
-            operator = cell.nodes[str(node)]
-            dense = operator.pointwise if isinstance(operator, SeparableConv) else operator
-            assert isinstance(dense, ConvNorm)
-            found[f"{name}.{node}"] = dense.conv.out_channels
+            found[f"{name}.{node}"] = dense(cell.nodes[str(node)]).conv.out_channels
     return found
 
 
@@ -85,8 +82,10 @@ class Candidates(Overgrown):
         candidates: int,
         seed: int,
         device: torch.device,
+        depth: str | None = None,
     ) -> None:
-        """Attach them; ``candidates`` are the new neurons of each node."""
+        """Attach them; ``candidates`` are the new neurons of each node, ``depth`` the operator of a layer after each
+        cell, if any."""
         self.cell, self.network, self.channels, self.classes = cell, network, channels, classes
         thin = networks.skeleton(cell, network, channels, classes)
         self.widths = widths(thin)
@@ -97,10 +96,16 @@ class Candidates(Overgrown):
             self.neurons += [Neuron(node, "split", index) for index in range(width)]
             self.neurons += [Neuron(node, "new", index) for index in range(candidates)]
             wide[node] = 2 * width + candidates
+        self.filters = {name: item.out_channels for name, item in cells(thin)} if depth else {}
+        """By cell, of the layers that may be added."""
+        self.deeper = {} if depth is None else {name: _deeper(network, name, depth) for name in self.filters}
+        gates = {name: len(self.neurons) + number for number, name in enumerate(self.filters)}
+        self.neurons += [Neuron(name, "layer", len(self.deeper[name]) - 1) for name in self.filters]
         moved = {node: Axis(*(part.to(device) for part in vars(axis).values())) for node, axis in axes.items()}
+        changes = {"node_widths": wide, "residual_layers": {**network.residual_layers, **self.deeper}}
+        module = networks.skeleton(cell, network.model_copy(update=changes), channels, classes)
         with device:
-            attached = list(layers(thin, moved))
-        module = networks.skeleton(cell, network.model_copy(update={"node_widths": wide}), channels, classes)
+            attached = list(layers(module, moved, deeper=gates))
         super().__init__(module, attached, state, len(self.neurons), seed, device)
 
     def scores(self, batches: Sequence[Batch], objective: Objective) -> dict[Neuron, float]:
@@ -113,6 +118,11 @@ class Candidates(Overgrown):
         number = {neuron: index for index, neuron in enumerate(self.neurons)}
         gates_G[[number[neuron] for neuron in neurons]] = size
         return gates_G
+
+
+def _deeper(network: ImageNetwork, cell: str, operator: str) -> list[str]:
+    """Return the operators of the residual layers after a cell, and one more."""
+    return [*network.residual_layers.get(cell, []), operator]
 
 
 @dataclass(frozen=True)
@@ -150,7 +160,9 @@ def grow(
 
     def wider(added: Mapping[str, int]) -> ImageNetwork:
         new = {node: width + added.get(node, 0) for node, width in overgrown.widths.items()}
-        return network.model_copy(update={"node_widths": new})
+        deeper = {name: operators for name, operators in overgrown.deeper.items() if added.get(name)}
+        changes = {"node_widths": new, "residual_layers": {**network.residual_layers, **deeper}}
+        return network.model_copy(update=changes)
 
     def cost(added: Mapping[str, int]) -> int:
         return cost_of(cell, wider(added), overgrown.channels, overgrown.classes, size, growth)
@@ -158,9 +170,9 @@ def grow(
     overgrown.tune(list(islice(batches, growth.tuning_steps)), objective)
     gains = overgrown.scores(list(islice(batches, PROBE_BATCHES)), objective)
     before = cost({})
-    added_cost = {node: cost({node: 1}) - before for node in overgrown.widths}
+    added_cost = {node: cost({node: 1}) - before for node in (*overgrown.widths, *overgrown.filters)}
     quota = math.floor(growth.ratio * sum(overgrown.widths.values()))
-    chosen = select(gains, quota, added_cost, cost, budget)
+    chosen = select(gains, quota, added_cost, cost, budget, overgrown.filters)
     probe = list(islice(batches, PROBE_BATCHES))
     start = overgrown.loss(overgrown.gates(0.0), probe, objective)
     losses = {opening: overgrown.loss(overgrown.opened(chosen, opening), probe, objective) for opening in SIZES}
@@ -173,10 +185,12 @@ def grow(
         quota=quota,
         new=sum(neuron.kind == "new" for neuron in chosen),
         split=sum(neuron.kind == "split" for neuron in chosen),
+        layers=sum(neuron.kind == "layer" for neuron in chosen),
         gate=opening if chosen else 0.0,
         predicted_gain=float(sum(gains[neuron] for neuron in chosen)),
         gain=start - losses[opening] if chosen else 0.0,
         widths=dict(grown.node_widths),
+        residual_layers={name: tuple(operators) for name, operators in grown.residual_layers.items()},
         costs={growth.cost: cost(counts(chosen))},
     )
     return Grown(grown, overgrown, overgrown.opened(chosen, opening), entry)

@@ -29,6 +29,19 @@ def make_divisible(value: float, divisor: int) -> int:
     return max(round(value / divisor), 1) * divisor
 
 
+class ResidualLayer(nn.Module):
+    """A layer that adds an operator of its input, which ends linear, to it."""
+
+    def __init__(self, name: str, channels: int, network: ImageNetwork) -> None:
+        super().__init__()
+        self.operator = operator(name, channels, channels, network, linear=True)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
+        y_BCHW: Tensor = x_BCHW + self.operator(x_BCHW)
+        return y_BCHW
+
+
 class CellModule(nn.Module):
     """One cell of width ``filters``: node 0 is the (pooled) input, leaves are concatenated, a residual is added.
 
@@ -47,12 +60,13 @@ class CellModule(nn.Module):
         widths: Mapping[int, int] = MappingProxyType({}),
         uniform_in: int | None = None,
         outputs: int | None = None,
+        deeper: Sequence[str] = (),
     ) -> None:
         """Build the cell; ``widths`` are the nodes that are not ``filters`` wide.
 
         ``uniform_in`` is how many channels come in where no node of the network has a width of its own: it decides
         where a projection stands, so that growing nodes never turns a projection into an identity. With ``outputs`` the
-        cell ends in a projection to so many channels.
+        cell ends in a projection to so many channels. ``deeper`` are the operators of residual layers after the cell.
         """
         super().__init__()
         self.plan = tuple((node, cell.predecessors(node)) for node in cell.nodes[1:])
@@ -92,6 +106,10 @@ class CellModule(nn.Module):
         elif network.residual and (differ or pool > 1):
             self.projection = ConvNorm(in_channels, self.out_channels, network, stride=pool, linear=True)
 
+        self.deeper: nn.Module = nn.Identity()
+        if deeper:
+            self.deeper = nn.Sequential(*(ResidualLayer(name, self.out_channels, network) for name in deeper))
+
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, in, H, W) to (B, out_channels, ceil(H / pool), ceil(W / pool))."""
         pooled_BCHW = self.pool(x_BCHW)
@@ -101,7 +119,7 @@ class CellModule(nn.Module):
         y_BCHW: Tensor = self.join(_concatenate([values[leaf] for leaf in self.leaves]))
         if self.residual:
             y_BCHW = y_BCHW + self.projection(pooled_BCHW if self.projects_pooled else x_BCHW)
-        y_BCHW = self.activation(y_BCHW)
+        y_BCHW = self.deeper(self.activation(y_BCHW))
         return y_BCHW
 
 
@@ -137,7 +155,7 @@ class CellNetwork(nn.Module):
             separable = width(network.stem_separable_filters)
             self.stem_separable = SeparableConv(features, separable, network, linear=False)
             features = separable
-        widths = dict(network.node_widths)
+        widths, deeper = dict(network.node_widths), dict(network.residual_layers)
         uniform = features
         stages = zip(network.stage_scales, network.stage_cells, network.stage_pools, strict=True)
         self.stages = 0
@@ -155,7 +173,8 @@ class CellNetwork(nn.Module):
                 names = {node: f"stage{self.stages}.{index}.{node}" for node in one.nodes[1:]}
                 own = {node: widths.pop(name) for node, name in names.items() if name in widths}
                 entry = pool if index == 0 else 1
-                module = CellModule(one, features, filters, entry, network, own, uniform, outputs)
+                after = deeper.pop(f"stage{self.stages}.{index}", [])
+                module = CellModule(one, features, filters, entry, network, own, uniform, outputs, after)
                 stage.append(module)
                 features, uniform = module.out_channels, module.uniform_out
             self.add_module(f"stage{self.stages}", stage)
@@ -164,6 +183,11 @@ class CellNetwork(nn.Module):
             raise UserError(
                 f"network.node_widths: the network has no node {min(widths)!r}; accepted: stageS.C.N, for node N of "
                 f"cell C of stage S, in {self.stages} stages"
+            )
+        if deeper:
+            raise UserError(
+                f"network.residual_layers: the network has no cell {min(deeper)!r}; accepted: stageS.C, for cell C of "
+                f"stage S, in {self.stages} stages"
             )
         self.head: nn.Module = nn.Identity()
         if network.head_filters:

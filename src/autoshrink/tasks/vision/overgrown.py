@@ -19,12 +19,13 @@ from torch.func import functional_call
 from autoshrink.cells.cell import Edge
 from autoshrink.runtime import seeds
 from autoshrink.tasks.vision.feeds import Batch
-from autoshrink.tasks.vision.network import CellModule, CellNetwork
+from autoshrink.tasks.vision.network import CellModule, CellNetwork, ResidualLayer
 from autoshrink.tasks.vision.operators import ConvNorm, SeparableConv
 
 POINTS = 3  # midpoints of the integrated gradient
 TUNING_RATE = 1e-2
 SPLIT_RANGE, OUTGOING_RANGE = 0.1, 0.01
+LAYER_SCALE = 0.1  # of a candidate layer's last batch norm, before it is tuned
 
 Objective = Callable[[Tensor, Tensor], Tensor]
 
@@ -92,16 +93,24 @@ class Layer:
     outputs: Axis
     inputs: Axis | None
     """None: depthwise, each output has its own input."""
-    splits: bool
+    splits: bool = False
     """Whether splits of its outputs perturb its weights: the last dense layer of a node."""
+    is_new: bool = False
+    """Whether it is part of a layer that is a candidate ..."""
+    gate: int | None = None
+    """... and whose gate multiplies the scales and shifts of its batch norm."""
 
 
 def layers(
-    module: CellNetwork, axes: Mapping[str, Axis], edges: Mapping[Edge, int] = MappingProxyType({})
+    module: CellNetwork,
+    axes: Mapping[str, Axis],
+    edges: Mapping[Edge, int] = MappingProxyType({}),
+    deeper: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[Layer]:
     """Yield the network's layers.
 
-    ``axes`` are those of the nodes that grow; ``edges`` are the gates of the edges of its cells that are candidates.
+    ``axes`` are those of the nodes that grow; ``edges`` are the gates of the edges of its cells that are candidates,
+    ``deeper`` of the last residual layers of those cells where these are candidates.
     """
     value = fixed(module.stem.conv.out_channels)
     yield Layer("stem.conv", "stem.norm", value, fixed(module.stem.conv.in_channels), False)
@@ -114,22 +123,40 @@ def layers(
                     for source in sources
                 ]
             )
-            path, operator = f"{name}.nodes.{node}", cell.nodes[str(node)]
-            if isinstance(operator, SeparableConv):
-                yield Layer(f"{path}.depthwise.conv", f"{path}.depthwise.norm", inputs, None, False)
-                path, operator = f"{path}.pointwise", operator.pointwise
-            assert isinstance(operator, ConvNorm)
-            values[node] = axes.get(f"{name}.{node}") or fixed(operator.conv.out_channels)
-            yield Layer(f"{path}.conv", f"{path}.norm", values[node], inputs, True)
+            operator = cell.nodes[str(node)]
+            values[node] = axes.get(f"{name}.{node}") or fixed(dense(operator).conv.out_channels)
+            yield from _operator(f"{name}.nodes.{node}", operator, values[node], inputs, splits=True)
         out = joined([values[leaf] for leaf in cell.leaves])
         if isinstance(cell.projection, ConvNorm):
             yield Layer(f"{name}.projection.conv", f"{name}.projection.norm", out, value, False)
         value = out
+        after = list(cell.deeper.children())
+        for index, layer in enumerate(after):
+            assert isinstance(layer, ResidualLayer)
+            gate = deeper.get(name) if index == len(after) - 1 else None
+            yield from _operator(f"{name}.deeper.{index}.operator", layer.operator, value, value, gate=gate)
     if isinstance(module.head, ConvNorm):
         head = fixed(module.head.conv.out_channels)
         yield Layer("head.conv", "head.norm", head, value, False)
         value = head
     yield Layer("classifier", None, fixed(module.classifier.out_features), value, False)
+
+
+def _operator(
+    path: str, operator: nn.Module, outputs: Axis, inputs: Axis, *, splits: bool = False, gate: int | None = None
+) -> Iterator[Layer]:
+    is_new = gate is not None
+    if isinstance(operator, SeparableConv):
+        yield Layer(f"{path}.depthwise.conv", f"{path}.depthwise.norm", inputs, None, is_new=is_new)
+        path = f"{path}.pointwise"
+    yield Layer(f"{path}.conv", f"{path}.norm", outputs, inputs, splits, is_new, gate)
+
+
+def dense(operator: nn.Module) -> ConvNorm:
+    """Return what decides how wide an operator's output is."""
+    dense = operator.pointwise if isinstance(operator, SeparableConv) else operator
+    assert isinstance(dense, ConvNorm)
+    return dense
 
 
 def cells(module: CellNetwork) -> Iterator[tuple[str, CellModule]]:
@@ -164,29 +191,35 @@ class Overgrown:
             if isinstance(part, nn.Dropout):
                 part.eval()
         self.directions = {layer.name: self._draw(layer) for layer in self.layers}
+        for layer in self.layers:
+            if layer.gate is not None:
+                assert layer.norm is not None
+                self.directions[layer.norm] = torch.full_like(self.directions[layer.name][:, 0, 0, 0], LAYER_SCALE)
         self.statistics = self._statistics()
 
     def _draw(self, layer: Layer) -> Tensor:
         """Return directions (O, I, ...), drawn by the layer's name."""
         generator = seeds.torch_generator(self.seed, layer.name)
-        shape = list(self.state[f"{layer.name}.weight"].shape)
-        shape[0] = len(layer.outputs.old)
-        shape[1] = len(layer.inputs.old) if layer.inputs else 1
-        dtype = self.state[f"{layer.name}.weight"].dtype
+        shape = list(self.module.get_parameter(f"{layer.name}.weight").shape)
+        dtype = self.state["classifier.weight"].dtype
         incoming = torch.randn(shape, generator=generator, dtype=dtype) * math.sqrt(2 / math.prod(shape[1:]))
         uniform = torch.rand(shape, generator=generator, dtype=dtype) * 2 - 1
         new_O = layer.outputs.is_new.cpu().view(-1, *[1] * (len(shape) - 1))
-        drawn = torch.where(new_O, incoming, uniform * SPLIT_RANGE)
+        drawn = torch.where(new_O | layer.is_new, incoming, uniform * SPLIT_RANGE)
         if layer.inputs:
             new_I = layer.inputs.is_new.cpu().view(1, -1, *[1] * (len(shape) - 2))
-            drawn = torch.where(new_I & ~new_O, uniform * OUTGOING_RANGE, drawn)
+            drawn = torch.where(new_I & ~(new_O | layer.is_new), uniform * OUTGOING_RANGE, drawn)
         return drawn.to(self.device)
 
     def _statistics(self) -> dict[str, Tensor]:
         """Return batch norm's statistics, with the fresh ones of new neurons."""
-        found = {}
+        found: dict[str, Tensor] = {}
         for layer in self.layers:
-            if layer.norm:
+            if layer.norm and layer.is_new:
+                for key, buffer in self.module.get_submodule(layer.norm).named_buffers():
+                    fresh = torch.ones if key == "running_var" else torch.zeros
+                    found[f"{layer.norm}.{key}"] = fresh(buffer.shape, dtype=buffer.dtype, device=self.device)
+            elif layer.norm:
                 for key, fill in (("running_mean", 0.0), ("running_var", 1.0)):
                     found[f"{layer.norm}.{key}"] = gather(self.state[f"{layer.norm}.{key}"], layer.outputs.old, 0, fill)
                 found[f"{layer.norm}.num_batches_tracked"] = self.state[f"{layer.norm}.num_batches_tracked"].clone()
@@ -194,10 +227,14 @@ class Overgrown:
 
     def assemble(self, gates_G: Tensor) -> dict[str, Tensor]:
         """Return the weights of the network with all candidates at these gates."""
-        found = {}
+        found: dict[str, Tensor] = {}
         for layer in self.layers:
-            weight, out, inputs = self.state[f"{layer.name}.weight"], layer.outputs, layer.inputs
+            out, inputs = layer.outputs, layer.inputs
             direction = self.directions[layer.name][out.share]
+            if layer.is_new:
+                found |= self._new_layer(layer, direction, gates_G)
+                continue
+            weight = self.state[f"{layer.name}.weight"]
             rank = [1] * (weight.ndim - 2)
             weight = gather(weight, out.old, 0)
             new_O1 = out.is_new.view(-1, 1, *rank)
@@ -218,6 +255,25 @@ class Overgrown:
             else:
                 found[f"{layer.name}.bias"] = self.state[f"{layer.name}.bias"]
         return found
+
+    def _new_layer(self, layer: Layer, direction: Tensor, gates_G: Tensor) -> dict[str, Tensor]:
+        """Return the weights of a part of a candidate layer; ``direction`` has its rows."""
+        assert layer.norm is not None
+        if layer.inputs:
+            direction = direction[:, layer.inputs.share] * layer.inputs.outgoing(gates_G).view(1, -1, 1, 1)
+        scale_O = torch.ones_like(direction[:, 0, 0, 0])
+        if layer.gate is not None:
+            scale_O = gates_G[layer.gate] * self.directions[layer.norm][layer.outputs.share]
+        found = {f"{layer.name}.weight": direction, f"{layer.norm}.weight": scale_O}
+        return {**found, f"{layer.norm}.bias": torch.zeros_like(scale_O)}
+
+    def _is_left_out(self, layer: Layer, gates_G: Tensor) -> bool:
+        """Whether it is part of a candidate layer whose gate is closed."""
+        if not layer.is_new:
+            return False
+        whole = layer.name.rpartition(".operator.")[0]
+        gates = [item.gate for item in self.layers if item.gate is not None and item.name.startswith(f"{whole}.")]
+        return bool(gates_G[gates[0]] == 0)
 
     def outputs(self, gates_G: Tensor, x_BCHW: Tensor, statistics: dict[str, Tensor] | None = None) -> Tensor:
         """Return the logits at these gates, in training mode; ``statistics`` are updated where given."""
@@ -264,8 +320,10 @@ class Overgrown:
     @torch.no_grad()
     def installed(self, gates_G: Tensor) -> dict[str, Tensor]:
         """Return weights and statistics of the network with only the candidates of open gates."""
-        wide, found = self.assemble(gates_G), {}
+        wide, found = self.assemble(gates_G), dict[str, Tensor]()
         for layer in self.layers:
+            if self._is_left_out(layer, gates_G):
+                continue
             out = layer.outputs.chosen(gates_G)
             weight = wide[f"{layer.name}.weight"][out]
             if layer.inputs:
@@ -281,10 +339,13 @@ class Overgrown:
             for key in ("weight", "bias"):
                 found[f"{layer.norm}.{key}"] = wide[f"{layer.norm}.{key}"][out]
             for key in ("running_mean", "running_var"):
-                own = gather(self.state[f"{layer.norm}.{key}"], layer.outputs.old, 0)
                 tuned = self.statistics[f"{layer.norm}.{key}"]
-                found[f"{layer.norm}.{key}"] = torch.where(layer.outputs.is_new, tuned, own)[out]
-            found[f"{layer.norm}.num_batches_tracked"] = self.state[f"{layer.norm}.num_batches_tracked"].clone()
+                if not layer.is_new:
+                    own = gather(self.state[f"{layer.norm}.{key}"], layer.outputs.old, 0)
+                    tuned = torch.where(layer.outputs.is_new, tuned, own)
+                found[f"{layer.norm}.{key}"] = tuned[out]
+            tracked = f"{layer.norm}.num_batches_tracked"
+            found[tracked] = (self.statistics if layer.is_new else self.state)[tracked].clone()
         return found
 
     def carried(self, gates_G: Tensor, values: Mapping[str, Tensor], new: Mapping[str, Tensor]) -> dict[str, Tensor]:

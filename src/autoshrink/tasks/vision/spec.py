@@ -337,7 +337,7 @@ class ImageClassification(
 
         That its widths need not be multiples of ``channel_divisor`` favours the reference, if anyone.
         """
-        network = network.model_copy(update={"channel_divisor": 1, "node_widths": {}})
+        network = network.model_copy(update={"channel_divisor": 1, "node_widths": {}, "residual_layers": {}})
         yield network
         scales = network.stage_scales
         for factor in (1.06, 0.94, 1.12, 0.88, 1.2, 0.8):

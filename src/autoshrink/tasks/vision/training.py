@@ -34,6 +34,8 @@ from autoshrink.training.learner import UNTRACED, Learner, Loss
 from autoshrink.training.loop import Loop
 from autoshrink.training.rehearsal import take_step
 
+GROWN = ("node_widths", "residual_layers")
+"""What growing changes of a network's parameters."""
 REHEARSED = 4
 """Images of a rehearsal's batch."""
 
@@ -206,7 +208,15 @@ class ImageLearner(Learner[Batch]):
         state = {name: value.detach() for name, value in self.module.state_dict().items()}
         classes = len(self._data.classes)
         overgrown = growth.Candidates(
-            self._cell, self._network, self._data.channels, classes, state, how.candidates, seed, self._device
+            self._cell,
+            self._network,
+            self._data.channels,
+            classes,
+            state,
+            how.candidates,
+            seed,
+            self._device,
+            how.depth,
         )
         batches = self._growth_batches(seed)
         found = growth.grow(overgrown, how, epoch, batches, self._loss, self._size, self._budget)
@@ -335,14 +345,14 @@ class ImageLearner(Learner[Batch]):
     def state(self) -> State:
         """Return the network's state and the averaged one's."""
         average = self._average.module.state_dict() if self._average else None
-        widths = dict(self._network.node_widths)
-        return {"model": self.module.state_dict(), "average": average, "widths": widths, "grown": self._grown}
+        shape = {key: getattr(self._network, key) for key in GROWN}
+        return {"model": self.module.state_dict(), "average": average, "shape": shape, "grown": self._grown}
 
     def restore(self, state: State) -> None:
-        """Load both, into a network of the widths it had grown to."""
+        """Load both, into a network of the shape it had grown to."""
         self._grown = state["grown"]
-        if state["widths"] != self._network.node_widths:
-            self._network = self._network.model_copy(update={"node_widths": state["widths"]})
+        if any(state["shape"][key] != getattr(self._network, key) for key in GROWN):
+            self._network = self._network.model_copy(update=state["shape"])
             module = network.skeleton(self._cell, self._network, self._data.channels, len(self._data.classes))
             self._equip(module.to_empty(device="cpu"))
         self.module.load_state_dict(state["model"])

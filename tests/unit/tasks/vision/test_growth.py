@@ -27,15 +27,19 @@ NETWORKS = {
     "plain": NETWORK,
     "head": NETWORK.model_copy(update={"head_filters": 5}),
     "no residual": NETWORK.model_copy(update={"residual": False}),
+    "layers": NETWORK.model_copy(
+        update={"residual_layers": {"stage0.0": ["conv_3x3", "conv_1x1"], "stage1.1": ["conv_1x1"]}}
+    ),
 }
 GROWTH = Growth(rounds=2, epochs=2, start=0.5, ratio=0.5, candidates=3, tuning_steps=6)
+DEEPER = GROWTH.model_copy(update={"ratio": 1.0, "candidates": 1, "depth": "conv_1x1"})
 RECIPE: dict[str, Any] = {
     "network": {**NETWORK.model_dump(), "dropout": 0.1},
     "epochs": 6,
     "batch_size": 12,
     "learning_rate": 0.02,
     "warmup_epochs": 0.5,
-    "growth": GROWTH.model_dump(),
+    "growth": DEEPER.model_dump(),
     "ema_decay": 0.8,
     "validation_per_class": 3,
     "checkpoint_steps": 2,
@@ -50,7 +54,9 @@ def _double() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-def overgrown(cell: Cell, net: ImageNetwork) -> tuple[network.CellNetwork, growth.Candidates]:
+def overgrown(
+    cell: Cell, net: ImageNetwork, depth: str | None = "separable_conv_3x3"
+) -> tuple[network.CellNetwork, growth.Candidates]:
     """Return a thin network whose batch norm has seen images, and the same with candidates."""
     thin = growth.thinned(cell, net, 3, 5, GROWTH)
     module = network.build(cell, thin, 3, 5, seed=1).train()
@@ -59,7 +65,7 @@ def overgrown(cell: Cell, net: ImageNetwork) -> tuple[network.CellNetwork, growt
             nn.init.normal_(parameter, 1.0, 0.3)
     module(images(4))
     state = {name: value.clone() for name, value in module.state_dict().items()}
-    return module, growth.Candidates(cell, thin, 3, 5, state, GROWTH.candidates, 7, torch.device("cpu"))
+    return module, growth.Candidates(cell, thin, 3, 5, state, GROWTH.candidates, 7, torch.device("cpu"), depth)
 
 
 def images(seed: int) -> Tensor:
@@ -73,7 +79,7 @@ def images(seed: int) -> Tensor:
 def test_closed_gates_leave_the_function_as_it_is(cell: Cell, name: str) -> None:
     """With every candidate attached and every gate at zero, training-mode outputs are equal to rounding."""
     module, wide = overgrown(cell, NETWORKS[name])
-    assert any(neuron.kind == "split" for neuron in wide.neurons)
+    assert {neuron.kind for neuron in wide.neurons} == {"split", "new", "layer"}
     torch.testing.assert_close(wide.outputs(wide.gates(0.0), images(5)), module(images(5)), rtol=0, atol=1e-12)
 
 
@@ -84,9 +90,13 @@ def test_closed_gates_leave_the_function_as_it_is(cell: Cell, name: str) -> None
 def test_what_is_installed_is_what_was_measured(cell: Cell, name: str, size: float) -> None:
     """The grown network computes what the overgrown one computes with the chosen gates open, and another function."""
     module, wide = overgrown(cell, NETWORKS[name])
-    gates = wide.opened(wide.neurons[::3], size)
-    new = {node: width + sum(n.node == node for n in wide.neurons[::3]) for node, width in wide.widths.items()}
-    grown = network.build(cell, wide.network.model_copy(update={"node_widths": new}), 3, 5, seed=9).train()
+    neurons = [neuron for neuron in wide.neurons if neuron.kind != "layer"]
+    chosen = [*neurons[::3], Neuron("stage1.0", "layer", 0)]
+    gates = wide.opened(chosen, size)
+    new = {node: width + sum(n.node == node for n in chosen) for node, width in wide.widths.items()}
+    deeper = {**wide.network.residual_layers, "stage1.0": ["separable_conv_3x3"]}
+    changes = {"node_widths": new, "residual_layers": deeper}
+    grown = network.build(cell, wide.network.model_copy(update=changes), 3, 5, seed=9).train()
     grown.load_state_dict(wide.installed(gates))
     found = grown(images(5))
     torch.testing.assert_close(found, wide.outputs(gates, images(5)), rtol=0, atol=1e-12)
@@ -104,6 +114,22 @@ def test_a_new_leafs_outgoing_weights_reach_the_classifier() -> None:
     assert weight.shape[1] == wide.widths[leaf] + 3
     torch.testing.assert_close(weight[:, -3:], 0.5 * wide.directions["classifier"][:, -3:])
     assert float(weight[:, -3:].abs().min()) > 0
+
+
+@pytest.mark.usefixtures("_double")
+@pytest.mark.parametrize("depth", ["separable_conv_5x5", "conv_1x1"])
+def test_an_open_layer_alone_changes_the_function(depth: str) -> None:
+    """Each layer's gate opens that layer, and its gain is what opening it does to the loss."""
+    module, wide = overgrown(LEAVES, NETWORK, depth)
+    batches = [(images(1), torch.arange(8) % 5)]
+    wide.tune(batches * 6, nn.functional.cross_entropy)
+    for neuron in (neuron for neuron in wide.neurons if neuron.kind == "layer"):
+        gates = wide.opened([neuron], 1.0)
+        found = wide.outputs(gates, images(5))
+        assert float((found - module(images(5))).abs().max().detach()) > 1e-6
+        scales = wide.installed(gates)[f"{neuron.node}.deeper.0.operator.{'pointwise.' * ('sep' in depth)}norm.weight"]
+        assert float(scales.abs().min()) > 0
+        assert not any(".deeper." in name for name in wide.installed(wide.gates(0.0)))
 
 
 def test_nodes_that_add_an_unchanged_input_stay_as_wide() -> None:
@@ -170,11 +196,16 @@ def test_a_grown_model_is_known_by_its_widths(grown: Path, arrays: PreparedImage
     assert growth.widths(module) == description.network.node_widths
     recipe = ImageTraining.model_validate(RECIPE)
     budget = growth.cost_of(LEAVES, recipe.network, 3, 3, (12, 12), GROWTH)
-    widths = growth.thinned(LEAVES, recipe.network, 3, 3, GROWTH).node_widths
+    thin = growth.thinned(LEAVES, recipe.network, 3, 3, GROWTH)
+    widths, layers = thin.node_widths, 0
+    assert description.network.residual_layers
     for record in history["growths"]:
-        assert record["quota"] == sum(widths.values()) // 2
+        assert record["quota"] == sum(widths.values())
         assert sum(record["widths"].values()) - sum(widths.values()) == record["new"] + record["split"]
-        assert record["new"] + record["split"] <= record["quota"]
+        more = sum(map(len, record.get("residual_layers", {}).values())) - layers
+        assert more == record.get("layers", 0)
+        assert record["new"] + record["split"] + more <= record["quota"]
+        layers += more
         assert record["gain"] > 0 and record["predicted_gain"] > 0
         assert record["costs"]["macs"] <= budget
         widths = record["widths"]
@@ -250,6 +281,11 @@ def test_a_cell_that_cannot_grow_is_told(arrays: PreparedImages) -> None:
     [
         ({"growth": {"ratio": 1.1}}, "less than or equal to 1"),
         ({"growth": {"rounds": 3, "epochs": 2}}, "3 rounds of 2 epochs leave none of epochs 6"),
+        (
+            {"network": {**RECIPE["network"], "residual_layers": {"stage0.0": ["conv_1x1"]}}},
+            "residual_layers fixes the layers",
+        ),
+        ({"growth": {"depth": "max_pool_3x3"}}, "growth.depth"),
         ({"network": {**RECIPE["network"], "node_widths": {"stage0.0.1": 3}}}, "node_widths fixes the widths"),
     ],
 )
@@ -260,6 +296,8 @@ def test_recipes_that_cannot_grow_are_refused(changes: dict[str, Any], message: 
 
 
 def test_a_width_of_no_node_is_told() -> None:
-    """The name is a stage, a cell and a node that the network has."""
+    """The name is a stage, a cell and a node that the network has; a layer's is a stage and a cell."""
+    with pytest.raises(UserError, match=r"residual_layers: the network has no cell 'stage9\.0'; accepted: stageS\.C"):
+        network.skeleton(CHAIN, ImageNetwork(residual_layers={"stage9.0": ["conv_1x1"]}), 3, 5)
     with pytest.raises(UserError, match=r"no node 'stage9\.0\.1'; accepted: stageS\.C\.N"):
         network.skeleton(CHAIN, ImageNetwork(node_widths={"stage9.0.1": 3}), 3, 5)
