@@ -2,9 +2,13 @@
 
 Node 0 is the cell's input; every other node carries one operator; an edge (i, j), i < j, carries node i's output to
 node j. A node keeps its number for life, so that the same node is recognised in every round.
+
+A cell per stage is one graph too, the stages' cells in a row: between two of them stands a node of the operator
+``"stage"``, fed by the leaves of the one and the input of the other. So keys, records and drawings need not know.
 """
 
 import re
+from bisect import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -22,9 +26,11 @@ if TYPE_CHECKING:
 Edge = tuple[int, int]
 
 INPUT = "input"
+STAGE = "stage"
+"""Where the cells of stages follow each other: the operator of the next one's input."""
 KIND, VERSION = "cell", 1
-MOST_NODES = 64
-"""Nodes of a cell that is read from a file, at most."""
+MOST_NODES, MOST_STAGES = 64, 16
+"""Nodes of each stage's cell, and stages, of a cell that is read from a file, at most."""
 
 
 class CellError(UserError):
@@ -35,8 +41,9 @@ class CellError(UserError):
 class Cell:
     """An immutable cell. Two cells are equal when nodes, operators and edges are, numbers included.
 
-    ``nodes`` ascend from 0; ``operators[n]`` belongs to ``nodes[n]`` (node 0's is ``"input"``); ``edges`` ascend.
-    Raises CellError on anything else.
+    ``nodes`` ascend from 0; ``operators[n]`` belongs to ``nodes[n]`` (node 0's is ``"input"``); ``edges`` ascend. A
+    node ``"stage"`` is fed by exactly the leaves of the stage before it, and no other edge leaves a stage. Raises
+    CellError on anything else.
     """
 
     nodes: tuple[int, ...]
@@ -64,6 +71,12 @@ class Cell:
                 )
         if list(self.edges) != sorted(set(self.edges)):
             raise CellError("edges must ascend without repetition")
+        if STAGE in self.operators and self.edges != (expected := _joined(self.nodes, self.operators, self.edges)):
+            (source, target), *_ = sorted(set(self.edges) ^ set(expected))
+            raise CellError(
+                f"edge {source} -> {target} is {'missing' if (source, target) in expected else 'too many'}: a node "
+                f"{STAGE!r} is fed by the leaves of the stage before it, and no other edge leaves a stage"
+            )
 
     @classmethod
     def of(cls, operators: Sequence[str], edges: Iterable[Edge]) -> "Cell":
@@ -72,9 +85,50 @@ class Cell:
 
     @classmethod
     def complete(cls, operators: Sequence[str]) -> "Cell":
-        """Return the complete DAG, N(N-1)/2 edges, in which node j carries ``operators[j - 1]``."""
+        """Return the complete DAG, N(N-1)/2 edges, in which node j carries ``operators[j - 1]``; where ``"stage"`` is
+        among these, one per stage."""
+        if STAGE in operators:
+            return cls.of_stages([cls.complete(own) for own in split(operators)])
         size = len(operators) + 1
         return cls.of(operators, ((i, j) for j in range(size) for i in range(j)))
+
+    @classmethod
+    def of_stages(cls, cells: Sequence["Cell"], size: int | None = None) -> "Cell":
+        """Return the cells of stages as one; node n of stage s is node s * ``size`` + n.
+
+        ``size`` is more than any node's number; None: as many as each stage needs.
+        """
+        nodes: list[int] = []
+        operators: list[str] = []
+        edges: list[Edge] = []
+        first = 0
+        for number, cell in enumerate(cells):
+            assert size is None or max(cell.nodes) < size, "a stage's nodes are its own"
+            nodes += [first + node for node in cell.nodes]
+            operators += [STAGE if number else INPUT, *cell.operators[1:]]
+            edges += [(first + source, first + target) for source, target in cell.edges]
+            first += max(cell.nodes) + 1 if size is None else size
+        return cls(tuple(nodes), tuple(operators), _joined(nodes, operators, edges))
+
+    @cached_property
+    def stages(self) -> tuple["Cell", ...]:
+        """The cell of each stage, its input node 0; the cell itself where all stages have the same."""
+        starts = [node for node, operator in zip(self.nodes, self.operators, strict=True) if operator == STAGE]
+        if not starts:
+            return (self,)
+        found = []
+        for first, end in zip([0, *starts], [*starts, self.nodes[-1] + 1], strict=True):
+            own = [(node, name) for node, name in zip(self.nodes, self.operators, strict=True) if first <= node < end]
+            nodes, names = tuple(node - first for node, _ in own), tuple(name for _, name in own[1:])
+            edges = tuple((one - first, other - first) for one, other in self.edges if first <= one < other < end)
+            found.append(Cell(nodes, (INPUT, *names), edges))
+        return tuple(found)
+
+    @cached_property
+    def wires(self) -> tuple[Edge, ...]:
+        """The edges within stages, which a search may add and remove; those between stages follow from them."""
+        starts = {node for node, operator in zip(self.nodes, self.operators, strict=True) if operator == STAGE}
+        return tuple(edge for edge in self.edges if edge[1] not in starts)
 
     @cached_property
     def leaves(self) -> tuple[int, ...]:
@@ -112,7 +166,8 @@ class Cell:
         """Return the cell that has lost ``edge`` and nothing else (see ``pruned``)."""
         if edge not in self.edges:
             raise CellError(f"there is no edge {edge[0]} -> {edge[1]} to remove")
-        return Cell(self.nodes, self.operators, tuple(other for other in self.edges if other != edge))
+        left = [other for other in self.edges if other != edge]
+        return Cell(self.nodes, self.operators, _joined(self.nodes, self.operators, left))
 
     def pruned(self) -> "Cell":
         """Return the cell less every node, and every edge of a node, that node 0 no longer reaches."""
@@ -172,8 +227,11 @@ class Cell:
         odd = [item["operator"] for item in nodes if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*", item["operator"])]
         if odd:
             raise CellError(f"the operator {odd[0]!r} is no name of letters, digits and _")
-        if len(nodes) > MOST_NODES:
-            raise CellError(f"a cell of {len(nodes):,} nodes; accepted: at most {MOST_NODES}")
+        names = [item["operator"] for item in nodes]
+        if names.count(STAGE) >= MOST_STAGES:
+            raise CellError(f"cells of {names.count(STAGE) + 1:,} stages; accepted: at most {MOST_STAGES}")
+        if (most := max(len(own) + (number > 0) for number, own in enumerate(split(names)))) > MOST_NODES:
+            raise CellError(f"a cell of {most:,} nodes; accepted: at most {MOST_NODES}")
         return cls(
             tuple(item["id"] for item in nodes),
             tuple(item["operator"] for item in nodes),
@@ -204,9 +262,34 @@ class Cell:
         return graph
 
 
+def split(operators: Sequence[str]) -> list[list[str]]:
+    """Return the operators of each stage: what stands before, between and after the nodes ``"stage"``."""
+    found: list[list[str]] = [[]]
+    for operator in operators:
+        if operator == STAGE:
+            found.append([])
+        else:
+            found[-1].append(operator)
+    return found
+
+
+def _joined(nodes: Sequence[int], operators: Sequence[str], edges: Iterable[Edge]) -> tuple[Edge, ...]:
+    """Return the edges within stages, and those from the leaves of each stage to the next one's input."""
+    starts = [node for node, operator in zip(nodes, operators, strict=True) if operator == STAGE]
+    if not starts:
+        return tuple(sorted(edges))
+    inner = [edge for edge in edges if bisect(starts, edge[0]) == bisect(starts, edge[1])]
+    sources = {source for source, _ in inner}
+    leaves = [
+        (node, starts[stage]) for node in nodes if node not in sources and (stage := bisect(starts, node)) < len(starts)
+    ]
+    return tuple(sorted([*inner, *leaves]))
+
+
 def operators_of(key: str) -> list[str]:
-    """Return the operators of a cell's nodes 1, 2, ... out of its ``key``."""
-    return [node.partition("(")[0] for node in key.split(";") if node]
+    """Return the operators of a cell's nodes 1, 2, ... out of its ``key``, those of all stages."""
+    found = [node.partition("(")[0] for node in key.split(";") if node]
+    return [operator for operator in found if operator != STAGE]
 
 
 def _order(cell: Cell) -> Sequence[int]:
@@ -219,6 +302,8 @@ def _order(cell: Cell) -> Sequence[int]:
 
 @lru_cache(maxsize=4096)
 def _canonical(cell: Cell) -> Cell:
+    if len(cell.stages) > 1:  # no renaming carries a node from one stage to another
+        return Cell.of_stages([stage.canonical() for stage in cell.stages])
     operators = dict(zip(cell.nodes, cell.operators, strict=True))
     order = _order(cell)
     place = {node: position for position, node in enumerate(order)}

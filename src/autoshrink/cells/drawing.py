@@ -4,11 +4,13 @@
 model cards and figures.
 """
 
+import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from autoshrink.cells.cell import Cell, Edge
+from autoshrink.cells.cell import STAGE, Cell, Edge
 from autoshrink.cells.layout import MARGIN, Layout
 from autoshrink.cells.looks import EDGE, FALLEN, RADIUS, RING, look
 
@@ -93,9 +95,26 @@ class Panel:
     title: str = ""
     fallen: tuple[Edge, ...] = ()
 
+    def by_stage(self) -> "list[Panel]":
+        """Return a panel for each stage's cell, whose nodes are numbered from its own input."""
+        if len(self.cell.stages) == 1:
+            return [self]
+        starts = [0, *(node for node in self.cell.nodes if self.cell.operator(node) == STAGE)]
+        return [
+            Panel(
+                cell,
+                f"{self.title}, stage {number}".removeprefix(", "),
+                tuple((source - first, target - first) for source, target in self.fallen if first <= source < end),
+            )
+            for number, (cell, first, end) in enumerate(
+                zip(self.cell.stages, starts, [*starts[1:], math.inf], strict=True), 1
+            )
+        ]
+
 
 def svg(cell: Cell, title: str, size: int | None = None, fallen: Iterable[Edge] = ()) -> str:
-    """Return the cell as an SVG drawing with a legend; ``title`` is what a screen reader says first.
+    """Return the cell, or the cell of each stage, as an SVG drawing with a legend; ``title`` is what a screen reader
+    says first.
 
     ``size`` is the number of node numbers to leave space for, so that a series of cells of one search lines up.
     """
@@ -103,7 +122,13 @@ def svg(cell: Cell, title: str, size: int | None = None, fallen: Iterable[Edge] 
 
 
 def sheet(rows: Sequence[Sequence[Panel]], title: str, size: int | None = None) -> str:
-    """Return rows of cells as one SVG drawing with a common legend, on a white ground."""
+    """Return rows of cells as one SVG drawing with a common legend, on a white ground.
+
+    Where each stage has a cell, the stages of a row stand below each other.
+    """
+    if any(len(panel.cell.stages) > 1 for row in rows for panel in row):
+        stages = [list(itertools.zip_longest(*(panel.by_stage() for panel in row))) for row in rows]
+        rows, size = [[panel for panel in row if panel] for group in stages for row in group], None
     panels = [panel for row in rows for panel in row]
     layout = Layout(size or max(max(panel.cell.nodes) for panel in panels) + 1)
     places = Places.of(layout)
@@ -144,7 +169,9 @@ def sheet(rows: Sequence[Sequence[Panel]], title: str, size: int | None = None) 
 
 
 def describe(cell: Cell) -> str:
-    """Return the cell in words: each node's operator and its inputs."""
+    """Return the cell in words: each node's operator and its inputs, stage by stage as they are drawn."""
+    if len(cell.stages) > 1:
+        return " ".join(f"Stage {number}: {describe(stage)}" for number, stage in enumerate(cell.stages, 1))
     nodes = [
         f"node {node} ({look(cell.operator(node)).label}) takes "
         + " and ".join(str(source) for source in cell.predecessors(node))

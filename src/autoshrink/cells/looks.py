@@ -46,6 +46,7 @@ class Look:
 
 LOOKS: dict[str, Look] = {
     "input": Look("input", "in", EDGE, "#ffffff", "circle"),
+    "stage": Look("next stage's input", "in", EDGE, "#ffffff", "circle"),
     "separable_conv_3x3": Look("separable conv 3×3", "s3", "#0072b2", "#ffffff", "circle"),
     "separable_conv_5x5": Look("separable conv 5×5", "s5", "#56b4e9", "#0b1512", "circle"),
     "inverted_residual": Look("inverted residual", "ir", "#d55e00", "#ffffff", "diamond"),

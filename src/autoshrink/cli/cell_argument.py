@@ -46,12 +46,11 @@ def fitted(what: str) -> Fitted | None:
     return Best.read(path).fitted
 
 
-def find_all(what: str) -> tuple[Cell, ...]:
-    """Return the canonical cells of the released network of that name, one per stage; or else the one ``find`` does."""
+def is_network(what: str) -> bool:
+    """Whether ``what`` names a released network with a cell per stage, which stands for itself alone."""
     from autoshrink.cells import released
 
-    found = released.load(what).cells if what in released.names() else (find(what),)
-    return tuple(cell.canonical() for cell in found)
+    return what in released.names() and len(released.load(what).cells) > 1
 
 
 def _read(path: Path) -> Cell:

@@ -1,14 +1,14 @@
 """The verb ``cost``: count the parameters and multiply-accumulates of a cell's network, by stage and in total."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from autoshrink.cells.cell import Cell
+from autoshrink.cells.cell import INPUT, STAGE, Cell
 from autoshrink.cli import options
 from autoshrink.errors import UserError
 from autoshrink.files.artifacts import Json
@@ -61,16 +61,16 @@ def cost(files: tuple[Path, ...], settings: tuple[str, ...], cell: str, preset: 
     """
     from autoshrink.cli import cell_argument
 
-    chosen = cell_argument.find_all(cell)
-    # a network of several cells is no recipe's: it is counted as it was released
-    fixed = preset is not None or len(chosen) > 1
-    setting = released_setting(cell, chosen[0]) if fixed else trained_setting(options.load(files, settings), chosen[0])
+    chosen = cell_argument.find(cell).canonical()
+    # a released network of several cells is no recipe's: it is counted as it was released
+    fixed = preset is not None or cell_argument.is_network(cell)
+    setting = released_setting(cell, chosen) if fixed else trained_setting(options.load(files, settings), chosen)
     total, parts = counts(chosen, setting)
     device = device_costs(chosen, setting, total["macs"])
     if as_json:
-        one = {"cell": chosen[0].to_json(), "key": chosen[0].key}
         facts: Json = {
-            **(one if len(chosen) == 1 else {"cells": [each.to_json() for each in chosen]}),
+            "cell": chosen.to_json(),
+            "key": chosen.key,
             "network": setting.network.model_dump(mode="json"),
             "example": setting.example,
         }
@@ -90,28 +90,24 @@ def cost(files: tuple[Path, ...], settings: tuple[str, ...], cell: str, preset: 
         click.echo("published: " + ", ".join(f"{key} {value:g}" for key, value in setting.published.items()))
 
 
-def counts(cells: Sequence[Cell], setting: Setting) -> tuple[Counts, dict[str, Counts]]:
-    """Return what the network of the cell, or of a cell per stage, costs in all, and each of its parts."""
-    return spec_of(setting.task).count(_one_or_all(cells), setting.network, setting.example)
+def counts(cell: Cell, setting: Setting) -> tuple[Counts, dict[str, Counts]]:
+    """Return what the cell's network costs in all, and each of its parts."""
+    return spec_of(setting.task).count(cell, setting.network, setting.example)
 
 
-def device_costs(cells: Sequence[Cell], setting: Setting, macs: int) -> dict[str, int | float]:
+def device_costs(cell: Cell, setting: Setting, macs: int) -> dict[str, int | float]:
     """Return ``small_device.count_all`` of the same network, of so many MACs, at ``DEVICE_BITS``."""
     from autoshrink.costs import small_device
 
-    module, inputs = spec_of(setting.task).example_network(_one_or_all(cells), setting.network, setting.example)
+    module, inputs = spec_of(setting.task).example_network(cell, setting.network, setting.example)
     return small_device.count_all(module, inputs, DEVICE_BITS, macs)
-
-
-def _one_or_all(cells: Sequence[Cell]) -> Cell | Sequence[Cell]:
-    return cells[0] if len(cells) == 1 else cells
 
 
 def task_of(cell: Cell) -> Task:
     """Return the task that a cell's operators belong to. Raises UserError where they belong to none."""
     for task in Task:
         spec = spec_of(task)
-        if {*spec.operators, *spec.offered_operators(), "input"} >= set(cell.operators):
+        if {*spec.operators, *spec.offered_operators(), INPUT, STAGE} >= set(cell.operators):
             return task
     raise UserError(f"a cell of the operators {', '.join(sorted(set(cell.operators[1:])))}: no task has all of these")
 

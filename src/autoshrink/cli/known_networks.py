@@ -39,7 +39,7 @@ def _released() -> list[CountedNetwork]:
     for name in released.names():
         found = released.load(name)
         spec = spec_of(found.task)
-        total, _ = counts(found.cells, released_setting(name, found.cells[0]))
+        total, _ = counts(found.cell, released_setting(name, found.cell))
         rows.append(
             CountedNetwork(
                 task=found.task,

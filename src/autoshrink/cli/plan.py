@@ -172,23 +172,20 @@ def _of_cell(
     from autoshrink.params.language import LanguageNetwork, LanguageTraining
     from autoshrink.tasks.spec import spec_of
 
-    cells = cell_argument.find_all(name)
-    task = cost.task_of(cells[0])
-    # a network of several cells is no recipe's: it is planned as it was released
-    is_released = preset is not None or len(cells) > 1
+    cell = cell_argument.find(name).canonical()
+    task = cost.task_of(cell)
+    # a released network of several cells is no recipe's: it is planned as it was released
+    is_released = preset is not None or cell_argument.is_network(name)
     parameters = None if is_released else options.load(files, settings)
-    setting = (
-        cost.released_setting(name, cells[0]) if parameters is None else cost.trained_setting(parameters, cells[0])
-    )
+    setting = cost.released_setting(name, cell) if parameters is None else cost.trained_setting(parameters, cell)
     if isinstance(setting.network, LanguageNetwork):
         from autoshrink.planner.readers import profiling, recurrent
 
         recipe = LanguageTraining() if parameters is None else spec_of(task).training(parameters)
         steps = recipe.bptt.length if time_steps is None else time_steps  # by default the paper's
-        unrolled = recurrent.read(name, cells[0], setting.network, setting.example["vocabulary"], steps, batch)
+        unrolled = recurrent.read(name, cell, setting.network, setting.example["vocabulary"], steps, batch)
         return _Given(unrolled, lambda: profiling.measure_products(unrolled, PROFILED_BATCH), parameters, task)
-    one_or_all = cells[0] if len(cells) == 1 else cells
-    module, inputs = spec_of(task).example_network(one_or_all, setting.network, setting.example)
+    module, inputs = spec_of(task).example_network(cell, setting.network, setting.example)
     return _traced(name, module, tuple(inputs[0].shape[1:]), batch, parameters, task)
 
 

@@ -81,8 +81,13 @@ def train(
 
     parameters = options.load(files, settings)
     chosen = cell_argument.find(cell)
-    preemption.listen()
     spec = spec_of(Task(task))
+    if (stages := spec.stages(parameters)) > 1 and len(chosen.stages) == 1:
+        raise UserError(
+            f"--cell {cell}: is one cell for all stages, but search.{task}.cells = per_stage asks for {stages}, one "
+            f"per stage; accepted: the best.json of such a search, or search.{task}.cells = shared"
+        )
+    preemption.listen()
     recipe = spec.training(parameters)
     fitted = cell_argument.fitted(cell)
     if fitted is not None:

@@ -53,7 +53,8 @@ def foresee(parameters: Parameters, task: Task) -> Foreseen | None:
     if not (folder / address.MANIFEST).exists():
         return None
     names, section = rounds.searches(parameters, task), rounds.section_of(parameters, task)
-    searched = registry.family(section, section.operators, parameters.search.strategies[section.strategy])
+    options, stages = parameters.search.strategies[section.strategy], spec.stages(parameters)
+    searched = registry.family(section, section.operators, options, stages)
     complete = searched.drawn(names[0].draws(parameters.seed)).whole()
     trained = estimate.stored(Path(parameters.paths.store), task, proxy)
     source, doubt = "what earlier runs took", 0.0

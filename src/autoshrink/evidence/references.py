@@ -7,7 +7,7 @@ from typing import Any
 from autoshrink.cells import body as bodies
 from autoshrink.cells import released
 from autoshrink.cells.body import Body, KnownBlock
-from autoshrink.cells.cell import Cell
+from autoshrink.cells.cell import STAGE, Cell
 from autoshrink.errors import ParameterError, UserError
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
@@ -49,7 +49,7 @@ def body_of(parameters: Parameters, found: Found, reference: str) -> Body:
     if reference in released.names():
         return released.load(reference).cell.canonical()
     chain = found.space.baseline()
-    return spec_of(found.name.task).known_body(reference, len(chain.nodes)).canonical()
+    return spec_of(found.name.task).known_body(reference, len(chain.stages[0].nodes)).canonical()
 
 
 def scaled(parameters: Parameters, found: Found, reference: str, example: Mapping[str, int]) -> ReferenceNetwork:
@@ -134,9 +134,9 @@ def rehearse(parameters: Parameters, task: Task, example: Mapping[str, int], rec
     """
     spec = spec_of(task)
     search = spec.search(parameters)
-    operators = tuple(search.operators[index % len(search.operators)] for index in range(search.nodes - 1))
+    one = [search.operators[index % len(search.operators)] for index in range(search.nodes - 1)]
     name = SearchName(task, search.strategy, 0)
-    space = space_of(parameters, name, Cell.complete(operators))
+    space = space_of(parameters, name, Cell.complete([*one, *[STAGE, *one] * (spec.stages(parameters) - 1)]))
     stand_in = Found(name, space.whole(), recipe.network, space, recipe.network)
     told, wrong = [], []
     for reference in spec.references(parameters).networks:

@@ -64,15 +64,16 @@ def _head(trained: Trained, cell: Cell) -> str:
         found = "that was given to AutoShrink"
     return (
         f"# {markdown.escaped(trained.name)}\n\n{markdown.escaped(trained.description.summary)}, "
-        f"built of one cell {found}.\n\n"
+        f"built of {'one cell' if len(cell.stages) == 1 else 'a cell per stage'} {found}.\n\n"
         f"![{drawing.describe(cell)}]({DRAWING})\n\n{drawing.describe(cell)}\n\n"
         f"{markdown.code(cell.key)} is the cell's key, equal for all cells that differ in their nodes' numbers only."
     )
 
 
 def _released(cell: Cell) -> str | None:
-    """Return the name of the released cell that this one is."""
-    return next((name for name, item in released.cells().items() if item.key == cell.key), None)
+    """Return the name of the released cell, or of the network with a cell per stage, that this one is."""
+    known = {**{name: released.load(name).cell for name in released.names()}, **released.cells()}
+    return next((name for name, item in known.items() if item.key == cell.key), None)
 
 
 def _results(trained: Trained) -> str:

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from autoshrink.errors import meant
+from autoshrink.files.artifacts import Json
 from autoshrink.params.base import Section, Task
 from autoshrink.params.data import BUILT_IN
 from autoshrink.params.objective import BOARDS, Board
 from autoshrink.params.plan import TrainingPlan
 from autoshrink.params.references import Evidence, References, check_names
+from autoshrink.params.search import MOST_STAGES
 from autoshrink.params.searches import Search
 from autoshrink.params.sections import Dataset, PerTask, dataset_types, per_task, sections_of
-from autoshrink.params.strategies import FireflyStrategy
+from autoshrink.params.strategies import FireflyStrategy, OutsideStrategy
 from autoshrink.params.study import Study
 
 if TYPE_CHECKING:
@@ -252,6 +254,43 @@ class Parameters(Section):
         return self
 
     @model_validator(mode="after")
+    def _cells_of_stages(self) -> "Parameters":
+        for task in self.tasks:
+            search = getattr(self.search, task)
+            if getattr(search, "cells", "shared") == "shared":
+                continue
+            key = f"search.{task}.cells = per_stage"
+            proxy, final = (len(getattr(recipe, task).network.stage_cells) for recipe in (self.proxy, self.training))
+            if proxy != final:
+                raise ValueError(
+                    f"{key}: proxy.{task}.network has {proxy} stages and training.{task}.network {final}; accepted: as "
+                    "many of both, or shared"
+                )
+            if proxy > MOST_STAGES:
+                raise ValueError(f"{key}: the networks have {proxy} stages; accepted: at most {MOST_STAGES}, or shared")
+            changed = [] if search.finalists is None else search.finalists.networks
+            for cells in (each["stage_cells"] for each in changed if "stage_cells" in each):
+                if isinstance(cells, list) and len(cells) != proxy:
+                    raise ValueError(
+                        f"{key}: search.{task}.finalists.networks has stage_cells {cells}; accepted: {proxy} stages, "
+                        "as the cell has, or shared"
+                    )
+            named = {f"search.{task}.strategy": [search.strategy], "study.strategies": self.study.strategies}
+            for where, names in named.items():
+                for name in names:
+                    if isinstance(self.search.strategies.get(name), FireflyStrategy | OutsideStrategy):
+                        raise ValueError(
+                            f"{key}: {where} {name!r} searches one cell for all stages; accepted: a built-in strategy "
+                            "other than firefly, or shared"
+                        )
+                    if getattr(self.search.strategies.get(name), "space", "topology") != "topology":
+                        raise ValueError(
+                            f"{key}: {where} {name!r} searches operators too, in one cell for all stages; accepted: "
+                            "space: topology, or shared"
+                        )
+        return self
+
+    @model_validator(mode="after")
     def _budgets_are_free(self) -> "Parameters":
         for task in Task:
             budget = getattr(self.search, task).objective.budget
@@ -321,7 +360,7 @@ class Parameters(Section):
         return list(dict.fromkeys(names))
 
 
-def _changed(key: str, task: Task, recipe: Any, changes: dict[str, Any]) -> Section:
+def _changed(key: str, task: Task, recipe: Any, changes: Json) -> Section:
     """Return the network of a recipe with ``changes``. Raises ValueError, in one line, where they do not fit it."""
     if not changes:
         raise ValueError(f"{key}: changes nothing; accepted: keys of training.{task}.network with other values")

@@ -27,6 +27,10 @@ GROWING_OPERATORS: tuple[str, ...] = get_args(GrowingOperator)
 Activation = Literal["relu", "sigmoid", "tanh", "identity", "silu", "gelu", "sin"]
 
 
+MOST_NODES, MOST_STAGES = 64, 16
+"""Nodes of a cell, and cells of a network under cells: per_stage; a cell's file takes no more."""
+RESERVED = ("input", "stage")
+"""What nodes are called that carry no operator."""
 OPERATORS = "autoshrink.operators"
 """Entry points of this group are image operators of other packages: ``(in_channels, out_channels, network, *,
 linear)`` to a module that maps (B, in, H, W) to (B, out, H, W)."""
@@ -35,7 +39,11 @@ linear)`` to a module that maps (B, in, H, W) to (B, out, H, W)."""
 @cache
 def offered_operators() -> dict[str, EntryPoint]:
     """Return the image operators that installed packages offer, by name; none takes a built-in one's."""
-    return {entry.name: entry for entry in entry_points(group=OPERATORS) if entry.name not in get_args(ImageOperator)}
+    return {
+        entry.name: entry
+        for entry in entry_points(group=OPERATORS)
+        if entry.name not in (*get_args(ImageOperator), *RESERVED)
+    }
 
 
 def _image_operator(name: str) -> str:
@@ -133,6 +141,9 @@ class ImageSearch(TaskSearch):
         ),
     ] = ["separable_conv_3x3", "conv_1x1"]
     operator_sampling: Literal["balanced", "uniform"] = "balanced"
+    cells: Literal["shared", "per_stage"] = "shared"
+    """``shared``: all stages have the same cell (the paper's). ``per_stage``: each stage of the network has a cell of
+    its own, of as many nodes, and a round changes one of them at a time; edges are counted over all stages."""
     k: Annotated[int, Field(ge=1)] = 4
     keep_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
     objective: ImageObjective = ImageObjective()

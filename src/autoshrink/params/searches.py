@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from autoshrink.cells.cell import MOST_NODES
 from autoshrink.params.base import Task
+from autoshrink.params.search import MOST_NODES
 from autoshrink.params.sections import PerTask, per_task, sections_of
 from autoshrink.params.strategies import BUILT_IN, AnyStrategy, FireflyStrategy, PrerankStrategy
 

@@ -127,7 +127,7 @@ class FireflyStrategy(Section):
 
 class MetaGraphStrategy(Section):
     """Samples cells from a graph whose edges gain weight with good samples, then prunes it: a reconstruction after GRAM
-    and MSNAS (Cheng et al. 2019), with one cell for all stages."""
+    and MSNAS (Cheng et al. 2019). Theirs has a graph per stage: ``cnn.cells: per_stage``."""
 
     kind: Literal["metagraph"] = "metagraph"
     rounds: Rounds | None = None

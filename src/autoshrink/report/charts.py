@@ -55,7 +55,7 @@ def points(search: Search) -> list[Point]:
                 id=f"{item.round}.{item.slot}",
                 round=item.round,
                 origin=item.origin.replace("->", "→"),
-                edges=len(item.cell.edges),
+                edges=len(item.cell.wires),
                 score=score,
                 metric=metric,
                 cost=item.costs[cost],

@@ -38,8 +38,8 @@ def cells(searches: Sequence[Search]) -> str:
     """Return each search's start and best cell."""
     rows = [
         [
-            drawing.Panel(search.start, f"{search.task}/{search.name}: start, {len(search.start.edges)} edges"),
-            drawing.Panel(search.best.cell, f"best, round {search.best.round}, {len(search.best.cell.edges)} edges"),
+            drawing.Panel(search.start, f"{search.task}/{search.name}: start, {len(search.start.wires)} edges"),
+            drawing.Panel(search.best.cell, f"best, round {search.best.round}, {len(search.best.cell.wires)} edges"),
         ]
         for search in searches
     ]

@@ -188,7 +188,7 @@ def _measured(search: Search) -> list[Row]:
         )
     found = Row(
         task=search.task,
-        name=f"found cell ({search.name}, {len(search.best.cell.edges)} edges)",
+        name=f"found cell ({search.name}, {len(search.best.cell.wires)} edges)",
         origin=MEASURED,
         source="this run",
         seed=content.seed_name,
@@ -201,7 +201,7 @@ def _measured(search: Search) -> list[Row]:
     )
     whole = replace(
         found,
-        name=f"complete cell ({search.name}, {len(search.start.edges)} edges)",
+        name=f"complete cell ({search.name}, {len(search.start.wires)} edges)",
         quality={},
         parameters=complete["parameters"],
         macs=complete["macs"],

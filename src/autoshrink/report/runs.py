@@ -131,7 +131,7 @@ class Search:
     @property
     def shrinks(self) -> bool:
         """Whether every round left fewer edges than the one before, so that edges left can tell rounds apart."""
-        sizes = [len(item.cell.edges) for item in self.rounds]
+        sizes = [len(item.cell.wires) for item in self.rounds]
         return all(after < before for before, after in itertools.pairwise(sizes))
 
     @property

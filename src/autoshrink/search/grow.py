@@ -7,12 +7,11 @@ variable and feature selection", JMLR 2003, section 4.2), on the edges of a cell
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoshrink.cells.cell import Cell
 from autoshrink.params.search import TaskSearch
 from autoshrink.params.strategies import GrowStrategy
 from autoshrink.search.draws import Draws
 from autoshrink.search.objective import rank
-from autoshrink.search.space import all_edges, draw_operators
+from autoshrink.search.space import Dag
 from autoshrink.search.strategy import ProposedCell, Scored, Selection, State
 
 
@@ -21,18 +20,17 @@ class Grow:
     """Round 1 evaluates the chain; every later round adds one edge, until the cell is complete."""
 
     search: TaskSearch
-    operators: Sequence[str]
+    family: Dag
     options: GrowStrategy
 
     def slots(self) -> list[int]:
         """Return 1 for the chain, then min(k, edges missing) per round."""
-        missing = range(self.search.edges - (self.search.nodes - 1), 0, -1)
+        missing = range(self.family.size - self.family.stages * (self.search.nodes - 1), 0, -1)
         return [1, *(min(self.search.k, left) for left in missing)]
 
     def start(self, draws: Draws) -> State:
-        """Return the chain 0 -> 1 -> ... with its operators drawn."""
-        operators = draw_operators(self.search, self.operators, draws)
-        return State(Cell.of(operators, [(node, node + 1) for node in range(len(operators))]))
+        """Return the chain 0 -> 1 -> ... with its operators drawn, or one per stage."""
+        return State(self.family.drawn(draws).baseline())
 
     def propose(self, state: State, round_number: int, draws: Draws) -> list[ProposedCell]:
         """Return the chain, later k of the cells with one edge more, drawn without replacement."""
@@ -40,14 +38,14 @@ class Grow:
             return []
         if round_number == 1:
             return [ProposedCell(state.cell, "the chain")]
-        kept = set(state.cell.edges)
-        operators = state.cell.operators[1:]
-        space = [
-            ProposedCell(Cell.of(operators, [*kept, edge]), f"with {edge[0]} -> {edge[1]}")
-            for edge in all_edges(operators)
-            if edge not in kept
+        space = self.family.drawn(draws)
+        held = space.chosen(state.cell)
+        larger = [
+            ProposedCell(space.cell({**held, edge: "present"}), f"with {edge[0]} -> {edge[1]}")
+            for edge in space.places
+            if edge not in held
         ]
-        return draws.sample(f"round-{round_number}/candidates", space, self.search.k)
+        return draws.sample(f"round-{round_number}/candidates", larger, self.search.k)
 
     def select(self, state: State, round_number: int, scored: Sequence[Scored], draws: Draws) -> Selection:
         """Return the best candidate's cell. Where the best one breaks a hard limit, so do all that would follow."""
@@ -59,5 +57,5 @@ class Grow:
         if scored[slot].violation > 0:
             return Selection(State(state.cell, f"every candidate of round {round_number} exceeds a limit"), None)
         cell = scored[slot].candidate.cell
-        stopped = "the cell is complete" if len(cell.edges) == self.search.edges else None
+        stopped = "the cell is complete" if len(cell.wires) == self.family.size else None
         return Selection(State(cell, stopped), slot)

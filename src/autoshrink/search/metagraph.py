@@ -5,7 +5,9 @@ architectures", arXiv 1906.08305, and "MSNet: Structural wired neural architectu
 ICCV 2019 workshops. The rule is known at second hand only: sample, evaluate, multiply the weight of every sampled edge
 by exp(rate * (quality - baseline)), the baseline being the mean of the five best so far. Not known, and chosen here:
 the rate (relative to the spread of the scores so far, so that one suits accuracy and perplexity), the first weights,
-what a sample over a hard limit counts (as the worst so far), and the pruning's cut-offs. One cell serves all stages.
+what a sample over a hard limit counts (as the worst so far), and the pruning's cut-offs. The original has a guide graph
+per stage, as here under ``cells: per_stage``; otherwise one graph's cell serves all stages, and this is GRAM in style
+only.
 
 Weights accumulate over rounds. The last round prunes the graph instead of sampling it: nested cells of its heaviest
 edges, at several cut-offs.

@@ -43,7 +43,7 @@ def violation(objective: Costs, costs: Numbers) -> float:
 
 def preference(score: float, cell: Cell) -> tuple[float, int, int, str]:
     """Return the sort key of a scored candidate, the best first: score, then fewer leaves, fewer edges, cell's key."""
-    return (-score, len(cell.leaves), len(cell.edges), cell.key)
+    return (-score, sum(len(stage.leaves) for stage in cell.stages), len(cell.wires), cell.key)
 
 
 def rank(item: Scored) -> tuple[Any, ...]:

@@ -30,22 +30,28 @@ _KINDS = {
 }
 
 
-_CELLS_ALONE = ("grow", "firefly", "outside")
+_ONE_CELL = ("firefly", "outside")
+"""Search one cell for all stages, over operators."""
+_CELLS_ALONE = ("grow", *_ONE_CELL)
+"""Know no table's own space."""
 
 
-def family(search: TaskSearch, operators: Sequence[str], options: AnyStrategy) -> Family:
-    """Return the cells that a strategy searches."""
+def family(search: TaskSearch, operators: Sequence[str], options: AnyStrategy, stages: int = 1) -> Family:
+    """Return the cells that a strategy searches, one for each of the ``stages``."""
     if _searches_operators(options):
         return Alternatives(search.nodes - 1, tuple(dict.fromkeys(operators)))
-    return Dag(search, operators)
+    return Dag(search, operators, stages)
 
 
 def _searches_operators(options: AnyStrategy) -> bool:
     return getattr(options, "space", "topology") == "topology_and_operators"
 
 
-def make(search: TaskSearch, operators: Sequence[str], options: AnyStrategy, space: Family | None = None) -> Strategy:
-    """Return the strategy that ``options`` describe, over cells of ``operators`` or over a table's own ``space``.
+def make(
+    search: TaskSearch, operators: Sequence[str], options: AnyStrategy, space: Family | None = None, stages: int = 1
+) -> Strategy:
+    """Return the strategy that ``options`` describe, over cells of ``operators``, one for each of the ``stages``, or
+    over a table's own ``space``.
 
     Raises UserError when no installed package offers it, or when it knows cells alone and is asked for another space.
     """
@@ -71,6 +77,6 @@ def make(search: TaskSearch, operators: Sequence[str], options: AnyStrategy, spa
             "search.strategies: a strategy in the space topology_and_operators searches cells, not a table's own "
             "space; accepted: space: topology; or --space cells"
         )
-    over = operators if options.kind in _CELLS_ALONE else space or family(search, operators, options)
+    over = operators if options.kind in _ONE_CELL else space or family(search, operators, options, stages)
     built: Strategy = getattr(importlib.import_module(module), name)(search, over, options)
     return built

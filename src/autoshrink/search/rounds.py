@@ -24,7 +24,7 @@ from autoshrink.search import registry
 from autoshrink.search.draws import Draws
 from autoshrink.search.front import front
 from autoshrink.search.objective import preference, score, violation
-from autoshrink.search.space import Alternatives, Space, Subgraphs
+from autoshrink.search.space import Alternatives, Space, over
 from autoshrink.search.strategy import ProposedCell, Scored, State, Strategy
 from autoshrink.tasks.spec import spec_of
 
@@ -88,14 +88,14 @@ def strategy_of(parameters: Parameters, task: Task, name: str) -> Strategy:
         accepted = ", ".join(parameters.search.strategies)
         raise UserError(f"search {name!r}: is not an entry of search.strategies; accepted: {accepted}")
     section = section_of(parameters, task)
-    return registry.make(section, section.operators, options)
+    return registry.make(section, section.operators, options, stages=spec_of(task).stages(parameters))
 
 
 def space_of(parameters: Parameters, name: SearchName, start: Cell) -> Space:
     """Return the space of a search that began with the cell ``start``."""
     section, options = section_of(parameters, name.task), parameters.search.strategies.get(name.strategy)
     found = None if options is None else registry.family(section, section.operators, options)
-    return found if isinstance(found, Alternatives) else Subgraphs(start.operators[1:])
+    return found if isinstance(found, Alternatives) else over(start.operators[1:])
 
 
 def plan(parameters: Parameters, task: Task, strategy: str | None = None) -> list[list[range]]:
@@ -332,7 +332,7 @@ def _write_round(
 ) -> None:
     # over a hard limit, or judged at less than full fidelity: the search may pass through it, but it is no answer
     answer = slot is not None and candidates[slot].violation == 0 and in_full(candidates[slot].fidelity)
-    kept = set(state.cell.edges)
+    kept = set(state.cell.wires)
     Round(
         task=name.task,
         search=str(name),
@@ -342,5 +342,5 @@ def _write_round(
         candidates=tuple(candidates),
         taken=slot,
         selected=slot if answer else None,
-        fell=tuple(edge for edge in before.cell.edges if edge not in kept) if before else (),
+        fell=tuple(edge for edge in before.cell.wires if edge not in kept) if before else (),
     ).write(path)

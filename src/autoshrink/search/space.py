@@ -2,7 +2,8 @@
 choose from at every node, and a table's own choices.
 
 A space is a number of places, each holding one of the same options, the first of which is nothing. In the DAG a place
-is an edge, absent or present; in NAS-Bench-201 it is an edge that carries one of five operators.
+is an edge, absent or present; in NAS-Bench-201 it is an edge that carries one of five operators. Where each stage has
+a cell of its own, the places are the edges of all of them.
 """
 
 from collections import Counter
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from autoshrink.cells.cell import INPUT, Cell, Edge
+from autoshrink.cells.cell import INPUT, Cell, Edge, split
 from autoshrink.params.search import TaskSearch
 from autoshrink.search.draws import Draws
 
@@ -88,15 +89,23 @@ class Dag:
 
     search: TaskSearch
     operators: Sequence[str]
+    stages: int = 1
+    """How many cells a network has: one, or one per stage."""
 
     @property
     def size(self) -> int:
-        """Edges of the complete cell."""
-        return self.search.edges
+        """Edges of the complete cell, or of all stages' complete cells."""
+        return self.search.edges * self.stages
 
-    def drawn(self, draws: Draws) -> "Subgraphs":
-        """Return the subgraphs of the complete cell, its operators drawn."""
-        return Subgraphs(tuple(draw_operators(self.search, self.operators, draws)))
+    def drawn(self, draws: Draws) -> Space:
+        """Return the subgraphs of the complete cell, its operators drawn; a cell per stage has its own for each."""
+        if self.stages == 1:
+            return Subgraphs(tuple(draw_operators(self.search, self.operators, draws)))
+        drawn = [
+            Subgraphs(tuple(draw_operators(self.search, self.operators, draws, f"stage-{stage}/")))
+            for stage in range(self.stages)
+        ]
+        return PerStage(tuple(drawn))
 
 
 @dataclass(frozen=True)
@@ -284,6 +293,88 @@ def single_changes(space: Space, cell: Cell) -> Iterator[Mapping[Edge, str]]:
                 yield {**held, place: option}
 
 
+@dataclass(frozen=True)
+class PerStage:
+    """The subgraphs of one complete DAG per stage, all of as many nodes: node n of stage s is s * ``size`` + n."""
+
+    stages: tuple[Subgraphs, ...]
+
+    @property
+    def size(self) -> int:
+        """Nodes of a stage's complete cell."""
+        return len(self.stages[0].operators) + 1
+
+    @property
+    def places(self) -> list[Edge]:
+        """The edges of the stages' complete DAGs, stage by stage."""
+        return [
+            (source + stage * self.size, target + stage * self.size)
+            for stage, own in enumerate(self.stages)
+            for source, target in own.places
+        ]
+
+    @property
+    def options(self) -> tuple[str, str]:
+        """An edge is there or not."""
+        return self.stages[0].options
+
+    def whole(self) -> Cell:
+        """Return the complete cells."""
+        return self._of([own.whole() for own in self.stages])
+
+    def baseline(self) -> Cell:
+        """Return a chain per stage."""
+        return self._of([own.baseline() for own in self.stages])
+
+    def cell(self, chosen: Mapping[Edge, str]) -> Cell:
+        """Return the cells of the edges that are present, each less what its input does not reach."""
+        own: list[dict[Edge, str]] = [{} for _ in self.stages]
+        for (source, target), option in chosen.items():
+            stage, first = source // self.size, source // self.size * self.size
+            own[stage][source - first, target - first] = option
+        return self._of([space.cell(held) for space, held in zip(self.stages, own, strict=True)])
+
+    def chosen(self, cell: Cell) -> dict[Edge, str]:
+        """Return the edges within stages."""
+        return dict.fromkeys(cell.wires, "present")
+
+    def random(self, draws: Draws, name: str, seen: Iterable[str]) -> Cell:
+        """Return random cells of at least one edge each: see ``random_cell``."""
+        known = set(seen)
+        for attempt in range(TRIES):
+            found = self._of(
+                [own.random(draws, f"{name}/try-{attempt}/stage-{stage}", ()) for stage, own in enumerate(self.stages)]
+            )
+            if found.key not in known:
+                break
+        return found
+
+    def is_network(self, cell: Cell) -> bool:
+        """Whether each stage has an edge."""
+        return all(stage.edges for stage in cell.stages)
+
+    def removable(self, cell: Cell) -> list[Edge]:
+        """Return the edges within stages."""
+        return list(cell.wires)
+
+    def moves(self, cell: Cell) -> Iterator[Mapping[Edge, str]]:
+        """Yield the cells of which one has an edge more or less."""
+        return single_changes(self, cell)
+
+    def said(self, place: Edge) -> str:
+        """Return ``0 -> 1``."""
+        return f"{place[0]} -> {place[1]}"
+
+    def _of(self, cells: Sequence[Cell]) -> Cell:
+        return _of_stages(tuple(cells), self.size)
+
+
+def over(operators: Sequence[str]) -> Space:
+    """Return the cells over the operators of a complete one, node by node: its own, or a cell per stage."""
+    stages = [Subgraphs(tuple(own)) for own in split(operators)]
+    return stages[0] if len(stages) == 1 else PerStage(tuple(stages))
+
+
 def slots(search: TaskSearch, family: Family, rounds: int | None = None) -> list[int]:
     """Return k per round where ``rounds`` are asked for, else min(k, places left): what shrinking may evaluate."""
     if rounds is not None:
@@ -296,19 +387,20 @@ def threshold(search: TaskSearch, family: Family) -> int:
     return round(search.keep_fraction * family.size)
 
 
-def draw_operators(search: TaskSearch, operators: Sequence[str], draws: Draws) -> list[str]:
+def draw_operators(search: TaskSearch, operators: Sequence[str], draws: Draws, of: str = "") -> list[str]:
     """Return the operators of nodes 1..N-1: each equally often (as near as can be) in random order, or each at random.
 
-    Searches of one seed name draw the same ones, whatever their strategy.
+    Searches of one seed name draw the same ones, whatever their strategy. ``of``, such as ``stage-0/``, tells draws
+    apart where there are several.
     """
     count = search.nodes - 1
     shared = draws.shared
     if search.operator_sampling == "uniform":
-        return [shared.choice(f"operators/node-{node}", operators) for node in range(1, count + 1)]
+        return [shared.choice(f"operators/{of}node-{node}", operators) for node in range(1, count + 1)]
     # where the count does not divide evenly, chance decides which operators get one node more
-    rotation = shared.shuffled("operators/remainder", operators)
+    rotation = shared.shuffled(f"operators/{of}remainder", operators)
     balanced = [rotation[index % len(rotation)] for index in range(count)]
-    return shared.shuffled("operators/order", balanced)
+    return shared.shuffled(f"operators/{of}order", balanced)
 
 
 def all_edges(operators: Sequence[object]) -> list[Edge]:
@@ -328,6 +420,11 @@ def subgraph(operators: Sequence[str], edges: Iterable[Edge]) -> Cell:
 
 
 # strategies come by the same cells again and again, and a cell that is kept keeps its key
+@lru_cache(maxsize=16384)
+def _of_stages(cells: tuple[Cell, ...], size: int) -> Cell:
+    return Cell.of_stages(cells, size)
+
+
 @lru_cache(maxsize=16384)
 def _subgraph(operators: tuple[str, ...], edges: tuple[Edge, ...]) -> Cell:
     reached = {0}

@@ -39,8 +39,10 @@ def cells(parameters: Parameters, task: Task, count: int) -> list[Cell]:
 
     Raises UserError where the space has not so many.
     """
-    section = spec_of(task).search(parameters)
-    searched = registry.family(section, section.operators, parameters.search.strategies[section.strategy])
+    spec = spec_of(task)
+    section = spec.search(parameters)
+    options, stages = parameters.search.strategies[section.strategy], spec.stages(parameters)
+    searched = registry.family(section, section.operators, options, stages)
     found: dict[str, Cell] = {}
     for number in range(20 * count):
         prefix = f"{task}/proxy-quality/cell-{number}"
@@ -81,7 +83,7 @@ def measure(
     found = [
         JudgedCell(
             key=cell.key,
-            edges=len(cell.edges),
+            edges=len(cell.wires),
             qualities=tuple(each.metrics.get(metric) for each in evaluations),
             score=score(task, objective, recipe, cell, evaluations[0].metrics, evaluations[0].costs),
             final=final,

@@ -18,6 +18,7 @@ from autoshrink.study import tables
 from autoshrink.study.entries import TableEntry
 from autoshrink.study.tables import Table
 from autoshrink.study.traces import Event, Trace, trace
+from autoshrink.tasks.spec import spec_of
 
 TABLE_BITS = 8
 """Bits per number in a table's memory and flash."""
@@ -31,7 +32,8 @@ def search(parameters: Parameters, name: SearchName, table: Table) -> Trace:
     Exactly the search that the same parameters and name would run by training, if training gave what the table says.
     """
     section, proxy = parameters.search.cnn, parameters.proxy.cnn
-    strategy = registry.make(section, table.operators, parameters.search.strategies[name.strategy], table.space)
+    options, stages = parameters.search.strategies[name.strategy], spec_of(name.task).stages(parameters)
+    strategy = registry.make(section, table.operators, options, table.space, stages)
     draws = name.draws(parameters.seed)
     state = strategy.start(draws)
     events: list[Event] = []

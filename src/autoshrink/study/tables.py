@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from autoshrink.cells.cell import Cell, CellError
+from autoshrink.cells.cell import STAGE, Cell, CellError
 from autoshrink.errors import DataError
 from autoshrink.files import artifacts
 from autoshrink.params.objective import DEVICE
@@ -73,10 +73,12 @@ class MadeTable:
         macs = 2e5
         for node, operator in zip(cell.nodes[1:], cell.operators[1:], strict=True):
             sources = cell.predecessors(node)
-            depth[node] = max((depth[source] for source in sources), default=0.0) + self._worth[operator]
+            depth[node] = max((depth[source] for source in sources), default=0.0) + self._worth.get(operator, 0.0)
+            if operator == STAGE:
+                continue
             macs += 1e5 * len(sources) * (0.5 + self._worth[operator])
         longest = max(depth.values())
-        sound = 0.95 - 0.55 * math.exp(-1.1 * longest) + 0.006 * len(cell.leaves) - 0.002 * len(cell.edges)
+        sound = 0.95 - 0.55 * math.exp(-1.1 * longest) + 0.006 * len(cell.leaves) - 0.002 * len(cell.wires)
         accuracy = min(1.0, sound + 0.012 * (_chance(f"{cell.key}/validation") - 0.5))
         test = min(1.0, sound + 0.012 * (_chance(f"{cell.key}/test") - 0.5))
         costs = {"macs": macs, "parameters": macs / 20}

@@ -185,6 +185,10 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
         assert isinstance(section, self.sections.search)
         return section
 
+    def stages(self, parameters: "Parameters") -> int:
+        """Return how many cells a candidate has: 1, or one for each stage of its network."""
+        return 1
+
     def proxy(self, parameters: "Parameters") -> Proxy:
         """Return the task's section of ``proxy``."""
         section: Proxy = getattr(parameters.proxy, self.task)
@@ -385,17 +389,12 @@ class TaskSpec(ABC, Generic[Prepared, Drawn, Proxy, Training, Network]):
         """Return the sizes of one example in words."""
 
     @abstractmethod
-    def count(
-        self, cell: Body | Sequence[Cell], network: Network, example: Mapping[str, int]
-    ) -> tuple[Counts, dict[str, Counts]]:
-        """Return what a cell's network costs for one example, in all and by part.
-
-        ``cell`` may be a cell per stage, where the task's networks have stages.
-        """
+    def count(self, cell: Body, network: Network, example: Mapping[str, int]) -> tuple[Counts, dict[str, Counts]]:
+        """Return what a cell's network costs for one example, in all and by part."""
 
     @abstractmethod
     def example_network(
-        self, cell: Body | Sequence[Cell], network: Network, example: Mapping[str, int]
+        self, cell: Body, network: Network, example: Mapping[str, int]
     ) -> "tuple[nn.Module, list[Tensor]]":
         """Return a cell's network without weights, on the ``meta`` device, and one example's input."""
 

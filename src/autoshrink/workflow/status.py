@@ -220,7 +220,7 @@ def _best(finished: Sequence[Round]) -> dict[str, float] | None:
         return None
     score, item = max(kept, key=lambda scored: scored[0])
     metrics = {key: value for key, value in item.metrics.items() if isinstance(value, float)}
-    return {"score": score, **metrics, "edges": len(item.cell.edges)}
+    return {"score": score, **metrics, "edges": len(item.cell.wires)}
 
 
 def _exceeded(finished: Sequence[Round], metric: Metric) -> str | None:
@@ -233,7 +233,7 @@ def _exceeded(finished: Sequence[Round], metric: Metric) -> str | None:
     value, number, item = (max if metric.higher_is_better else min)(known, key=lambda entry: entry[0])
     if item is leading[1] or value == leading[1].metrics.get(metric.name):
         return None
-    return f"round {number}'s cell of {len(item.cell.edges)} edges had {metric.name} {value:.4g}"
+    return f"round {number}'s cell of {len(item.cell.wires)} edges had {metric.name} {value:.4g}"
 
 
 def _answer(path: Path) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoshrink.cells.cell import INPUT, Cell, CellError
+from autoshrink.cells.cell import INPUT, STAGE, Cell, CellError
 from autoshrink.errors import ArtifactError
 
 # the same examples every time, and no deadline: the first example pays for imports
@@ -216,3 +216,37 @@ def test_removing_an_edge_that_is_not_there() -> None:
     """Removing a missing edge is an error that names it."""
     with pytest.raises(CellError, match="no edge 0 -> 2"):
         Cell.of(["relu", "relu"], [(0, 1), (1, 2)]).without((0, 2))
+
+
+@given(st.lists(cells(most_nodes=5), min_size=2, max_size=3))
+def test_cells_of_stages_are_one_cell_and_come_apart_again(stages: list[Cell]) -> None:
+    """Joined by the leaves of each; pruned, keyed and written stage by stage."""
+    whole = Cell.of_stages(stages)
+    assert whole.stages == tuple(stages)
+    assert len(whole.wires) == sum(len(stage.edges) for stage in stages)
+    assert Cell.from_json(whole.to_json()) == whole
+    assert whole.pruned().stages == tuple(stage.pruned() for stage in stages)
+    assert whole.canonical().stages == tuple(stage.canonical() for stage in stages)
+    assert whole.key.count(f"{STAGE}(") == len(stages) - 1
+    spaced = Cell.of_stages(stages, size=7)
+    assert spaced.key == whole.key
+    assert all(
+        node % 7 == 0 for node, operator in zip(spaced.nodes, spaced.operators, strict=True) if operator == STAGE
+    )
+    for edge in whole.wires:
+        assert len(whole.without(edge).wires) == len(whole.wires) - 1
+
+
+def test_stages_are_joined_by_leaves_alone() -> None:
+    """A missing or a further edge between two stages is no cell; nor are more stages or nodes than a file may have."""
+    whole = Cell.of_stages([Cell.complete(["conv_1x1", "conv_1x1"])] * 2)
+    assert whole.edges == ((0, 1), (0, 2), (1, 2), (2, 3), (3, 4), (3, 5), (4, 5))
+    with pytest.raises(CellError, match="edge 2 -> 3 is missing"):
+        Cell(whole.nodes, whole.operators, tuple(edge for edge in whole.edges if edge != (2, 3)))
+    with pytest.raises(CellError, match="edge 1 -> 4 is too many"):
+        Cell(whole.nodes, whole.operators, tuple(sorted([*whole.edges, (1, 4)])))
+    with pytest.raises(CellError, match="20 stages; accepted: at most 16"):
+        Cell.from_json(Cell.of_stages([Cell.complete(["conv_1x1"])] * 20).to_json())
+    with pytest.raises(CellError, match="65 nodes; accepted: at most 64"):
+        Cell.from_json(Cell.of_stages([Cell.of(["conv_1x1"] * 64, [])] * 2).to_json())
+    assert Cell.complete(whole.operators[1:]) == whole

@@ -32,8 +32,7 @@ def test_swiftnet_has_a_cell_per_stage() -> None:
     assert found.cell_names == ("swiftnet-a", "swiftnet-b", "swiftnet-c")
     leaves = [released.cells()[name].leaves for name in found.cell_names]
     assert leaves == [(25, 26, 27, 28, 29), (20, 21, 22, 25, 27, 29), (20, 21, 22, 23, 24, 25, 27, 29)]
-    with pytest.raises(UserError, match="has a cell per stage; name one: swiftnet-a"):
-        _ = found.cell
+    assert found.cell.stages == found.cells
 
 
 def test_an_unknown_name_is_told_with_those_that_are_known() -> None:

@@ -14,7 +14,7 @@ from autoshrink.evidence import references
 from autoshrink.evidence.references import Found
 from autoshrink.params.base import Task
 from autoshrink.search.rounds import SearchName
-from autoshrink.search.space import Subgraphs
+from autoshrink.search.space import over
 from autoshrink.tasks.spec import spec_of
 
 IMAGES = {"channels": 1, "height": 12, "width": 12, "classes": 4}
@@ -25,7 +25,7 @@ def found(task: Task = Task.CNN, operators: tuple[str, ...] = OPERATORS) -> Foun
     """Return a found cell of two edges in the default network."""
     network = spec_of(task).training(params.load([], [])).network
     return Found(
-        SearchName(task, "shrink", 0), Cell.of(operators[:2], [(0, 1), (1, 2)]), network, Subgraphs(operators), network
+        SearchName(task, "shrink", 0), Cell.of(operators[:2], [(0, 1), (1, 2)]), network, over(operators), network
     )
 
 
@@ -46,6 +46,17 @@ def test_names_mean_cells_of_the_searchs_operators() -> None:
     assert isinstance(highway, Cell)
     assert highway.operators[1:] == ("tanh",) * 3
     assert len(highway.leaves) == 1
+
+
+def test_references_of_a_search_with_a_cell_per_stage_have_one_too() -> None:
+    """Complete, chain and random; a released cell serves all stages."""
+    loaded = params.load([], ["search.cnn.cells=per_stage"])
+    one = found(operators=("conv_1x1", "conv_1x1", "stage", "conv_1x1", "conv_1x1", "stage", "conv_1x1", "conv_1x1"))
+    for name, count in (("complete", 3), ("chain", 3), ("random-0", 3), ("shrinkcnn-a", 1)):
+        body = references.body_of(loaded, one, name)
+        assert isinstance(body, Cell)
+        assert len(body.stages) == count
+        assert spec_of(Task.CNN).count(body, one.network, IMAGES)[0]["macs"] > 0
 
 
 @pytest.mark.parametrize("name", ["complete", "mobilenet_v2", "shufflenet_v2"])

@@ -330,3 +330,35 @@ def test_boards_are_named_limits() -> None:
         load([], ["boards.mine={about: nothing}"])
     with pytest.raises(ParameterError, match="budget contradicts max_arena_bytes"):
         load([], ["search.cnn.objective={budget: {board: sparkfun-edge}, max_arena_bytes: 5}"])
+
+
+def test_a_cell_per_stage_needs_as_many_stages_and_a_strategy_that_knows_them() -> None:
+    """Told before anything runs; a cell's file takes as many stages as the parameters do."""
+    from autoshrink.cells import cell
+    from autoshrink.params.search import MOST_NODES, MOST_STAGES
+
+    assert (MOST_NODES, MOST_STAGES) == (cell.MOST_NODES, cell.MOST_STAGES)
+    asked = "search.cnn.cells=per_stage"
+    assert load([], [asked]).search.cnn.cells == "per_stage"
+    shape = ["scales=[1, 2]", "cells=[1, 1]", "pools=[1, 2]"]
+    fewer = [f"training.cnn.network.stage_{key}" for key in shape]
+    for settings, says in (
+        ([*fewer], r"proxy\.cnn\.network has 3 stages and training\.cnn\.network 2; accepted: as many of both"),
+        (
+            ["search.strategies.mine={kind: outside, entry_point: mine}", "search.cnn.strategy=mine"],
+            r"search\.cnn\.strategy 'mine' searches one cell for all stages",
+        ),
+        (["search.cnn.strategy=shrink-operators"], "'shrink-operators' searches operators too"),
+        (["search.cnn.strategy=firefly"], "'firefly' searches one cell for all stages"),
+        (
+            [
+                "search.cnn.objective.budget={macs: 1000000}",
+                "search.cnn.finalists.networks=[{stage_cells: [1, 1], stage_scales: [1, 2], stage_pools: [1, 2]}]",
+            ],
+            r"finalists\.networks has stage_cells \[1, 1\]; accepted: 3 stages",
+        ),
+    ):
+        with pytest.raises(ParameterError, match=says):
+            load([], [asked, *settings])
+    with pytest.raises(ParameterError, match=r"search\.rnn\.cells"):
+        load([], ["search.rnn.cells=per_stage"])

@@ -97,3 +97,18 @@ def test_a_graph_of_thirty_nodes_is_sampled() -> None:
     strategy = made(search, rounds=2, initial=0.1)
     proposed = strategy.propose(strategy.start(DRAWS), 1, DRAWS)
     assert len({item.cell.key for item in proposed}) == 3
+
+
+def test_each_stage_has_a_graph_of_its_own() -> None:
+    """A good first stage raises the weights of its own edges, and leaves those of the same edge elsewhere alone."""
+    search = ImageSearch(nodes=3, k=4, keep_fraction=0.0, cells="per_stage")
+    strategy = MetaGraph(search, Dag(search, search.operators, 2), MetaGraphStrategy())
+    state = strategy.start(DRAWS)
+    space = strategy.family.drawn(DRAWS)
+    good, bad = (space.cell({first: "present", (3, 4): "present"}) for first in ((0, 1), (0, 2)))
+    weights = Weighted.model_validate(after(strategy, state, (good, 0.9, 0.0), (bad, 0.5, 0.0)).memory).weights
+    assert set(weights) == {"0-1", "0-2", "1-2", "3-4", "3-5", "4-5"}
+    first = math.log(0.5)
+    assert weights["0-1"]["present"] > first > weights["0-2"]["present"]
+    assert weights["3-4"]["present"] == pytest.approx(first), "it was in both"
+    assert weights["3-5"]["present"] == first

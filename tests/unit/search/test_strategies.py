@@ -21,7 +21,17 @@ from autoshrink.search.draws import Draws
 from autoshrink.search.evolution import Population
 from autoshrink.search.front import non_dominated
 from autoshrink.search.local import Standing
-from autoshrink.search.space import Subgraphs, all_edges, missing_edges, neighbours, random_cell, subgraph
+from autoshrink.search.space import (
+    Dag,
+    PerStage,
+    Subgraphs,
+    all_edges,
+    missing_edges,
+    neighbours,
+    over,
+    random_cell,
+    subgraph,
+)
 from autoshrink.search.strategy import ProposedCell, Scored, State, Strategy
 from tests.unit.search.search_runs import DRAWS, by_key, evaluation, fraction, parameters, paths, run
 
@@ -316,3 +326,39 @@ def test_the_front_is_what_brute_force_says(points: list[tuple[int, int, int]]) 
         and not any(all(a <= b for a, b in zip(q, point, strict=True)) and q != point for q in points)
     ]
     assert non_dominated(points) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["shrink", "shrink-naswot", "random", "evolution", "local", "metagraph", "progressive"]
+)
+def test_every_strategy_searches_a_cell_per_stage(name: str) -> None:
+    """Three stages of four nodes: numbers say the stage, operators are each stage's own."""
+    search = ImageSearch(nodes=4, k=3, keep_fraction=0.2, cells="per_stage")
+    strategy = registry.make(search, search.operators, BUILT_IN[name], stages=3)
+    played = play(strategy, DRAWS)
+    cells = [item.cell for proposed in played for item in proposed]
+    assert all(len(cell.stages) == 3 for cell in cells)
+    space = Dag(search, search.operators, 3).drawn(DRAWS)
+    operators = dict(zip(space.whole().nodes, space.whole().operators, strict=True))
+    assert all(cell.operator(node) == operators[node] for cell in cells for node in cell.nodes)
+    assert len({cell.key for cell in cells}) > 3
+
+
+def test_growing_a_cell_per_stage_ends_with_the_complete_ones() -> None:
+    """One edge a round, in whichever stage it serves."""
+    search = ImageSearch(nodes=3, k=2, cells="per_stage")
+    strategy = registry.make(search, search.operators, BUILT_IN["grow"], stages=2)
+    played = play(strategy, DRAWS)
+    assert [len(proposed[0].cell.wires) for proposed in played] == [4, 5, 6]
+
+
+def test_a_move_changes_one_stage() -> None:
+    """A neighbour differs in one edge of one stage's cell, and none leaves a stage without an edge."""
+    space = over(["conv_1x1", "conv_1x1", "stage", "conv_1x1", "separable_conv_3x3"])
+    assert isinstance(space, PerStage)
+    cell = space.cell({(0, 1): "present", (3, 4): "present", (3, 5): "present"})
+    around = neighbours(space, cell)
+    assert all(sum(one != other for one, other in zip(cell.stages, found.stages, strict=True)) == 1 for found in around)
+    assert all(all(stage.edges for stage in found.stages) for found in around)
+    assert {found.key for found in around} >= {space.cell({(0, 1): "present", (3, 5): "present"}).key}
+    assert space.baseline().wires == ((0, 1), (1, 2), (3, 4), (4, 5))

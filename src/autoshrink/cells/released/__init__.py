@@ -37,10 +37,8 @@ class Released:
 
     @property
     def cell(self) -> Cell:
-        """The cell of all stages. Raises UserError where each stage has its own."""
-        if len(self.cells) > 1:
-            raise UserError(f"{self.name}: has a cell per stage; name one: {', '.join(self.cell_names)}")
-        return self.cells[0]
+        """The cell of all stages, or those of each stage as one."""
+        return self.cells[0] if len(self.cells) == 1 else Cell.of_stages(self.cells)
 
     def quality(self, names: Iterable[str]) -> dict[str, float]:
         """Return those of the published numbers that have one of these names."""

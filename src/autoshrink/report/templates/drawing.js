@@ -33,6 +33,12 @@ function symbol(operator, isLeaf, withText) {
   return svg("g", {}, isLeaf ? svg("circle", { class: "ring", r: DRAWING.ring }) : null, shape, text);
 }
 
+/** Return a cell's edges but those that lead from one stage's cell into the next, which no search adds or removes. */
+function wiresOf(cell) {
+  const inputs = new Set(cell.nodes.filter((node, index) => cell.operators[index] === "stage").map(String));
+  return cell.edges.filter((edge) => !inputs.has(edge.split("-")[1]));
+}
+
 function leavesOf(cell) {
   const sources = new Set(cell.edges.map((edge) => edge.split("-")[0]));
   return new Set(cell.nodes.filter((node) => !sources.has(String(node))));
@@ -45,7 +51,7 @@ function describe(cell) {
     const look = DRAWING.looks[cell.operators[index + 1]];
     return `node ${node}, ${look.label}, from ${inputs(node).join(" and ")}`;
   });
-  return `Cell with ${count(cell.edges.length, "edge")}: ${parts.join("; ") || "only the input"}.`;
+  return `Cell with ${count(wiresOf(cell).length, "edge")}: ${parts.join("; ") || "only the input"}.`;
 }
 
 /**

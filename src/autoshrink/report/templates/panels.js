@@ -62,7 +62,7 @@ function facts(search) {
   const start = search.rounds[0].cell;
   const best = bestOf(search);
   const items = [
-    ["Best cell", `${count(best.cell.edges.length, "edge")}`, `of ${start.edges.length}, found in round ${search.best[0]} of ${search.rounds.length - 1}`],
+    ["Best cell", `${count(wiresOf(best.cell).length, "edge")}`, `of ${wiresOf(start).length}, found in round ${search.best[0]} of ${search.rounds.length - 1}`],
     itsScore(search, best),
   ];
   const around = search.finals ? search.finals.rows.find((row) => row.chosen) : null;
@@ -98,7 +98,7 @@ function strip(search, onround) {
         { type: "button", "data-round": round.number, onclick: () => onround(round.number) },
         el("b", {}, round.number === 0 ? "Start" : `Round ${round.number}`, isBest ? el("span", { class: "star" }, "★ best") : null),
         drawCell(round.cell, search.size, { small: true, silent: true, fell: round.fell, before: round.fell.length ? beforeOf(search, round) : null }),
-        el("span", {}, el("span", {}, count(round.cell.edges.length, "edge")), el("br"), el("span", { class: "soft" }, line)),
+        el("span", {}, el("span", {}, count(wiresOf(round.cell).length, "edge")), el("br"), el("span", { class: "soft" }, line)),
       ),
     );
   });
@@ -122,7 +122,7 @@ function stage(search, round, onpick, onpoint) {
 
 function story(search, round) {
   if (round.number === 0) {
-    return `The search starts from this cell: ${count(round.cell.edges.length, "edge")} between ${count(round.cell.nodes.length, "node")}, operators drawn once.`;
+    return `The search starts from this cell: ${count(wiresOf(round.cell).length, "edge")} between ${count(round.cell.nodes.length, "node")}, operators drawn once.`;
   }
   const winner = round.taken === null ? null : round.candidates[round.taken];
   const cheap = round.candidates.find((candidate) => candidate.fidelity);
@@ -136,7 +136,7 @@ function story(search, round) {
     parts.push(` and kept “${winner.origin.replace("->", "→")}” with score ${number(winner.score, 4)}`);
     parts.push(` (${DATA.tasks[search.task].metric} ${metric(search.task, winner.metric)}, ${quantity(winner.cost)} ${DATA.tasks[search.task].cost}).`);
     if (round.fell.length > 1) parts.push(` With it fell what could no longer be reached: ${fell}.`);
-    parts.push(` ${count(round.cell.edges.length, "edge")} ${round.cell.edges.length === 1 ? "is" : "are"} left.`);
+    parts.push(` ${count(wiresOf(round.cell).length, "edge")} ${wiresOf(round.cell).length === 1 ? "is" : "are"} left.`);
   }
   if (round.stopped) parts.push(` The search stopped here: ${round.stopped}.`);
   return parts.join("");
@@ -196,7 +196,7 @@ function detail(search, round, candidate) {
     ["epochs", `${epochs}${candidate.best_epoch === null || candidate.best_epoch === undefined ? "" : `, the best: ${candidate.best_epoch + 1}`}`],
     ["early stop", candidate.stop ?? "none"],
     ["training time", took],
-    ["edges", candidate.cell.edges.map(arrow).join(", ") || "none"],
+    ["edges", wiresOf(candidate.cell).map(arrow).join(", ") || "none"],
   ];
   const origin = [
     ["cell key", el("code", {}, candidate.key || "(the input alone)")],

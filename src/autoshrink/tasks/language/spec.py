@@ -249,22 +249,20 @@ class LanguageModelling(
         return "{vocabulary:,} words".format(**example)
 
     def count(
-        self, cell: Body | Sequence[Cell], network: LanguageNetwork, example: Mapping[str, int]
+        self, cell: Body, network: LanguageNetwork, example: Mapping[str, int]
     ) -> tuple[Counts, dict[str, Counts]]:
         """Return the costs of one word, by part of the network."""
         from autoshrink.tasks.language import costs
 
-        assert isinstance(cell, Cell | KnownBlock), "a recurrent network has one cell"
         return costs.by_part(cell, network, example["vocabulary"])
 
     def example_network(
-        self, cell: Body | Sequence[Cell], network: LanguageNetwork, example: Mapping[str, int]
+        self, cell: Body, network: LanguageNetwork, example: Mapping[str, int]
     ) -> "tuple[nn.Module, list[Tensor]]":
         """Return the model of one word's step, a word and the state before it."""
         from autoshrink.tasks.language import costs
         from autoshrink.tasks.language.network import skeleton
 
-        assert isinstance(cell, Cell | KnownBlock), "a recurrent network has one cell"
         return costs.example(skeleton(cell, network, example["vocabulary"]))
 
 

@@ -126,13 +126,15 @@ class CellModule(nn.Module):
 class CellNetwork(nn.Module):
     """The classifier built around a cell. Input (B, C, H, W), normalised; output logits (B, N).
 
-    ``cell`` is the cell of all stages, or one cell per stage; or a known architecture's block in the cells' place.
+    ``cell`` is the cell of all stages, or has one per stage; or is a known architecture's block in the cells' place.
     With ``background_class`` the first of the N outputs is the background, and class c is output c + 1.
     """
 
-    def __init__(self, cell: Body | Sequence[Cell], network: ImageNetwork, channels: int, classes: int) -> None:
+    def __init__(self, cell: Body, network: ImageNetwork, channels: int, classes: int) -> None:
         super().__init__()
-        of_stage: list[Body] = [cell] * len(network.stage_cells) if isinstance(cell, Cell | KnownBlock) else list(cell)
+        of_stage: Sequence[Body] = cell.stages if isinstance(cell, Cell) else (cell,)
+        if len(of_stage) == 1:
+            of_stage = [cell] * len(network.stage_cells)
         if len(of_stage) != len(network.stage_cells):
             raise UserError(
                 f"{len(of_stage)} cells for {len(network.stage_cells)} stages; accepted: one per stage, or one"
@@ -206,7 +208,7 @@ class CellNetwork(nn.Module):
         return logits_BN
 
 
-def outline(cell: Body | Sequence[Cell], network: ImageNetwork, channels: int, classes: int) -> nn.Module:
+def outline(cell: Body, network: ImageNetwork, channels: int, classes: int) -> nn.Module:
     """Return the network of any body without trained weights, to count or to load weights into.
 
     It is a ``skeleton``; or the network that a user's own function makes for the width ``network.channel_scale``, on
@@ -218,7 +220,7 @@ def outline(cell: Body | Sequence[Cell], network: ImageNetwork, channels: int, c
         return entry_points.module(cell.name, network.channel_scale, **_sizes(network, channels, classes))
 
 
-def skeleton(cell: Body | Sequence[Cell], network: ImageNetwork, channels: int, classes: int) -> CellNetwork:
+def skeleton(cell: Body, network: ImageNetwork, channels: int, classes: int) -> CellNetwork:
     """Return the network on the ``meta`` device: all shapes, no weights. Enough to count, or to load weights into.
 
     Raises UserError where the cell carries an operator that no image network has.
@@ -227,9 +229,7 @@ def skeleton(cell: Body | Sequence[Cell], network: ImageNetwork, channels: int, 
         return CellNetwork(cell, network, channels, classes)
 
 
-def initialised(
-    cell: Body | Sequence[Cell], network: ImageNetwork, channels: int, classes: int, seed: int
-) -> nn.Module:
+def initialised(cell: Body, network: ImageNetwork, channels: int, classes: int, seed: int) -> nn.Module:
     """Return the network of any body, initialised, on the CPU: as ``build`` does, or as a user's own function does."""
     if not (isinstance(cell, KnownBlock) and cell.is_entry_point):
         return build(cell, network, channels, classes, seed)
@@ -243,7 +243,7 @@ def _sizes(network: ImageNetwork, channels: int, classes: int) -> dict[str, int]
     return {"channels": channels, "classes": classes + network.background_class}
 
 
-def build(cell: Body | Sequence[Cell], network: ImageNetwork, channels: int, classes: int, seed: int) -> CellNetwork:
+def build(cell: Body, network: ImageNetwork, channels: int, classes: int, seed: int) -> CellNetwork:
     """Return the network for images of ``channels`` channels and ``classes`` classes, initialised, on the CPU.
 
     Each weight tensor is drawn under its own name from ``seed``, as ``network.initialisation`` says; batch norm starts

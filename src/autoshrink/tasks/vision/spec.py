@@ -84,6 +84,12 @@ class ImageClassification(
         left = {key: value for key, value in asked.items() if getattr(recipe.augmentation, key) is None}
         return recipe.model_copy(update={"augmentation": recipe.augmentation.model_copy(update=left)})
 
+    def stages(self, parameters: "Parameters") -> int:
+        """Return the stages of the proxy network, which are the final one's, where each has a cell."""
+        section = self.search(parameters)
+        assert isinstance(section, ImageSearch)
+        return len(self.proxy(parameters).network.stage_cells) if section.cells == "per_stage" else 1
+
     def recipe_in_words(self, parameters: "Parameters") -> str:
         """Return what the kind of data makes of the final training's augmentation."""
         recipe = self.training(parameters)
@@ -372,9 +378,7 @@ class ImageClassification(
         """Return the image's size in words."""
         return "{classes:,} classes, {height} x {width} pixels in {channels} colours".format(**example)
 
-    def count(
-        self, cell: Body | Sequence[Cell], network: ImageNetwork, example: Mapping[str, int]
-    ) -> tuple[Counts, dict[str, Counts]]:
+    def count(self, cell: Body, network: ImageNetwork, example: Mapping[str, int]) -> tuple[Counts, dict[str, Counts]]:
         """Return the costs of one image, by stage."""
         from autoshrink.costs import counting
 
@@ -382,7 +386,7 @@ class ImageClassification(
         return counting.measure_with_parts(module, inputs)
 
     def example_network(
-        self, cell: Body | Sequence[Cell], network: ImageNetwork, example: Mapping[str, int]
+        self, cell: Body, network: ImageNetwork, example: Mapping[str, int]
     ) -> "tuple[nn.Module, list[Tensor]]":
         """Return the classifier and one image."""
         import torch

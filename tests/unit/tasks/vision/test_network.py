@@ -64,7 +64,7 @@ def test_the_released_swiftnet_network() -> None:
     """With biases (batch norm folded), pooling and additions it takes 57.37 M operations; it runs and trains."""
     found = released.load("swiftnet")
     assert isinstance(found.network, ImageNetwork)
-    module = network.skeleton(found.cells, found.network, 3, 2)
+    module = network.skeleton(found.cell, found.network, 3, 2)
     assert [cell.out_channels for cell in module.modules() if isinstance(cell, network.CellModule)] == [48, 80, 76]
     total = counting.measure(module, [torch.zeros(1, 3, 224, 224)])
     convolutions = total["macs"] - (76 * 2 + 2)
@@ -72,11 +72,11 @@ def test_the_released_swiftnet_network() -> None:
     cell_ends = 48 * 28**2 + 80 * 14**2 + 76 * 7**2
     pooled = 32 * 56**2 + cell_ends  # the average pool reads the last cell's end, the max-pools the others'
     assert (convolutions, convolutions + biases + pooled + cell_ends) == (56_156_352, 57_372_336)
-    built = network.build(found.cells, found.network, 3, 2, seed=1).train()
+    built = network.build(found.cell, found.network, 3, 2, seed=1).train()
     built(torch.rand(2, 3, 224, 224)).sum().backward()
     assert all(parameter.grad is not None for parameter in built.parameters())
     with pytest.raises(UserError, match="2 cells for 3 stages"):
-        network.skeleton(found.cells[:2], found.network, 3, 2)
+        network.skeleton(Cell.of_stages(found.cells[:2]), found.network, 3, 2)
 
 
 def test_a_projecting_cell_computes_what_straight_line_code_computes() -> None:
