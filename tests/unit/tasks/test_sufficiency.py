@@ -39,6 +39,14 @@ def test_the_default_data_is_large_enough(tmp_path: Path) -> None:
             "proxy.rnn.train_lines=30000",
             r"^proxy\.rnn\.train_lines = 30000: .* only 21062; accepted: at most that",
         ),
+        *(
+            (f"training.rnn.{key}=9000000", rf"^training\.rnn\.{key} = 9000000: the {split} split .* at most \d+$")
+            for key, split in (
+                ("batch_size", "train"),
+                ("evaluation_batch_size", "validation"),
+                ("test_batch_size", "test"),
+            )
+        ),
     ],
 )
 def test_too_little_data_is_told_in_one_line(tmp_path: Path, setting: str, says: str) -> None:

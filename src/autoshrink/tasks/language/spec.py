@@ -81,9 +81,17 @@ class LanguageModelling(
         return data.load(folder)
 
     def shortages(self, parameters: "Parameters", name: str, manifest: Manifest) -> Iterator[str]:
-        """Yield which split has too few lines for the proxy."""
+        """Yield which split has too few lines for the proxy, or too few words for a batch of the final training."""
         assert isinstance(manifest, TextManifest)
-        proxy = self.proxy(parameters)
+        proxy, training = self.proxy(parameters), self.training(parameters)
+        batches = {"train": "batch_size", "validation": "evaluation_batch_size", "test": "test_batch_size"}
+        for split, counts in manifest.counts.items():
+            batch, most = getattr(training, batches[split]), counts.tokens // 2
+            if training.dataset == name and batch > most:
+                yield (
+                    f"training.rnn.{batches[split]} = {batch}: the {split} split of data set {name!r} has "
+                    f"{counts.tokens} words, and each sequence of a batch needs two; accepted: at most {most}"
+                )
         if proxy.dataset != name:
             return
         for split, counts in manifest.counts.items():
