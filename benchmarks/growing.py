@@ -2,9 +2,10 @@
 
     python benchmarks/growing.py --data data --out benchmarks/results/growing.json
 
-Three networks per seed: *grown* starts thin and grows to the uniform network's MACs; *uniform* has one width
+Four networks per seed: *grown* starts thin and grows to the uniform network's MACs; *uniform* has one width
 per stage from the start; *random* starts as thin and adds the same number of neurons at each growth, drawn at
-random in place of scored. Each is tested on the test split once, after its training.
+random in place of scored; *splitting* only splits neurons, chosen at second order. Each is tested on the test split
+once, after its training.
 """
 
 import argparse
@@ -33,14 +34,21 @@ from autoshrink.training.growth import Neuron, select
 
 CELL = Cell.of(["separable_conv_3x3", "conv_1x1", "separable_conv_3x3"], [(0, 1), (1, 2), (0, 3), (2, 3)])
 COMPUTE = Compute(device="cpu")
-WAYS = ("grown", "uniform", "random")
+WAYS = ("grown", "uniform", "random", "splitting")
 
 
 def recipe(dataset: str, epochs: int, way: str) -> ImageTraining:
     """Return the recipe of one of ``WAYS``; only its growth differs."""
     network = ImageNetwork(stem_stride=2, base_filters=8)
     rounds = 4
-    grows = Growth(rounds=rounds, epochs=max(1, epochs // (2 * rounds)), start=0.5, ratio=0.35, candidates=4)
+    grows = Growth(
+        kind="splitting" if way == "splitting" else "firefly",
+        rounds=rounds,
+        epochs=max(1, epochs // (2 * rounds)),
+        start=0.5,
+        ratio=0.35,
+        candidates=4,
+    )
     return ImageTraining(dataset=dataset, network=network, epochs=epochs, growth=None if way == "uniform" else grows)
 
 
@@ -53,10 +61,11 @@ def at_random(seed: int) -> Callable[..., list[Neuron]]:
         added_cost: Mapping[str, int],
         cost: Callable[[Mapping[str, int]], int],
         budget: int,
+        filters: Mapping[str, int],
     ) -> list[Neuron]:
         order = seeds.shuffled(seed, f"random/{len(gains)}", sorted(gains))
         drawn = {neuron: float(rank + 1) for rank, neuron in enumerate(order)}
-        return select(drawn, quota, dict.fromkeys(added_cost, 1), cost, budget)
+        return select(drawn, quota, dict.fromkeys(added_cost, 1), cost, budget, filters)
 
     return choose
 

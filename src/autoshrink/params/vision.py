@@ -217,6 +217,9 @@ class Augmentation(Section):
 class Growth(Section):
     """Growth of node widths, and of depth, during training, by Firefly descent (Wu et al. 2020)."""
 
+    kind: Literal["firefly", "splitting"] = "firefly"
+    """``firefly``: split neurons, new ones and layers, chosen by first-order gains; ``splitting``: split neurons alone,
+    chosen by second-order ones (Liu et al. 2019, splitting steepest descent)."""
     rounds: Annotated[int, Field(ge=1)] = 3
     """Number of growth steps."""
     epochs: Annotated[int, Field(ge=1)] = 3
@@ -226,7 +229,7 @@ class Growth(Section):
     ratio: Annotated[float, Field(gt=0, le=1)] = 0.35
     """Maximum number of neurons added per growth, as a share of those in nodes that can grow."""
     candidates: Annotated[int, Field(ge=0)] = 8
-    """New neurons tried per node, besides splitting each existing one."""
+    """New neurons tried per node, besides splitting each existing one (``kind: firefly``)."""
     cost: Literal["macs", "parameters"] = "macs"
     """Cost that gains are weighed against and the budget limits; without batch norm."""
     budget: Annotated[int, Field(ge=1)] | None = None
@@ -236,6 +239,12 @@ class Growth(Section):
     filters. null: growth in width alone."""
     tuning_steps: Annotated[int, Field(ge=1)] = 30
     """Training batches to tune the candidates on before scoring them."""
+
+    @model_validator(mode="after")
+    def _splits_alone(self) -> "Growth":
+        if self.kind == "splitting" and self.depth is not None:
+            raise ValueError(f"depth {self.depth}: kind splitting adds no layers; accepted: null, or kind: firefly")
+        return self
 
 
 class ImageTraining(TaskTraining):

@@ -112,6 +112,10 @@ class Candidates(Overgrown):
         """Return by how much each candidate is predicted to lower the loss."""
         return dict(zip(self.neurons, self.gains(batches, objective), strict=True))
 
+    def predicted(self, gain: float, size: float) -> float:
+        """Return the gain that is predicted at a gate of another size, from that at 1: no less, at first order."""
+        return gain
+
     def opened(self, neurons: Sequence[Neuron], size: float) -> Tensor:
         """Return the gates (G,) with only these candidates' open."""
         gates_G = self.gates(0.0)
@@ -187,7 +191,7 @@ def grow(
         split=sum(neuron.kind == "split" for neuron in chosen),
         layers=sum(neuron.kind == "layer" for neuron in chosen),
         gate=opening if chosen else 0.0,
-        predicted_gain=float(sum(gains[neuron] for neuron in chosen)),
+        predicted_gain=overgrown.predicted(float(sum(gains[neuron] for neuron in chosen)), opening),
         gain=start - losses[opening] if chosen else 0.0,
         widths=dict(grown.node_widths),
         residual_layers={name: tuple(operators) for name, operators in grown.residual_layers.items()},

@@ -21,7 +21,7 @@ from autoshrink.records.history import GrowthEntry
 from autoshrink.runtime import devices, processes, seeds
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks import code, models
-from autoshrink.tasks.vision import growth, network, scoring, splits
+from autoshrink.tasks.vision import growth, network, scoring, splits, splitting
 from autoshrink.tasks.vision import recipe as recipes
 from autoshrink.tasks.vision.batch_norm import synchronise
 from autoshrink.tasks.vision.data import PreparedImages
@@ -206,17 +206,11 @@ class ImageLearner(Learner[Batch]):
         self._grown += 1
         seed = seeds.derive(self.seed, f"growth/{self._grown}")
         state = {name: value.detach() for name, value in self.module.state_dict().items()}
-        classes = len(self._data.classes)
-        overgrown = growth.Candidates(
-            self._cell,
-            self._network,
-            self._data.channels,
-            classes,
-            state,
-            how.candidates,
-            seed,
-            self._device,
-            how.depth,
+        about = (self._cell, self._network, self._data.channels, len(self._data.classes), state)
+        overgrown = (
+            splitting.Splits(*about, seed, self._device)
+            if how.kind == "splitting"
+            else growth.Candidates(*about, how.candidates, seed, self._device, how.depth)
         )
         batches = self._growth_batches(seed)
         found = growth.grow(overgrown, how, epoch, batches, self._loss, self._size, self._budget)

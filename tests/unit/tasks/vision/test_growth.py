@@ -169,6 +169,20 @@ def test_optimizer_state_and_average_are_carried_over(arrays: PreparedImages, op
     assert learner.evaluated.state_dict().keys() == learner.module.state_dict().keys()
 
 
+def test_splitting_adds_splits_alone(arrays: PreparedImages) -> None:
+    """Neither new neurons nor layers, within the quota, and only what lowers the loss; the same each time."""
+    how = ImageTraining.model_validate({**RECIPE, "growth": {**GROWTH.model_dump(), "kind": "splitting"}})
+    entries = []
+    for _ in range(2):
+        learner = training.ImageLearner(LEAVES, how, arrays, 5, DEVICE, Share())
+        entries.append(learner.grow(2))
+    entry = entries[0]
+    assert entry is not None and entry == entries[1]
+    assert (entry.new, entry.layers) == (0, 0)
+    assert 0 < entry.split <= entry.quota
+    assert entry.gain > 0 and entry.predicted_gain > 0
+
+
 @pytest.fixture(scope="module")
 def grown(arrays: PreparedImages, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A growing training that nobody disturbed."""
