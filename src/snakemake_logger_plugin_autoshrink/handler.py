@@ -225,14 +225,17 @@ class LogHandler(LogHandlerBase):
         job = self._jobs.get(number)
         if job:
             self._say_epochs(job, last=True)
-        if not view.is_live and job and job.rule == "select" and job.task and job.search and job.round is not None:
+        if view.is_live or job is None or not job.task or not job.search:
+            return
+        line = None
+        if job.rule == "select" and job.round is not None:
             line = view.round_line(job.task, job.search, job.round)
-            if line:
-                self._say(self._clock() + line)
-        if not view.is_live and job and job.rule == "best" and job.task and job.search:
+        elif job.rule == "repeat":
+            line = view.finals_line(job.task, job.search)
+        elif job.rule == "best":
             line = view.answer_line(job.task, job.search)
-            if line:
-                self._say(self._clock() + line)
+        if line:
+            self._say(self._clock() + line)
 
     def _follow(self) -> None:
         """Say a line per epoch of the long steps, for as long as there is no live view."""

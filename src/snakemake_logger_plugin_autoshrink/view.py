@@ -121,6 +121,14 @@ class View:
             if part
         )
 
+    def finals_line(self, task: str, search: str) -> str | None:
+        """Return how far a search's finalists are, in words."""
+        self.read(force=True)
+        state = self._states.get((task, search))
+        if state is None:
+            return None
+        return "; ".join(filter(None, (f"{task} {search}: {status.finals(state)}", self.left)))
+
     def answer_line(self, task: str, search: str) -> str | None:
         """Return a search's answer in words, where finalists decided it; None where the rounds have told it already."""
         self.read(force=True)
@@ -172,6 +180,8 @@ def _search(state: SearchStatus, width: int) -> Iterator[Table | Text]:
     """Yield a search's two rows: how far it is, and the best so far."""
     if state.stopped or state.round == state.rounds:
         done, where = state.most, f"{state.round} rounds, {state.candidates} candidates"
+        if state.repeats and not state.answer:
+            where += f"; {status.finals(state)}"
     else:
         done = state.candidates + state.trained
         where = f"round {state.round + 1} of at most {state.rounds}, {state.trained} of {state.slots} candidates done"

@@ -63,10 +63,11 @@ class SearchStatus:
     """One search: rounds done of at most ``rounds``, the jobs of what is under way, the best so far.
 
     ``candidates`` of finished rounds were evaluated, of at most ``most``; of the round under way ``trained`` are done,
-    of ``slots``. ``left`` estimates the searching that is left, None where no such training was ever timed, and
-    ``seconds_left`` the same as a range of seconds, at as many jobs at once as so far. ``stopped`` says why the search
-    ended, if it has. ``best`` is the best so far by score; ``exceeded`` names an earlier cell of better quality that it
-    was preferred to, if there is one. ``answer`` says which finalist is the answer, once that is known.
+    of ``slots``; of the finalists' evaluations, at most ``repeats``, ``repeated`` are. ``left`` estimates the searching
+    that is left, None where no such training was ever timed, and ``seconds_left`` the same as a range of seconds, at as
+    many jobs at once as so far. ``stopped`` says why the search ended, if it has. ``best`` is the best so far by score;
+    ``exceeded`` names an earlier cell of better quality that it was preferred to, if there is one. ``answer`` says
+    which finalist is the answer, once that is known.
     """
 
     task: str
@@ -77,6 +78,8 @@ class SearchStatus:
     most: int
     trained: int
     slots: int
+    repeated: int
+    repeats: int
     stopped: str | None
     best: Mapping[str, float] | None
     exceeded: str | None
@@ -119,6 +122,8 @@ def lines(status: SearchStatus) -> Iterator[str]:
     yield f"{head}; {status.candidates} candidates evaluated, at most {status.most}"
     if status.slots and not status.stopped:
         yield f"  round {status.round + 1}: {status.trained} of {status.slots} candidates done"
+    if status.repeats and not status.answer and (status.stopped or status.round == status.rounds):
+        yield f"  {finals(status)}"
     if status.answer:
         yield f"  {status.answer}"
     elif status.best:
@@ -134,6 +139,11 @@ def lines(status: SearchStatus) -> Iterator[str]:
             yield f"  stopped, goes on when it is run again: {job.name}: {job.line}"
         else:
             yield f"  {job.state}: {job.name}" + (f": {job.line}" if job.line else "")
+
+
+def finals(status: SearchStatus) -> str:
+    """Return how far the finalists are, in words."""
+    return f"finalists: {status.repeated} of at most {status.repeats} evaluations done"
 
 
 def of(
@@ -184,6 +194,8 @@ def of(
         most=most,
         trained=trained,
         slots=size,
+        repeated=sum(len(slots) for _, slots in repeats) - to_repeat,
+        repeats=sum(len(slots) for _, slots in repeats),
         stopped=stopped,
         best=_best(finished),
         exceeded=_exceeded(finished, spec_of(task).metric),

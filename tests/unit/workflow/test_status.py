@@ -57,6 +57,17 @@ def test_finalists_are_searching_that_is_left(tmp_path: Path) -> None:
         "verdict",
     ]
     assert {job.state for job in found.jobs} == {"queued"}
+    assert "  finalists: 0 of at most 6 evaluations done" in status.lines(found)
+
+
+def test_finalists_that_are_done_are_counted(tmp_path: Path) -> None:
+    """Each job that has written its evaluations counts its candidates, until the answer is there."""
+    told(tmp_path, 0.01)
+    (tmp_path / "cnn/shrink-0/finalists").mkdir()
+    (tmp_path / "cnn/shrink-0/finalists/evaluations-2.json").touch()
+    chosen = parameters({"search": {"cnn": {"finalists": {"count": 3, "repeats": 2}}}})
+    found = status.of(tmp_path, chosen, Task.CNN, SHRINK)
+    assert (found.repeated, found.repeats) == (2, 6)
 
 
 def on_slurm(folder: Path, *events: dict[str, object], log: str | None = None) -> status.Job:
