@@ -188,6 +188,53 @@ def curves(columns: Sequence[str], height: int, description: str) -> Json:
     return _finish(chart, description, height, {})
 
 
+def node_widths(nodes: Sequence[str], growths: int) -> Json:
+    """Return the widths of a growing network's nodes, in the network's order, after each growth."""
+    import altair as alt
+
+    base = alt.Chart(alt.NamedData("points")).encode(
+        alt.X("growth:O", title="growth", axis=alt.Axis(labelAngle=0)),
+        alt.Y("node:N", title="stage.cell.node", sort=list(nodes)),
+        tooltip=["node:N", "growth:O", alt.Tooltip("width:Q", title="filters")],
+    )
+    legend = alt.Legend(orient="top", gradientThickness=8)
+    layers = [
+        base.mark_rect().encode(alt.Color("width:Q", title="filters", scale=alt.Scale(scheme="blues"), legend=legend))
+    ]
+    if growths <= 12:
+        layers.append(
+            base.transform_joinaggregate(greatest="max(width)")
+            .mark_text(fontSize=11)
+            .encode(
+                text="width:Q",
+                color=alt.when("datum.width > 0.6 * datum.greatest")
+                .then(alt.value("#ffffff"))
+                .otherwise(alt.value("#1b1f24")),
+            )
+        )
+    description = "Filters of each node of the final network after each growth."
+    return _finish(alt.layer(*layers), description, max(160, 20 * len(nodes)), {})
+
+
+@cache
+def growth_gains() -> Json:
+    """Return each growth's predicted gain beside its real one."""
+    import altair as alt
+
+    chart = (
+        alt.Chart(alt.NamedData("points"))
+        .mark_bar()
+        .encode(
+            alt.X("growth:O", title="growth", axis=alt.Axis(labelAngle=0)),
+            alt.XOffset("kind:N"),
+            alt.Y("gain:Q", title="loss lowered by, nats"),
+            alt.Color("kind:N", title=None, scale=_pair(), legend=_legend()),
+            tooltip=["growth:O", "kind:N", alt.Tooltip("gain:Q", format=".4g")],
+        )
+    )
+    return _finish(chart, "Predicted and real gain of each growth of the final network.", 260, {})
+
+
 def class_accuracy(classes: int) -> Json:
     """Return the chart of a classifier's accuracy by class, the hardest first."""
     import altair as alt

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -14,7 +14,7 @@ from autoshrink.params.base import Task
 from autoshrink.planner.published import PUBLISHED, REPRODUCED
 from autoshrink.records.best import Finals
 from autoshrink.records.evaluation import EpochEntry
-from autoshrink.records.history import TrainingHistory
+from autoshrink.records.history import GrowthEntry, TrainingHistory
 from autoshrink.records.predictions import ImagePredictions, Predictions, TextPredictions
 from autoshrink.records.proposal import COUNTED, in_full, said
 from autoshrink.report import charts, metrics
@@ -31,7 +31,10 @@ from autoshrink.report.view import (
     FinalistView,
     FinalsView,
     FinalView,
+    GrowthGain,
+    GrowthsView,
     ImagesView,
+    NodeWidth,
     PageView,
     ReportedView,
     RoundView,
@@ -49,6 +52,7 @@ Value = float | bool | None
 LARGEST_LOSS = 50.0
 # Classes that a confusion matrix can show, and confusions that a table lists.
 MOST_CLASSES, MOST_CONFUSED = 40, 12
+LEAST_RANKED = 3  # growths that a rank correlation is worth a word of
 SCRIPTS = ("drawing.js", "plots.js", "panels.js", "comparison.js", "explorer.js")
 
 
@@ -269,7 +273,54 @@ def _training(task: Task, training: TrainingHistory) -> TrainingView:
         history=_columns(history),
         chart=charts.curves(columns, 340, f"{title}: loss of the final model's training, by epoch"),
         quality=charts.curves([quality], 340, f"{title}: {quality} of the final model, by epoch") if known else None,
+        growths=_growths(training.growths) if training.growths else None,
     )
+
+
+def _growths(growths: Sequence[GrowthEntry]) -> GrowthsView:
+    numbered = list(enumerate(growths, start=1))
+    nodes = list(growths[-1].widths)
+    return GrowthsView(
+        widths=tuple(
+            NodeWidth(growth=number, node=node, width=entry.widths[node])
+            for number, entry in numbered
+            for node in nodes
+        ),
+        widths_chart=charts.node_widths(nodes, len(growths)),
+        gains=tuple(
+            gain
+            for number, entry in numbered
+            for gain in (
+                GrowthGain(growth=number, kind="predicted", gain=entry.predicted_gain),
+                GrowthGain(growth=number, kind="real", gain=entry.gain),
+            )
+        ),
+        gains_chart=charts.growth_gains(),
+        said=" ".join(_said_of(growths)),
+    )
+
+
+def _said_of(growths: Sequence[GrowthEntry]) -> Iterator[str]:
+    """Yield what the growths came to, in sentences."""
+    new, split, layers = (sum(getattr(entry, kind) for entry in growths) for kind in ("new", "split", "layers"))
+    added = _count(new, "new neuron"), f"{_count(split, 'split')} of a neuron", _count(layers, "residual layer")
+    yield f"Added: {', '.join(added)}."
+    deeper = growths[-1].residual_layers
+    if deeper:
+        yield "Layers after " + ", ".join(f"{cell}: {' and '.join(names)}" for cell, names in deeper.items()) + "."
+    helpful = [entry for entry in growths if entry.gate > 0]
+    if len(helpful) < LEAST_RANKED:
+        yield f"{len(helpful)} growths are too few to say how well predicted gains rank real ones."
+        return
+    from scipy import stats  # the import takes a second
+
+    tau = stats.kendalltau([entry.predicted_gain for entry in helpful], [entry.gain for entry in helpful]).statistic
+    if math.isfinite(tau):
+        yield f"Predicted gains rank the {len(helpful)} growths as real ones do with Kendall's tau {tau:.2f}."
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _columns(history: Sequence[EpochEntry]) -> dict[str, tuple[Value, ...]]:

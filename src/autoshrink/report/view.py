@@ -121,12 +121,40 @@ class FinalsView(Record):
     rows: Many[FinalistView]
 
 
+class NodeWidth(Record):
+    """A field of the chart of widths: a node after a growth."""
+
+    growth: int
+    node: str
+    width: int
+
+
+class GrowthGain(Record):
+    """A bar of the chart of a growth's gains, nats."""
+
+    growth: int
+    kind: Literal["predicted", "real"]
+    gain: float
+
+
+class GrowthsView(Record):
+    """How the final network grew while it was trained."""
+
+    widths: Many[NodeWidth]
+    widths_chart: Json
+    gains: Many[GrowthGain]
+    gains_chart: Json
+    said: str
+    """How well predictions rank the growths, and what layers were added."""
+
+
 class TrainingView(Record):
     """The final training: its history and its charts."""
 
     history: Columns
     chart: Json
     quality: Json | None
+    growths: GrowthsView | None = None
 
 
 class ClassAccuracy(Record):

@@ -1,10 +1,14 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import vl_convert
 
 from autoshrink.params import Parameters
+from autoshrink.records.history import GrowthEntry
 from autoshrink.report import metrics, page, runs
 from autoshrink.report.runs import Search
 
@@ -45,6 +49,50 @@ def test_page_holds_every_candidate(html: str, small_searches: list[Search]) -> 
             assert item["seed"] == str(candidate.evaluation.seed)
             assert len(item["history"]["epoch"]) == len(candidate.evaluation.history)
         assert shown["best"] == [search.best_round, search.best_slot]
+
+
+def test_growths_are_drawn(small: Parameters, small_searches: list[Search]) -> None:
+    """Widths by node and growth, each growth's predicted beside its real gain, and how well predictions rank."""
+    growths = tuple(
+        GrowthEntry(
+            epoch=number,
+            quota=9,
+            new=2,
+            split=1,
+            layers=int(number == 3),
+            gate=0.5,
+            predicted_gain=predicted,
+            gain=gain,
+            widths={"stage0.0.1": 4 + number, "stage0.0.2": 40 + 2 * number},
+            residual_layers={"stage0.0": ("conv_1x1",)} if number == 3 else {},
+            costs={"macs": 1000},
+        )
+        for number, (predicted, gain) in enumerate([(0.9, 0.3), (0.5, 0.2), (0.6, 0.1)], start=1)
+    )
+    training = small_searches[0].training
+    assert training is not None and embedded_training(small_searches[0], small)["growths"] is None
+    grown = replace(small_searches[0], training=training.model_copy(update={"growths": growths}))
+    shown = embedded_training(grown, small)["growths"]
+    assert shown["widths"][-1] == {"growth": 3, "node": "stage0.0.2", "width": 46}
+    assert [row["gain"] for row in shown["gains"]] == [0.9, 0.3, 0.5, 0.2, 0.6, 0.1]
+    assert shown["said"] == (
+        "Added: 6 new neurons, 3 splits of a neuron, 1 residual layer. Layers after stage0.0: conv_1x1. "
+        "Predicted gains rank the 3 growths as real ones do with Kendall's tau 0.33."
+    )
+    for chart, rows in (("widths_chart", "widths"), ("gains_chart", "gains")):
+        drawn = vl_convert.vegalite_to_svg({**shown[chart], "width": 300, "datasets": {"points": shown[rows]}})
+        assert (">46<" in drawn) == (rows == "widths") and ">3<" in drawn
+
+
+def embedded_training(search: Search, parameters: Parameters) -> dict[str, Any]:
+    """Return what the page of one search has of its final training."""
+    table = metrics.rows([search])
+    html = page.render([search], table, metrics.notes(parameters, [search], []))
+    shown = embedded(html)["searches"]
+    assert isinstance(shown, list)
+    training = shown[0]["training"]
+    assert isinstance(training, dict)
+    return training
 
 
 def test_noise_is_drawn_and_finalists_are_listed(html: str, small_searches: list[Search]) -> None:

@@ -112,8 +112,19 @@ function plots(search) {
       plot(quality.querySelector(".plot"), search.training.quality, rowsOf(search.training.history));
       parts.push(quality);
     }
+    if (search.training.growths) parts.push(...grown(search.training.growths));
   }
   return el("section", { class: "plots", "aria-label": "Charts" }, ...parts);
+}
+
+/** How the final network grew: its nodes' widths, and what each growth was predicted to gain beside what it did. */
+function grown(found) {
+  const widths = plotCard("Growth of the final network: filters of each node", "large");
+  plot(widths.querySelector(".plot"), found.widths_chart, found.widths);
+  const gains = plotCard("Growth of the final network: gain on training images");
+  plot(gains.querySelector(".plot"), found.gains_chart, found.gains);
+  gains.append(el("p", { class: "soft" }, found.said));
+  return [widths, gains];
 }
 
 /** The final model on the test split: accuracy by class and confusions, or what a language model expects. */
