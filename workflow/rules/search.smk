@@ -146,7 +146,8 @@ rule repeat:
         proposal=SEARCH.finalists.proposal,
         data=manifest("proxy"),
         vectors=vectors("proxy"),
-        final_data=lambda wildcards: PLAN.fitted_to(wildcards.task),
+        final_data=lambda wildcards: PLAN.repeated_on(wildcards.task),
+        final_vectors=lambda wildcards: PLAN.final_vectors(wildcards.task),
     output:
         SEARCH.finalists.evaluations("{job}"),
     log:

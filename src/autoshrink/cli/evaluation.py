@@ -134,7 +134,11 @@ def _evaluate(
     kept = Store(store, lambda: made_by(parameters, of), agreement.Jobs(graph.run_of(out)))
     data = data or address.folder(parameters, spec_of(of).proxy(parameters).dataset)
     inputs = [proposal, data / address.MANIFEST, *availability.side_inputs(parameters, "proxy", of)]
-    if spec_of(of).search(parameters).objective.budget is not None:
+    section = spec_of(of).search(parameters)
+    by_final_recipe = number is not None and section.finalists is not None and section.finalists.recipe == "final"
+    if by_final_recipe:
+        inputs += availability.side_inputs(parameters, "training", of)
+    if section.objective.budget is not None or by_final_recipe:
         final_data = final_data or address.folder(parameters, spec_of(of).training(parameters).dataset)
         inputs.append(final_data / address.MANIFEST)
     draws, subject = ["proxy", f"evaluation/{of}"], {"slots": slots}

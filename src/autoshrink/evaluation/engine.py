@@ -13,7 +13,7 @@ from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.sections import TaskProxy
 from autoshrink.records.evaluation import EpochEntry, Evaluation, EvaluationJob, Fitted
-from autoshrink.records.proposal import Proposal
+from autoshrink.records.proposal import Proposal, ProposedSlot
 from autoshrink.records.record import Metrics
 from autoshrink.records.timing import SlotTiming, TrialTiming
 from autoshrink.runtime import numerics
@@ -80,6 +80,7 @@ def evaluate(
     timing: dict[str, SlotTiming] = {}
     reused = 0
     waiting: dict[int, tuple[Identity, Cell]] = {}
+    by_final_recipe: list[ProposedSlot] = []
     for item in proposed.candidates:
         if item.slot not in slots:
             continue
@@ -88,6 +89,9 @@ def evaluate(
         if fitting is not None:
             fitted[item.slot] = fitting.fit(item.canonical, item.network)
             own = fitting.proxy(fitted[item.slot])
+        if fidelity is not None and fidelity.recipe is not None:
+            by_final_recipe.append(item)
+            continue
         identity = Identity(
             task,
             item.key,
@@ -126,16 +130,36 @@ def evaluate(
             slots_of.setdefault(identity.key, []).append(slot)
         wanted = {key: waiting[same[0]] for key, same in slots_of.items()}
 
+        def epochs_of(identity: Identity) -> int:
+            assert isinstance(identity.proxy, TaskProxy)
+            return identity.proxy.training.epochs
+
         def tell_epoch(key: str, entry: EpochEntry) -> None:
-            limit = wanted[key][0].proxy.training.epochs
+            limit = epochs_of(wanted[key][0])
             tell(Event(slots_of[key][0], int(entry["epoch"] or 0) + 1, limit, False, False, entry))
 
         for key, found, took in scheduler.fill(store, wanted, networks.drawn, parameters.compute, tell_epoch):
             for slot in slots_of[key]:
                 evaluations[slot] = found
                 timing[str(slot)] = _slot(took, reused=False)
-                limit = wanted[key][0].proxy.training.epochs
+                limit = epochs_of(wanted[key][0])
                 tell(Event(slot, len(found.history), limit, True, False, found.metrics))
+
+    if by_final_recipe:
+        from autoshrink.evaluation.final_recipe import FinalRecipe
+
+        final = FinalRecipe(parameters, task, final_data or data, store)
+        for item in by_final_recipe:
+
+            def tell_final(entry: EpochEntry, limit: int, slot: int = item.slot) -> None:
+                tell(Event(slot, int(entry["epoch"] or 0) + 1, limit, False, False, entry))
+
+            epochs = item.fidelity.epochs if item.fidelity else None
+            found, took, had = final.evaluate(item.canonical, fitted.get(item.slot), epochs, tell_final)
+            reused += had
+            evaluations[item.slot] = found
+            timing[str(item.slot)] = _slot(took, reused=had)
+            tell(Event(item.slot, len(found.history), epochs or len(found.history), True, had, found.metrics))
 
     if measurements is not None and objective.needs_measuring:
         for slot, evaluation in evaluations.items():

@@ -63,13 +63,14 @@ def foresee(parameters: Parameters, task: Task) -> Foreseen | None:
         source, doubt = "a few steps taken now", _DOUBT
     pace = Pace.of([], trained, len(complete.edges))
     assert pace is not None
-    checked = [Coming(len(complete.edges))] * sum(len(slots) for _, slots in finalists.jobs(section.finalists, 1))
+    manifest = sufficiency.prepared_manifest(parameters, spec.training(parameters).dataset)
+    again = Coming(len(complete.edges), finalists.share(parameters, task, manifest))
+    checked = [again] * sum(len(slots) for _, slots in finalists.jobs(section.finalists, 1))
     per_job = parameters.search.candidates_per_job(section.k)
     parts = [estimate.left(futures.draw(parameters, name, []), pace, [], per_job, finalists=checked) for name in names]
     search = estimate.together([part for part in parts if part is not None])
     assert search is not None
     # generous both, and by the same factor: they count the same operations
-    manifest = sufficiency.prepared_manifest(parameters, spec.training(parameters).dataset)
     work = spec.workload(parameters, manifest)
     training = work.training_minutes / work.proxy_minutes * pace.of_candidate(Coming(len(complete.edges)))
     references = getattr(parameters.references, task).networks

@@ -12,6 +12,7 @@ from autoshrink.errors import ArtifactError
 from autoshrink.evaluation import lanes, workers, zero_cost
 from autoshrink.evaluation.store import Identity, Store
 from autoshrink.params.root import Compute
+from autoshrink.params.sections import TaskProxy
 from autoshrink.records.evaluation import EpochEntry, Evaluation, TrialResult
 from autoshrink.records.timing import TrialTiming
 from autoshrink.runtime import devices
@@ -52,6 +53,7 @@ def fill(
             continue
         started = time.perf_counter()
         seed = identity.candidate_seed
+        assert isinstance(identity.proxy, TaskProxy)
         result = zero_cost.evaluate(identity.task, cell, identity.proxy, drawn, seed, device, identity.zero_cost)
         yield finished(key, result, time.perf_counter() - started)
 

@@ -19,7 +19,7 @@ from autoshrink.lineage import agreement, records
 from autoshrink.lineage.records import Facts
 from autoshrink.params.base import Task
 from autoshrink.params.root import PaperDefects
-from autoshrink.params.sections import TaskProxy, sections_of
+from autoshrink.params.sections import TaskProxy, TaskTraining, sections_of
 from autoshrink.records.evaluation import Evaluation, EvaluationIdentity, TrialResult
 from autoshrink.records.timing import EvaluationTiming, TrialTiming
 from autoshrink.runtime import seeds
@@ -33,13 +33,14 @@ log = logging.getLogger(__name__)
 class Identity:
     """What an evaluation depends on, all of it.
 
-    ``zero_cost`` names what judged the untrained network, where none was trained; ``numerics`` the effective mode;
-    ``edge_tuning`` for how many epochs missing edges were tuned, where they were scored.
+    ``proxy`` is the recipe: the proxy's, or the final training's. ``zero_cost`` names what judged the untrained
+    network, where none was trained; ``numerics`` the effective mode; ``edge_tuning`` for how many epochs missing edges
+    were tuned, where they were scored.
     """
 
     task: Task
     cell: str
-    proxy: TaskProxy
+    proxy: TaskProxy | TaskTraining
     data: str
     seed: int
     defects: PaperDefects
@@ -62,11 +63,14 @@ class Identity:
             numerics=self.numerics,
             zero_cost=self.zero_cost,
             edge_tuning=self.edge_tuning,
+            recipe="final" if isinstance(self.proxy, TaskTraining) else None,
         )
 
     @property
     def method(self) -> str:
         """The method of the task's description that evaluates."""
+        if isinstance(self.proxy, TaskTraining):
+            return "train"
         if self.zero_cost is not None:
             return "zero_cost"
         return "trial" if self.edge_tuning is None else "edge_trial"

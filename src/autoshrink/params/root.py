@@ -318,6 +318,22 @@ class Parameters(Section):
         return self
 
     @model_validator(mode="after")
+    def _recipe_of_finalists(self) -> "Parameters":
+        for task in Task:
+            finalists, recipe = getattr(self.search, task).finalists, getattr(self.training, task)
+            if finalists is None or finalists.recipe == "proxy" or finalists.epochs is None:
+                continue
+            key = f"search.{task}.finalists.epochs = {finalists.epochs}"
+            if finalists.epochs > recipe.epochs:
+                raise ValueError(f"{key}: training.{task} has {recipe.epochs} epochs; accepted: at most as many")
+            try:
+                recipe.changed({"epochs": finalists.epochs})
+            except ValidationError as error:
+                said = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+                raise ValueError(f"{key}: training.{task} cannot be so short: {said}") from None
+        return self
+
+    @model_validator(mode="after")
     def _networks_of_finalists(self) -> "Parameters":
         for task in Task:
             section = getattr(self.search, task)

@@ -64,8 +64,11 @@ class Finalists(Section):
     """How many of the best distinct cells of all rounds; all of them where there are fewer."""
     repeats: Annotated[int, Field(ge=1)] = 2
     """Evaluations of each finalist. The one that made it a finalist does not count: it was chosen for being high."""
+    recipe: Literal["proxy", "final"] = "proxy"
+    """What trains them: ``proxy``, as in the rounds; or ``final``, the final training's recipe on its own data, judged
+    on what it holds out, usually shortened by ``epochs``."""
     epochs: Annotated[int, Field(ge=1)] | None = None
-    """Epochs of each of these evaluations; null: as many as in the rounds."""
+    """Epochs of each of these evaluations; null: as many as the recipe has."""
     rule: Literal["best_mean", "one_standard_error"] = "best_mean"
     """The answer: the best mean score; or, of those within one standard error of it, the one with the fewest MACs."""
     networks: list[dict[str, JsonValue]] = []

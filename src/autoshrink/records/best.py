@@ -38,7 +38,9 @@ class Finals(Record):
     seeds: Many[int]
     """The root seed of each repeat."""
     epochs: Count | None
-    """Where it differs from the rounds'."""
+    """Where it differs from the recipe's."""
+    recipe: Annotated[Literal["final"] | None, Field(exclude_if=optional)] = None
+    """``final`` where the final training's recipe, and not the proxy's, made the evaluations."""
     score_deviation: Number | None
     """Standard deviation of the same cell's score under several seeds, pooled over the finalists; None where each was
     evaluated once."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, JsonValue
 
@@ -60,7 +60,7 @@ class TrialResult(Record):
     stopped: str | None
     """Why training ended before its last epoch."""
     costs: Numbers
-    """Of the proxy's network, for one image or word."""
+    """Of the network that was trained, for one image or word."""
     edges: Annotated[Many[EdgeGain], Field(exclude_if=lambda edges: not edges)] = ()
     """The missing edges' gains, where they were asked for, in the numbers of the cell's canonical form."""
 
@@ -74,9 +74,11 @@ class EvaluationIdentity(Record):
     cell: str
     """The cell's key: equal for isomorphic cells."""
     proxy: Mapping[str, JsonValue]
-    """The proxy's recipe."""
+    """The proxy's recipe, or the final training's."""
+    recipe: Annotated[Literal["final"] | None, Field(exclude_if=optional)] = None
+    """``final`` where the final training's recipe, shortened, made the evaluation on its own data."""
     data: str
-    """Digest of the prepared data set's manifest and of what else the proxy reads."""
+    """Digest of the prepared data set's manifest and of what else the recipe reads."""
     seed: int
     defects: Many[str]
     """Defects of the released code that were switched on."""

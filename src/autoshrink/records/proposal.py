@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -15,7 +15,8 @@ COUNTED = "costs"
 
 
 class Fidelity(Record):
-    """How a candidate is judged where not by the proxy's whole recipe alone. Exactly one of the three."""
+    """How a candidate is judged where not by the proxy's whole recipe alone. Exactly one of the first three, or
+    another recipe, which ``epochs`` may shorten."""
 
     epochs: Annotated[int | None, Field(ge=1, exclude_if=optional)] = None
     """Training for so many epochs only."""
@@ -24,8 +25,13 @@ class Fidelity(Record):
     edge_tuning: Annotated[int | None, Field(ge=1, exclude_if=optional)] = None
     """The whole recipe, after which every missing edge is scored, its weights tuned for so many epochs."""
 
+    recipe: Annotated[Literal["final"] | None, Field(exclude_if=optional)] = None
+    """``final``: the final training's recipe on its own data, in place of the proxy's."""
+
     @model_validator(mode="after")
     def _one(self) -> Self:
+        if self.recipe is not None and self.zero_cost is None and self.edge_tuning is None:
+            return self
         if sum(value is not None for value in (self.epochs, self.zero_cost, self.edge_tuning)) != 1:
             raise ValueError("expected one of epochs, zero_cost and edge_tuning")
         return self

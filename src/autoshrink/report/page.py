@@ -146,6 +146,7 @@ def _finals(search: Search, finals: Finals) -> FinalsView:
         rule=finals.rule,
         seeds=len(finals.seeds),
         epochs=finals.epochs,
+        recipe=finals.recipe or "proxy",
         deviation=score,
         quality_deviation=quality,
         rows=tuple(

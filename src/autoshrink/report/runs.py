@@ -99,7 +99,7 @@ class Search:
     def deviation(self) -> tuple[float | None, float | None]:
         """Standard deviation of one evaluation's score and of its metric, the same cell under several seeds; None where
         finalists did not measure them by the rounds' recipe."""
-        if self.finals is None or self.finals.epochs is not None:
+        if self.finals is None or self.finals.epochs is not None or self.finals.recipe is not None:
             return None, None
         return self.finals.score_deviation, self.finals.quality_deviation
 

@@ -116,6 +116,8 @@ class FinalsView(Record):
     rule: str
     seeds: int
     epochs: int | None
+    recipe: str
+    """``proxy`` or ``final``."""
     deviation: Number | None
     quality_deviation: Number | None
     rows: Many[FinalistView]

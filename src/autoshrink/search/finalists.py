@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autoshrink.errors import ArtifactError
+from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.params.search import Finalists, TaskSearch
 from autoshrink.params.sections import TaskProxy, sections_of
 from autoshrink.records.best import Finalist, Finals
 from autoshrink.records.evaluation import Evaluation
+from autoshrink.records.manifest import Manifest
 from autoshrink.records.proposal import Changes, Fidelity, ProposedSlot, in_full
 from autoshrink.records.record import Metrics
 from autoshrink.records.round import Round, ScoredSlot
@@ -40,6 +42,17 @@ def jobs(settings: Finalists | None, slots_per_job: int) -> list[tuple[int, rang
         for repeat in range(1, settings.repeats + 1)
         for first in range(0, settings.slots, slots_per_job)
     ]
+
+
+def share(parameters: Parameters, task: Task, manifest: Manifest | None = None) -> float:
+    """Return how many evaluations of a round one of a finalist takes; ``manifest`` is of the final data."""
+    spec = spec_of(task)
+    settings, proxy = spec.search(parameters).finalists, spec.proxy(parameters)
+    if settings is None or settings.recipe == "proxy":
+        epochs = None if settings is None else settings.epochs
+        return float((epochs or proxy.training.epochs) / proxy.training.epochs)
+    recipe, work = spec.training(parameters), spec.workload(parameters, manifest)
+    return float(work.training_minutes / work.proxy_minutes * (settings.epochs or recipe.epochs) / recipe.epochs)
 
 
 def contenders(rounds: Sequence[Round]) -> list[tuple[int, ScoredSlot]]:
@@ -78,7 +91,11 @@ def chosen(settings: Finalists, proxy: TaskProxy, task: Task, rounds: Sequence[R
 
 def proposed(settings: Finalists, proxy: TaskProxy, task: Task, rounds: Sequence[Round]) -> tuple[ProposedSlot, ...]:
     """Return the finalists as candidates of a proposal."""
-    fidelity = None if settings.epochs is None else Fidelity(epochs=settings.epochs)
+    fidelity = None
+    if settings.recipe == "final":
+        fidelity = Fidelity(recipe="final", epochs=settings.epochs)
+    elif settings.epochs is not None:
+        fidelity = Fidelity(epochs=settings.epochs)
     return tuple(
         ProposedSlot(
             slot=slot,
@@ -163,6 +180,7 @@ def judge(
         rule=settings.rule,
         seeds=tuple(seed_of(root, repeat) for repeat in repeats),
         epochs=settings.epochs,
+        recipe="final" if settings.recipe == "final" else None,
         score_deviation=deviation,
         quality_deviation=pooled([entry.qualities for entry in entries]),
         candidates=tuple(entries),

@@ -22,6 +22,6 @@ def digest(task: Task, *methods: str, operators: Iterable[str] = ()) -> str:
 def evaluator(task: Task, method: str, *, operators: Iterable[str] = ()) -> str:
     """Return the digest of the code that the numbers of an evaluation of a cell of these operators depend on.
 
-    ``method`` of the task's description evaluates: ``trial``, ``edge_trial`` or ``zero_cost``.
+    ``method`` of the task's description evaluates: ``trial``, ``edge_trial``, ``zero_cost`` or ``train``.
     """
     return digest(task, "load", "draw", "to_device", method, operators=operators)

@@ -13,6 +13,14 @@ def check(parameters: Parameters) -> None:
     Raises DataError, one line per mistake.
     """
     wrong = [line for task in parameters.tasks for line in spec_of(task).contradictions(parameters)]
+    for task in parameters.tasks:
+        spec = spec_of(task)
+        finalists = spec.search(parameters).finalists
+        if finalists is not None and finalists.recipe == "final" and not spec.holds_out(spec.training(parameters)):
+            wrong.append(
+                f"search.{task}.finalists.recipe = 'final': training.{task} holds no training data out to judge by, "
+                "and the test split stays closed; accepted: proxy, or a final recipe with validation data"
+            )
     for name in parameters.used_datasets:
         manifest = prepared_manifest(parameters, name)
         if manifest is None:

@@ -14,7 +14,7 @@ from autoshrink.params.base import Task
 from autoshrink.records.verdict import FOUND
 from autoshrink.search import rounds
 from autoshrink.search.rounds import SearchName
-from autoshrink.tasks import address, entry_points
+from autoshrink.tasks import address, availability, entry_points
 from autoshrink.workflow import resources
 from autoshrink.workflow.attempts import UNLIMITED, Limits
 from autoshrink.workflow.code import code_of
@@ -87,6 +87,18 @@ class Plan:
         """Return the manifest of the final training's data where candidates are fitted to a budget."""
         budget = rounds.section_of(self.parameters, Task(task)).objective.budget
         return [] if budget is None else [self.manifest("training", task)]
+
+    def repeated_on(self, task: str) -> list[Path]:
+        """Return the same manifest where finalists are fitted to a budget, or trained by the final recipe."""
+        return [self.manifest("training", task)] if self._by_final_recipe(task) else self.fitted_to(task)
+
+    def final_vectors(self, task: str) -> list[Path]:
+        """Return the files beside the final training's data that finalists read."""
+        return availability.side_inputs(self.parameters, "training", Task(task)) if self._by_final_recipe(task) else []
+
+    def _by_final_recipe(self, task: str) -> bool:
+        finalists = rounds.section_of(self.parameters, Task(task)).finalists
+        return finalists is not None and finalists.recipe == "final"
 
     def reported(self) -> dict[str, list[Path]]:
         """Return what the report is made from, by kind."""

@@ -12,7 +12,7 @@ from typing import Any
 from autoshrink.params.base import Task
 from autoshrink.params.root import Parameters
 from autoshrink.runtime import gpus as visible
-from autoshrink.search import rounds
+from autoshrink.search import finalists, rounds
 from autoshrink.tasks.spec import spec_of
 from autoshrink.workflow import attempts
 
@@ -93,7 +93,11 @@ def _first(parameters: Parameters, step: str, task: str | None) -> dict[str, int
     if step in ("evaluate", "repeat"):
         section = rounds.section_of(parameters, Task(task))
         slots = section.finalists.slots if step == "repeat" and section.finalists else section.k
-        minutes = parameters.search.candidates_per_job(slots) * work.proxy_minutes / speed
+        count = parameters.search.candidates_per_job(slots)
+        if step == "repeat" and section.finalists and section.finalists.recipe == "final":
+            runtime = _minutes(count * finalists.share(parameters, Task(task)) * work.proxy_minutes / speed)
+            return {"runtime": runtime, "mem_mb": 2 * work.proxy_megabytes, "gpu": gpu}
+        minutes = count * work.proxy_minutes / speed
         return {"runtime": _minutes(minutes), "mem_mb": work.proxy_megabytes, "gpu": gpu}
     minutes = work.training_minutes / speed
     runtime = _minutes(minutes) if step.startswith("train") else _minutes(minutes / 10)

@@ -42,6 +42,9 @@ def slice_of(parameters: Parameters, verb: str, task: Task | None = None, datase
             # the final network is what the budget is of
             recipe = values["training"][task.value]
             found["training"] = {task.value: {key: recipe[key] for key in FINAL_NETWORK if key in recipe}}
+        finalists = getattr(parameters.search, task.value).finalists
+        if verb == "repeat" and finalists is not None and finalists.recipe == "final":
+            found["training"] = {task.value: values["training"][task.value]}
         if not sections_of(task).paper_defects:
             del found["paper_defects"]
     elif verb in ("finalists", "best"):

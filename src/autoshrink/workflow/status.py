@@ -24,7 +24,7 @@ from autoshrink.records.round import Round
 from autoshrink.records.timing import StepTiming
 from autoshrink.records.verdict import FOUND
 from autoshrink.runtime import slurm
-from autoshrink.search import rounds
+from autoshrink.search import finalists, rounds
 from autoshrink.search.rounds import SearchName
 from autoshrink.tasks.spec import Metric, spec_of
 from autoshrink.workflow import estimate, futures
@@ -301,7 +301,7 @@ def _left(
         proxy = spec_of(name.task).proxy(parameters)
         known.earlier = estimate.stored(layout.store, name.task, proxy)
     edges = statistics.median(item.edges for item in trained) if trained else most
-    finals = [Coming(round(edges))] * repeats
+    finals = [Coming(round(edges), finalists.share(parameters, name.task))] * repeats
     pace = Pace.of(trained, known.earlier, most)
     per_job = parameters.search.candidates_per_job(rounds.section_of(parameters, name.task).k)
     return estimate.left(known.futures[1], pace, took, per_job, running, finals)

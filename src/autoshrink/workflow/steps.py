@@ -91,7 +91,7 @@ STEPS = {
             "Train finalists again under a seed of their own",
             "finalists/evaluations-{job}.json",
             ("proxy", "search", "paper_defects"),
-            task_methods=("load", "draw", "to_device", "trial"),
+            task_methods=("load", "draw", "to_device", "trial", "train", "example", "count"),
         ),
         Step(
             "best",

@@ -51,7 +51,7 @@ function finalists(search, onpick) {
     "section",
     { class: "card", "aria-label": "Finalists" },
     el("h2", {}, "Finalists"),
-    el("p", {}, `${rule}. A cell gets here by a high score, which luck has helped: so that score does not count.${networks ? " Cells and networks are all scaled to one budget." : ""}${noise}`),
+    el("p", {}, `${rule}. A cell gets here by a high score, which luck has helped: so that score does not count.${finals.recipe === "final" ? ` Each was trained by the final recipe${finals.epochs === null ? "" : `, shortened to ${count(finals.epochs, "epoch")}`}, and judged on the data that it holds out.` : ""}${networks ? " Cells and networks are all scaled to one budget." : ""}${noise}`),
     el("div", { class: "wide", role: "region", tabindex: 0, "aria-label": "Finalists" }, el("table", {}, el("thead", {}, el("tr", {}, ...head.map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, ...body))),
   );
 }
