@@ -1,6 +1,7 @@
 """The verb ``export``: write a trained model in another format."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,9 @@ from autoshrink.records.model import DESCRIPTION
 from autoshrink.tasks import address
 from autoshrink.tasks.spec import spec_of
 
+if TYPE_CHECKING:
+    from autoshrink.training.events import TrainingEvent
+
 
 @click.command(short_help="Export a trained model to ONNX, TorchScript or a state dict, with a model card.")
 @click.argument("run", type=options.FOLDER)
@@ -24,12 +28,25 @@ from autoshrink.tasks.spec import spec_of
     required=True,
     help="What to write. Can be given again.",
 )
+@click.option(
+    "--fine-tune",
+    "epochs",
+    type=click.IntRange(1, 1000),
+    metavar="EPOCHS",
+    help="With onnx-int8: train an image model on for so many epochs, rounded as in int8.",
+)
 @click.option("--task", type=click.Choice([str(item) for item in Task]), help="Which task's model.  [default: first]")
 @click.option("--search", metavar="STRATEGY-SEED", help="Which search's model.  [default: the first]")
 @click.option("--data", type=options.FOLDER, help="The prepared data set it was trained on.  [default: as recorded]")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write.  [default: exported/TASK-SEARCH]")
 def export(
-    run: Path, formats: tuple[str, ...], task: str | None, search: str | None, data: Path | None, out: Path | None
+    run: Path,
+    formats: tuple[str, ...],
+    epochs: int | None,
+    task: str | None,
+    search: str | None,
+    data: Path | None,
+    out: Path | None,
 ) -> None:
     """Export the trained model of RUN (a run's results, a search's folder or a model's own).
 
@@ -39,7 +56,9 @@ def export(
     where another file is in the way, it is named and nothing is written.
 
     onnx-int8 is quantised by onnxruntime: image models statically, calibrated on the images held out from training and
-    per channel, language models dynamically. Its effect on validation accuracy, size and latency is reported.
+    per channel, language models dynamically. Its effect on validation accuracy, size and latency is reported. Where it
+    costs more than a point, --fine-tune trains the model on while its numbers are rounded (quantisation-aware
+    training), by its own recipe at a tenth of the learning rate, and the better of the two int8 models is written.
 
     \b
     ONNX and TorchScript take
@@ -50,8 +69,11 @@ def export(
     Examples:
       autoshrink export results --format onnx
       autoshrink export results --format onnx --format onnx-int8
+      autoshrink export results --format onnx-int8 --fine-tune 5
       autoshrink export results --task rnn --format onnx --format state-dict --out my-model
     """
+    if epochs is not None and "onnx-int8" not in formats:
+        raise UserError(f"--fine-tune {epochs}: is for --format onnx-int8; add it, or leave --fine-tune out")
     if out is not None:
         _refuse_inside(out, run)  # before anything is loaded
 
@@ -75,7 +97,9 @@ def export(
     inputs = deployment.inputs(trained.folder, prepared)
     exported.claim(folder, [*names, card.NAME, card.DRAWING])
     written = [
-        write_int8(trained, inputs, prepared, folder) if format == INT8 else write(trained, format, inputs, folder)
+        write_int8(trained, inputs, prepared, folder, epochs or 0, _told)
+        if format == INT8
+        else write(trained, format, inputs, folder)
         for format in dict.fromkeys(formats)
     ]
     if "state-dict" in formats:
@@ -91,6 +115,14 @@ def export(
             click.echo(f"{item.path}: {item.quantised.remark}", err=True)
     for path in card.write(trained, manifest, written, folder, prepared):
         click.echo(path)
+
+
+def _told(event: "TrainingEvent") -> None:
+    from autoshrink.training.events import EpochEnded
+
+    if isinstance(event, EpochEnded):
+        accuracy = event.entry["validation_accuracy"] or 0.0
+        click.echo(f"fine-tuning, epoch {event.epoch + 1}: accuracy {accuracy:.4f} on validation images", err=True)
 
 
 def _refuse_inside(folder: Path, ours: Path) -> None:

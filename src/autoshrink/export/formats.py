@@ -17,9 +17,11 @@ from autoshrink.errors import UserError
 from autoshrink.export import quantisation
 from autoshrink.export.quantisation import Quantised, Run
 from autoshrink.files import artifacts
+from autoshrink.inference import models
 from autoshrink.inference.models import Trained, deployment_of, load_model
 from autoshrink.records.model import WEIGHTS
 from autoshrink.tasks.deployment import AnyDeployment, Inputs
+from autoshrink.training.events import Progress, TrainingEvent
 
 TOLERANCE = 1e-4
 """Greatest difference from PyTorch that is accepted, absolute; relative to the greatest output where that exceeds 1."""
@@ -32,6 +34,10 @@ FILES = {
     "torchscript": "model.torchscript.pt",
     "state-dict": WEIGHTS,
 }
+
+
+def _silent(event: TrainingEvent) -> None:
+    """Tell nothing."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +53,34 @@ class Written:
     quantised: Quantised | None = None
 
 
-def write_int8(trained: Trained, inputs: Sequence[Inputs], data: Path, folder: Path) -> Written:
+def write_int8(
+    trained: Trained, inputs: Sequence[Inputs], data: Path, folder: Path, epochs: int = 0, progress: Progress = _silent
+) -> Written:
     """Write the model into ``folder`` as int8 ONNX, quantised and judged on the validation part of ``data``.
 
-    The float ONNX file that it is made from is compared with PyTorch first, as ``write`` does. Raises as ``write`` and
-    ``quantisation.quantise`` do; nothing is then written.
+    With ``epochs`` it is also fine-tuned for so many while its numbers are rounded, and the better of the two is
+    written. The float ONNX file that it is made from is compared with PyTorch first, as ``write`` does. Raises as
+    ``write``, ``quantisation.quantise`` and the deployment's ``fine_tune`` do; nothing is then written.
     """
     deployment = deployment_of(trained, "export")
-    with tempfile.TemporaryDirectory() as scratch:
-        content = write(trained, "onnx", inputs, Path(scratch)).path.read_bytes()
     example = min(inputs, key=lambda given: sum(tensor.numel() for tensor in given))
-    quantised, found = quantisation.quantise(content, deployment, trained.folder, data, example)
+
+    def int8(model: Trained) -> tuple[bytes, Quantised]:
+        with tempfile.TemporaryDirectory() as scratch:
+            content = write(model, "onnx", inputs, Path(scratch)).path.read_bytes()
+        return quantisation.quantise(content, deployment, model.folder, data, example)
+
+    if not epochs:
+        quantised, found = int8(trained)
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            deployment.fine_tune(trained.folder, data, epochs, Path(scratch), progress)
+            content, tuned = int8(models.find(Path(scratch), trained.task))
+        quantised, found = int8(trained)
+        if found.is_improved_by(tuned):
+            # the weights it is traced by are those that were trained; the fine-tuned ones are kept nowhere else
+            quantised = quantisation.with_facts(content, quantised)
+        found = found.with_tuned(tuned, epochs)
     run, difference = quantisation.runner(quantised), 0.0
     reference = deployment.reference(load_model(trained.folder), trained.description)
     for given in inputs:

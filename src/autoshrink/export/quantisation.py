@@ -12,7 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +43,46 @@ class Quantised:
     float_ms: float
     """Median milliseconds of one example by onnxruntime on one thread of this machine."""
     int8_ms: float
+    epochs: int = 0
+    """Of quantisation-aware fine-tuning; 0: none was asked for."""
+    untuned_quality: float | None = None
+    """What int8 came to without it, where the file is fine-tuned."""
+    tuned_quality: float | None = None
+    """What int8 came to with it, where that is no better, and the file is not fine-tuned."""
+
+    def with_tuned(self, tuned: "Quantised", epochs: int) -> "Quantised":
+        """Return what stands beside the better of the two int8 files; ``tuned`` was fine-tuned for so many epochs."""
+        if not self.is_improved_by(tuned):
+            return replace(self, epochs=epochs, tuned_quality=tuned.int8_quality)
+        return replace(
+            tuned,
+            float_quality=self.float_quality,
+            float_bytes=self.float_bytes,
+            float_ms=self.float_ms,
+            epochs=epochs,
+            untuned_quality=self.int8_quality,
+        )
+
+    def is_improved_by(self, tuned: "Quantised") -> bool:
+        """Whether the fine-tuned model is better in int8."""
+        return tuned.int8_quality > self.int8_quality
 
     @property
     def rows(self) -> list[tuple[str, str, str]]:
         """What differs, before and after, for people."""
+        tuned = f", int8 fine-tuned for {self.epochs} epochs" if self.untuned_quality is not None else ""
+        without = (
+            []
+            if self.untuned_quality is None
+            else [("the same without fine-tuning", "", self._said(self.untuned_quality))]
+        )
         return [
             (
-                f"{self.metric} on {self.examples:,} validation examples",
+                f"{self.metric} on {self.examples:,} validation examples{tuned}",
                 self._said(self.float_quality),
                 self._said(self.int8_quality),
             ),
+            *without,
             ("size of the file", f"{self.float_bytes:,} bytes", f"{self.int8_bytes:,} bytes"),
             ("latency of one example, one thread, this machine", f"{self.float_ms:.3g} ms", f"{self.int8_ms:.3g} ms"),
         ]
@@ -65,7 +95,16 @@ class Quantised:
         """A line where quantisation costs more than a point of accuracy, or one per cent of perplexity."""
         lost = self.float_quality - self.int8_quality
         if self.metric == "accuracy" and lost > 0.01:
-            return f"int8 loses {100 * lost:.1f} points of accuracy; the model was not trained for it"
+            told = f"int8 loses {100 * lost:.1f} points of accuracy"
+            if self.untuned_quality is not None:
+                return f"{told}, also after {self.epochs} epochs of fine-tuning"
+            if self.tuned_quality is not None:
+                said = f"{100 * self.tuned_quality:.2f} %"
+                return f"{told}; {self.epochs} epochs of fine-tuning are no better ({said}), so the file has none"
+            return f"{told}; --fine-tune EPOCHS trains the model on as int8, 5 epochs for instance"
+        if self.metric == "accuracy" and self.tuned_quality is not None:
+            said = f"{100 * self.tuned_quality:.2f} %"
+            return f"{self.epochs} epochs of fine-tuning are no better ({said}), so the file has none"
         if self.metric == "perplexity" and self.int8_quality > 1.01 * self.float_quality:
             return f"int8 raises perplexity by {100 * (self.int8_quality / self.float_quality - 1):.1f} %"
         return None
@@ -91,7 +130,7 @@ def quantise(
         except Exception as error:  # the tools raise whatever they meet
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{folder} as onnx-int8: onnxruntime cannot quantise it ({reason})") from None
-        quantised = _with_facts(after.read_bytes(), content)
+        quantised = with_facts(after.read_bytes(), content)
     metric, one, count = deployment.judge(folder, data, runner(content))
     _, other, _ = deployment.judge(folder, data, runner(quantised))
     found = Quantised(
@@ -176,8 +215,8 @@ def _forget_notes(graph: Any) -> None:
                 _forget_notes(attribute.g)
 
 
-def _with_facts(quantised: bytes, content: bytes) -> bytes:
-    """Return the int8 file with what the float file says of itself; the tools may drop it."""
+def with_facts(quantised: bytes, content: bytes) -> bytes:
+    """Return the int8 file with what the file ``content`` says of itself; the tools may drop it."""
     import onnx
 
     model, source = onnx.load_from_string(quantised), onnx.load_from_string(content)

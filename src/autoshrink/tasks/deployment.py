@@ -9,8 +9,10 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from autoshrink.errors import UserError
 from autoshrink.files.artifacts import Json
 from autoshrink.records.model import ModelDescription
+from autoshrink.training.events import Progress
 
 Inputs = tuple[Tensor, ...]
 Run = Callable[[Inputs], Sequence[Tensor]]
@@ -74,6 +76,14 @@ class Deployment(ABC, Generic[Described]):
 
         Raises DataError, also where it returns None, when no validation data was held out.
         """
+
+    def fine_tune(self, folder: Path, data: Path, epochs: int, out: Path, progress: Progress) -> None:
+        """Train the model in ``folder`` on for so many epochs while its numbers are rounded as in int8; write it into
+        ``out``. Raises UserError where this task's models are not quantised by such scales."""
+        raise UserError(
+            "--fine-tune: is for image models, whose int8 scales are fixed; this one's are found as it runs; leave "
+            "it out"
+        )
 
     @abstractmethod
     def judge(self, folder: Path, data: Path, run: Run) -> tuple[str, float, int]:

@@ -1,17 +1,23 @@
 """Int8 models: smaller, nearly as good, and never judged on the test split."""
 
+import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 import pytest
 from click.testing import CliRunner
 
+from autoshrink.cli import main
 from autoshrink.cli.root import autoshrink
 from autoshrink.errors import DataError
 from autoshrink.export import formats
+from autoshrink.export.quantisation import Quantised
 from autoshrink.inference import models
 from autoshrink.inference.models import deployment_of
 from autoshrink.params.base import Task
+from autoshrink.tasks import models as task_models
 from autoshrink.tasks.vision.records import ImageModel
 
 
@@ -64,3 +70,74 @@ def test_the_card_says_what_int8_costs(run: Path, tmp_path: Path) -> None:
     assert "accuracy on" in done.output and "size of the file" in done.output
     card = (tmp_path / "out" / "README.md").read_text()
     assert "| | float | int8 |" in card and "model.int8.onnx" in card
+
+
+@pytest.fixture(scope="module")
+def lossy(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The image model with the same outputs in float, but one channel between two convolutions 500 times as large and
+    its weights a 500th: one scale for the whole tensor leaves the other channels no steps."""
+    folder = tmp_path_factory.mktemp("models") / "lossy"
+    trained = models.find(run / "results", Task.CNN)
+    shutil.copytree(trained.folder, folder)
+    weights = task_models.weights(trained.folder, trained.description)
+    for name in [name for name in weights if name.endswith("depthwise.norm.weight")]:
+        node = name.removesuffix("depthwise.norm.weight")
+        for part in ("weight", "bias"):
+            weights[f"{node}depthwise.norm.{part}"][0] *= 500
+        weights[f"{node}pointwise.conv.weight"][:, 0] /= 500
+    task_models.save(folder, weights, trained.description)
+    return folder
+
+
+def test_fine_tuning_wins_back_what_int8_loses(run: Path, lossy: Path, tmp_path: Path) -> None:
+    """Told before and after, in the terminal and on the card; the model itself stays as it was."""
+    before = {path.name: path.read_bytes() for path in lossy.iterdir() if path.is_file()}
+    places = ["--data", str(run / "data" / "digits"), "--out", str(tmp_path / "out")]
+    asked = ["export", str(lossy), "--format", "onnx-int8", "--fine-tune", "2", *places]
+    done = CliRunner().invoke(autoshrink, asked)
+    assert done.exit_code == 0, done.output
+    card = (tmp_path / "out" / "README.md").read_text()
+    row = r"fine-tuned for 2 epochs \| ([\d.]+) % \| ([\d.]+) % \|\n\| the same without fine-tuning \|  \| ([\d.]+) %"
+    found = re.search(row, card)
+    assert found is not None, card
+    in_float, tuned, untuned = map(float, found.groups())
+    assert in_float > 90 and tuned > untuned + 10
+    assert "fine-tuning, epoch 2: accuracy" in done.output
+    assert "also after 2 epochs of fine-tuning" in done.output
+    facts = {item.key: item.value for item in onnx.load(str(tmp_path / "out" / "model.int8.onnx")).metadata_props}
+    assert facts["weights_sha256"] == ImageModel.of(lossy).weights_sha256
+    assert {path.name: path.read_bytes() for path in lossy.iterdir() if path.is_file()} == before
+
+
+def test_what_int8_loses_names_the_option() -> None:
+    """More than a point; and where fine-tuning is no better, that is said and the file has none."""
+    lost = Quantised("accuracy", 100, 0.9, 0.88, 10, 5, 1.0, 0.5)
+    assert lost.remark == (
+        "int8 loses 2.0 points of accuracy; --fine-tune EPOCHS trains the model on as int8, 5 epochs for instance"
+    )
+    same = lost.with_tuned(replace(lost, int8_quality=0.87), 3)
+    assert same.int8_quality == 0.88
+    assert str(same.remark).endswith("3 epochs of fine-tuning are no better (87.00 %), so the file has none")
+    better = lost.with_tuned(replace(lost, float_quality=0.91, int8_quality=0.895), 3)
+    assert (better.float_quality, better.int8_quality, better.remark) == (0.9, 0.895, None)
+    assert replace(lost, int8_quality=0.895).remark is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--format", "onnx", "--fine-tune", "2"], "--fine-tune 2: is for --format onnx-int8"),
+        (["--format", "onnx-int8", "--fine-tune", "2", "--task", "rnn"], "--fine-tune: is for image models"),
+    ],
+)
+def test_fine_tuning_where_there_is_nothing_to_tune_is_one_line(
+    run: Path, tmp_path: Path, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is written."""
+    task = "tale" if "rnn" in arguments else "digits"
+    data = ["--data", str(run / "data" / task)]
+    with pytest.raises(SystemExit, match="2"):
+        main(["export", str(run / "results"), *arguments, *data, "--out", str(tmp_path / "out")])
+    told = capsys.readouterr().err.strip()
+    assert says in told and "\n" not in told
+    assert not list(tmp_path.glob("out/*.onnx"))

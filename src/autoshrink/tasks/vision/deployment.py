@@ -19,6 +19,7 @@ from autoshrink.tasks.vision import data as images
 from autoshrink.tasks.vision import listings, prediction, splits
 from autoshrink.tasks.vision.network import CellNetwork
 from autoshrink.tasks.vision.records import ImageModel
+from autoshrink.training.events import Progress
 
 IMAGES = 16
 """Images of the largest batch that an export is checked on."""
@@ -109,6 +110,13 @@ class ImageDeployment(Deployment[ImageModel]):
         step = max(1, len(pixels) // CALIBRATION)
         chosen = range(0, len(pixels), step)[:CALIBRATION]
         return ((torch.stack([pixels[index] for index in part]),) for part in _parts(chosen))
+
+    def fine_tune(self, folder: Path, data: Path, epochs: int, out: Path, progress: Progress) -> None:
+        """Train on by the model's own recipe: see ``rounded.fine_tune``."""
+        from autoshrink.tasks.vision import rounded
+
+        _held_out(folder, data)  # told before anything is trained
+        rounded.fine_tune(folder, images.load(data), epochs, out, progress)
 
     def judge(self, folder: Path, data: Path, run: Run) -> tuple[str, float, int]:
         """Return the accuracy on the held-out images."""
