@@ -8,9 +8,9 @@ import gc
 import importlib
 import os
 import pkgutil
+import secrets
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import cast
 
@@ -32,28 +32,25 @@ def start(chosen: Parameters) -> None:
     """
     if not hasattr(os, "pidfd_open") or any(Path("/dev").glob("nvidia[0-9]*")):
         return
-    try:
-        socket = Path(tempfile.mkdtemp(prefix="autoshrink-")) / "socket"
-    except OSError:  # no place for temporary files
-        return
+    name = f"autoshrink-{secrets.token_hex(16)}"
     process = subprocess.Popen(
         # -P: nothing is imported from the run's own folder
-        [sys.executable, "-P", "-m", __name__, str(socket), numerics.effective(chosen.compute.numerics)],
+        [sys.executable, "-P", "-m", __name__, name, numerics.effective(chosen.compute.numerics)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     _held.append(process)
-    os.environ[resident.VARIABLE] = str(socket)
+    os.environ[resident.VARIABLE] = name
 
 
-def main(path: str, mode: str) -> None:
+def main(name: str, mode: str) -> None:
     """Import everything, serve requests, and be the command line in each fork."""
     numerics.apply(cast(numerics.Mode, mode))
     preload()
     gc.collect()
     gc.freeze()  # forks share the pages of what is there
-    request = resident.await_request(Path(path))
+    request = resident.await_request(name)
     if request is None:
         return
     from autoshrink.cli import root

@@ -4,7 +4,8 @@ Starting Python and importing torch costs a step two CPU seconds, often more tha
 resident process's part, ``ask`` the step's own command's. A fork does its step as a process of its own would: it has
 the command's folder, environment, umask, files, signals and status, and ends when the command does, however that ends;
 limits of resources are the run's. No step runs here, and nothing is kept but code. Where anything fails between the
-two, the command does its step itself. Linux only; torch-free.
+two, the command does its step itself. The socket is an abstract one, of which no file is left however a run ends, and
+both sides make sure that the other is the same user's. Linux only; torch-free.
 """
 
 import json
@@ -30,6 +31,7 @@ _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 PATIENCE = 5.0
 """Seconds that a command has to say what it wants, while others wait."""
 _LENGTH = struct.Struct("!I")
+_CREDENTIALS = struct.Struct("3i")  # process, user, group
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,15 @@ PROGRAM = f"{sys.prefix}:{__file__}"
 
 def ask(words: Sequence[str]) -> int | None:
     """Have the resident process do a command and return its status; None where there is none to ask."""
-    path = os.environ.get(VARIABLE)
-    if not path or any(name in os.environ for name in _ALONE):
+    name = os.environ.get(VARIABLE)
+    if not name or any(variable in os.environ for variable in _ALONE):
         return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         request = json.dumps(asdict(_this(words))).encode()
         try:
-            connection.connect(path)
+            connection.connect(_address(name))
+            if _user(connection) != os.geteuid():
+                return None
             socket.send_fds(connection, [_LENGTH.pack(len(request))], [0, 1, 2])
             connection.sendall(request)
             process = _received(connection)
@@ -80,6 +84,16 @@ def ask(words: Sequence[str]) -> int | None:
             signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     return status  # None: the resident process died, and the fork has ended as well, for its end of this is closed
+
+
+def _address(name: str) -> str:
+    return f"\0{name}"
+
+
+def _user(connection: socket.socket) -> int:
+    """Return whose process is at the other end: anybody's may be, for an abstract socket has no permissions."""
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return int(_CREDENTIALS.unpack(found)[1])
 
 
 def _this(words: Sequence[str]) -> Request:
@@ -106,7 +120,7 @@ def _received(connection: socket.socket) -> int | None:
     return int(struct.unpack("!i", data)[0])
 
 
-def await_request(path: Path) -> Request | None:
+def await_request(name: str) -> Request | None:
     """Serve requests at a socket until stdin ends, which it does with the process that holds its other end.
 
     Returns in each fork: the request that is its own, with this process made over to be what the request asks for.
@@ -116,7 +130,7 @@ def await_request(path: Path) -> Request | None:
         signal.signal(number, signal.SIG_IGN)
     _allow_many_files()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, selectors.DefaultSelector() as events:
-        listener.bind(str(path))
+        listener.bind(_address(name))
         listener.listen(128)
         events.register(listener, selectors.EVENT_READ)
         events.register(0, selectors.EVENT_READ)
@@ -164,8 +178,7 @@ def await_request(path: Path) -> Request | None:
                     is_over = True
                     events.unregister(0)
                     events.unregister(listener)
-                    path.unlink()
-                    path.parent.rmdir()
+                    listener.close()
     return None
 
 
@@ -186,6 +199,8 @@ def _take(connection: socket.socket) -> tuple[Request, list[int]] | None:
     files: list[int] = []
     connection.settimeout(PATIENCE)
     try:
+        if _user(connection) != os.geteuid():
+            raise OSError("another user's")
         data, files, _, _ = socket.recv_fds(connection, _LENGTH.size, 3)
         if len(files) < 3:
             raise OSError("too many files are open")
