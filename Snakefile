@@ -28,6 +28,11 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/study.smk"
 
 
+if PLAN.parameters.paths.storage is not None:
+
+    include: "workflow/rules/storage.smk"
+
+
 preflight.environment(
     PLAN.parameters,
     Path(str(workflow.current_basedir)) / "workflow" / "bin",

@@ -43,6 +43,12 @@ def in_report(name):
     )
 
 
+# of the rules that follow
+if PLAN.parameters.compute.container is not None:
+
+    container: PLAN.parameters.compute.container
+
+
 wildcard_constraints:
     task="|".join(questions.Task),
     search=SEARCH_NAME,

@@ -28,9 +28,11 @@ _held: list["subprocess.Popen[bytes]"] = []
 def start(chosen: Parameters) -> None:
     """Start the run's resident process; it ends with this process, however that ends.
 
-    None is started on a machine with GPUs, whose libraries must not be forked; steps start as they always do there.
+    None is started on a machine with GPUs, whose libraries must not be forked, or where steps run in a container: they
+    start as they always do there.
     """
-    if not hasattr(os, "pidfd_open") or any(Path("/dev").glob("nvidia[0-9]*")):
+    has_gpus = any(Path("/dev").glob("nvidia[0-9]*"))
+    if not hasattr(os, "pidfd_open") or has_gpus or chosen.compute.container is not None:
         return
     name = f"autoshrink-{secrets.token_hex(16)}"
     process = subprocess.Popen(

@@ -58,6 +58,9 @@ class Paths(Section):
     """Evaluations, shared by all runs."""
     results: Folder = "results"
     """This run: rounds, models, metrics, report."""
+    storage: Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://[^\s]*[^\s/]$")] | None = None
+    """Where ``snakemake publish`` puts a finished run, such as ``s3://bucket/run``; a storage plugin of Snakemake's
+    must know the scheme."""
 
     @model_validator(mode="after")
     def _different_folders(self) -> "Paths":
@@ -87,6 +90,9 @@ class Compute(Section):
     channels_last: bool = True
     """Lay images out channels-last on a CUDA device, as a CPU always does; off: channels first, where depthwise
     convolutions are torch's own kernels instead of cuDNN's."""
+    container: Annotated[str, Field(min_length=1, pattern=r"^\S+$")] | None = None
+    """An image that has the steps' programs, for ``--software-deployment-method apptainer``: ``docker://...`` or an
+    image file. null: the environment that Snakemake runs in."""
     max_memory_gib: Annotated[float, Field(gt=0)] | None = None
     """GPU memory for all candidates of a job, GiB; those that do not fit wait. null: all free memory."""
 
