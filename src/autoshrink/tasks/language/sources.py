@@ -33,6 +33,8 @@ WIKITEXT_SHA256: Mapping[SplitName, str] = {
     "validation": "4427e8fc24d5ceaaff4f1d9ee42f4e82172572b107d6a4e1f32d84fa7913c3ff",
     "test": "f68796e87c3250872a5a82da5027c4f75494ca617fbad67e36acce8a057ff3e8",
 }
+# git's name of train.txt in github.com/pytorch/examples, whose other two splits have the digests above
+WIKITEXT_TRAIN_BLOB = "2d84b35af79e411d73ea7cae83c73964c6ac83b4"
 _NAMES: Mapping[SplitName, str] = {"train": "train", "validation": "valid", "test": "test"}
 
 
@@ -104,7 +106,12 @@ def read_wikitext(entry: WikiText2) -> Text:
     """
     lines = _in_folder(Path(entry.folder), "wiki.{}.tokens", blank_lines=True)
     _check("wikitext-2", "WikiText-2", lines, WIKITEXT_LINES, WIKITEXT_TOKENS, WIKITEXT_WORDS, WIKITEXT_SHA256)
-    return Text(lines, "WikiText-2, word level")
+    # as the files lay out their words; a training split of which only the counts are right is told, not refused: its
+    # digest is known from a list of files, and nobody here has seen the file
+    content = "".join(f" {' '.join(words)} \n" if words else " \n" for words in lines["train"]).encode()
+    blob = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    remark = "its training split has WikiText-2's counts, but not its digest: a word may be another; fetch it again"
+    return Text(lines, "WikiText-2, word level", None if blob == WIKITEXT_TRAIN_BLOB else remark)
 
 
 def read_own(entry: OwnText) -> Text:

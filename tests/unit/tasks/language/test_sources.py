@@ -1,6 +1,7 @@
 """The three sources of text."""
 
 import hashlib
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -112,7 +113,14 @@ def test_wikitext_keeps_lines_without_words(tmp_path: Path, monkeypatch: pytest.
     for name, content in texts.items():
         (tmp_path / names.format(name)).write_text(content)
     entry = WikiText2(source="wikitext-2", folder=str(tmp_path))
-    assert sources.read_wikitext(entry).lines["train"] == [[], ["=", "a", "="], [], ["b", "<unk>"]]
+    found = sources.read_wikitext(entry)
+    assert found.lines["train"] == [[], ["=", "a", "="], [], ["b", "<unk>"]]
+    assert found.remark is not None and "not its digest" in found.remark
+    git = subprocess.run(
+        ["git", "hash-object", names.format("train")], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    monkeypatch.setattr(sources, "WIKITEXT_TRAIN_BLOB", git.stdout.strip())
+    assert sources.read_wikitext(entry).remark is None
     (tmp_path / names.format("valid")).write_text(" \n b \n")
     with pytest.raises(DataError, match="the validation split's words are not WikiText-2's"):
         sources.read_wikitext(entry)
