@@ -11,6 +11,7 @@ from autoshrink.errors import ArtifactError, ParameterError, UserError
 from autoshrink.params import Parameters, load
 from autoshrink.params.base import Task
 from autoshrink.params.search import Finalists
+from autoshrink.params.sections import sections_of
 from autoshrink.records.best import Best
 from autoshrink.records.evaluation import Evaluation, EvaluationJob, Fitted
 from autoshrink.records.proposal import Fidelity, Proposal, ProposedSlot
@@ -268,6 +269,14 @@ def test_a_network_that_a_cell_does_not_read_is_not_tried(tmp_path: Path) -> Non
     inverted = [item.key for item in proposal.candidates if not item.network and "inverted_residual" in item.key]
     assert 0 < len(inverted) < len([item for item in proposal.candidates if not item.network])
     assert [item.key for item in proposal.candidates if item.network] == inverted
+
+
+def test_cells_of_stages_read_what_their_operators_read() -> None:
+    """The nodes that join stages carry no operator, and read nothing."""
+    reads, network = sections_of(Task.CNN).reads, parameters({}).training.cnn.network
+    assert not reads("expansion", network, ["conv_1x1", "stage", "conv_1x1"])
+    assert reads("expansion", network, ["conv_1x1", "stage", "inverted_residual"])
+    assert reads("expansion", network, ["somebody_else_s"])
 
 
 def test_an_evaluation_of_another_network_is_refused(tmp_path: Path) -> None:

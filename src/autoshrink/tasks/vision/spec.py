@@ -12,7 +12,7 @@ from autoshrink.cells.cell import Cell
 from autoshrink.params import data as datasets
 from autoshrink.params.base import Section, Task
 from autoshrink.params.objective import Costs, ImageObjective
-from autoshrink.params.search import GROWING_OPERATORS, ImageOperator, ImageSearch, offered_operators
+from autoshrink.params.search import GROWING_OPERATORS, RESERVED, ImageOperator, ImageSearch, offered_operators
 from autoshrink.params.sections import Dataset, TaskSections
 from autoshrink.params.vision import (
     REFERENCE_BLOCKS,
@@ -406,7 +406,7 @@ def _scaled_filters(network: ImageNetwork) -> list[float]:
 
 def _reads(key: str, network: Section, operators: Collection[str]) -> bool:
     """Whether a network reads ``key``; an operator of another package may read any."""
-    if key not in READ_BY or any(name not in get_args(ImageOperator) for name in operators):
+    if key not in READ_BY or any(name not in (*get_args(ImageOperator), *RESERVED) for name in operators):
         return True
     by_stem = key == "squeeze_excitation" and bool(getattr(network, "stem_separable_filters", 0))
     return by_stem or any(name in READ_BY[key] for name in operators)
