@@ -179,7 +179,8 @@ class Fitting:
         nearest = max(fits, key=lambda key: fits[key].margin)
         found = fits[nearest]
         key = f"search.{self.task}.objective.budget.{found.binding} = {self.limits[found.binding]:g}"
-        cost = f"{found.costs[found.binding]:,.6g}".replace(",", "")
+        value = found.costs[found.binding]
+        cost = str(value) if isinstance(value, int) else f"{value:.6g}"  # a count in full, to be copied
         if found.margin < 0:
             raise ParameterError(
                 f"{key}: no cell meets it; the nearest, {nearest}, has {cost} in a final network as narrow as can be; "
