@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections import Counter
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -37,3 +38,15 @@ def test_the_page_has_what_the_table_shows() -> None:
     spans = re.findall(r"(\d+\.\d \(\d+\.\d to \d+\.\d\))", done.output)
     assert len(spans) == 5 and all(span in text for span in spans)
     assert re.findall(r"p = (\S+)", done.output) == re.findall(r"p = (\d\.\d+)", text)
+
+
+def test_the_cluster_page_counts_what_several_gpus_do() -> None:
+    """Rounds follow each other, so a GPU without a candidate waits for the slowest round."""
+    with (ROOT / "benchmarks/results/paper-rnn.csv").open(newline="") as file:
+        counts = list(Counter(row["round"] for row in csv.DictReader(file)).values())
+    page = (ROOT / "docs/how-to/cluster.md").read_text()
+    assert f"rounds of {', '.join(map(str, counts[:-1]))} and {counts[-1]} candidates" in page.replace("\n", " ")
+    for gpus in (1, 2, 5, 10):
+        series = sum(-(-count // gpus) for count in counts)
+        faster = sum(counts) / series
+        assert f"| {gpus} | {series} | {faster:.1f} | {100 * faster / gpus:.0f} % |" in page
