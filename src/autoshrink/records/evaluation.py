@@ -123,11 +123,15 @@ class Evaluation(SealedRecord, TrialResult):
     """Within a budget, and never in the store: the evaluation depends on the proxy alone. A job's file has it apart."""
 
     def edge_gains(self, cell: Cell) -> dict[Edge, Number | None]:
-        """Return the missing edges' gains in the numbers of ``cell``, which the evaluation is of."""
+        """Return the missing edges' gains in the numbers of ``cell``, which the evaluation is of.
+
+        An edge that goes from a higher to a lower one of them is none that this cell could get, and is left out.
+        """
         if not self.edges:
             return {}
         own = {number: node for node, number in cell.canonical_numbers.items()}
-        return {(own[item.edge[0]], own[item.edge[1]]): item.gain for item in self.edges}
+        gains = {(own[item.edge[0]], own[item.edge[1]]): item.gain for item in self.edges}
+        return {edge: gain for edge, gain in gains.items() if edge[0] < edge[1]}
 
 
 class EvaluationJob(SearchRecord):

@@ -14,7 +14,7 @@ from autoshrink.evaluation.measured import Measurement
 from autoshrink.files import artifacts
 from autoshrink.params.base import Task
 from autoshrink.records.best import Best, Front, FrontPoint
-from autoshrink.records.evaluation import Evaluation, EvaluationIdentity, EvaluationJob, read_round
+from autoshrink.records.evaluation import EdgeGain, Evaluation, EvaluationIdentity, EvaluationJob, read_round
 from autoshrink.records.history import TrainingHistory
 from autoshrink.records.known_networks import CountedNetwork, KnownNetworks
 from autoshrink.records.metrics import FinalMetrics, ProxyFacts
@@ -22,6 +22,7 @@ from autoshrink.records.proposal import Fidelity, Proposal, ProposedSlot
 from autoshrink.records.record import SealedRecord
 from autoshrink.records.round import Round, RoundState, ScoredSlot
 from autoshrink.records.timing import EvaluationTiming, SlotTiming, StepTiming
+from tests.unit.search.search_runs import by_key
 
 KINDS: list[type[SealedRecord]] = [
     Best,
@@ -278,3 +279,19 @@ def test_two_jobs_of_a_round_never_share_a_slot(tmp_path: Path) -> None:
         EvaluationJob.of(Task.CNN, "shrink-0", 1, {3: made}).write(path)
     with pytest.raises(ArtifactError, match=r"evaluations-1\.json: slot 3 is in another file of the round too"):
         read_round(paths)
+
+
+def test_gains_are_in_the_numbers_of_the_cell_itself() -> None:
+    """The store numbers nodes canonically; a cell has numbers of its own, and takes no edge that goes back in them."""
+    cell = Cell((0, 2, 5, 6), ("input", "conv_3x3", "conv_1x1", "conv_3x3"), ((0, 2), (0, 5), (2, 6), (5, 6)))
+    numbers = cell.canonical_numbers
+    renamed = Cell.of(
+        [cell.operator(node) for node, _ in sorted(numbers.items(), key=lambda item: item[1])[1:]],
+        [(numbers[i], numbers[j]) for i, j in cell.edges],
+    )
+    assert renamed == cell.canonical()
+    scored = [(0, numbers[6]), tuple(sorted((numbers[2], numbers[5])))]
+    gains = tuple(EdgeGain(edge=(edge[0], edge[1]), gain=float(place)) for place, edge in enumerate(scored))
+    found = by_key(cell).model_copy(update={"edges": gains}).edge_gains(cell)
+    forward = {(2, 5): 1.0} if numbers[2] < numbers[5] else {}
+    assert found == {(0, 6): 0.0, **forward}
