@@ -8,16 +8,21 @@ the same command goes on. Searches go seed by seed, so that all strategies have 
 """
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from scipy import stats
 
 from autoshrink import params
+from autoshrink.cells.cell import Cell, Edge
 from autoshrink.evaluation import engine
 from autoshrink.evaluation.store import Store
 from autoshrink.params import Parameters
 from autoshrink.params.base import Task
 from autoshrink.records.evaluation import read_round
+from autoshrink.records.record import Number
+from autoshrink.records.round import Round
 from autoshrink.runtime import devices, numerics
 from autoshrink.search import rounds
 from autoshrink.search.rounds import SearchName
@@ -39,6 +44,21 @@ def search(parameters: Parameters, name: SearchName, data: Path, folder: Path) -
         engine.evaluate(parameters, name.task, here.proposal, slots, data, Store(folder), found, lambda event: None)
         rounds.select(parameters, name, before, here.proposal, read_round([found]), here.state)
     return traces.read(place, name, len(plan))
+
+
+def predicted(name: SearchName, folder: Path) -> Iterator[tuple[float, float]]:
+    """Yield, for each cell that a search grew by scored edges, their predicted gain and the accuracy gained."""
+    before: tuple[dict[Edge, Number | None], Cell, Number] | None = None
+    place = SearchFolder(folder / name.task / str(name))
+    for number in range(1, len(list((folder / name.task / str(name)).glob("round-*")))):
+        for item in Round.read(place.round(number).state).candidates:
+            quality = item.metrics[spec_of(name.task).metric.name] or 0.0
+            if before is not None:
+                gains, cell, old = before
+                added = set(item.cell.edges) - set(cell.edges)
+                yield sum(gains[edge] or 0.0 for edge in added), quality - old
+            gains = read_round([place.round(number).evaluations(0)])[item.slot].edge_gains(item.cell)
+            before = gains, item.cell, quality
 
 
 @click.command()
@@ -72,6 +92,11 @@ def main(
                 page.write(result, Path(name))
                 out.write_bytes((Path(name) / "study.csv").read_bytes())
             click.echo("\n".join(comparison.statements(result)))
+    if "firefly" in chosen:
+        names = [SearchName(Task(task), "firefly", seed) for seed in range(seeds)]
+        pairs = [pair for name in names for pair in predicted(name, folder)]
+        found_tau = stats.kendalltau(*zip(*pairs, strict=True))
+        click.echo(f"{len(pairs)} added edges: Kendall's tau of predicted gain and quality gained: {found_tau}")
 
 
 if __name__ == "__main__":
