@@ -3,10 +3,10 @@
     autoshrink prepare mnist5k --params params.default.yaml
     python -m benchmarks.real_searches --folder real-searches --out benchmarks/results/real-searches.csv
 
-Every search trains as many candidates as shrinking would, 9 rounds of up to 4. What its answer is worth is the mean
-accuracy under ``REPEATS`` seeds that no search has seen, which redraw data and weights; the score that made it the
-answer is biased, for it was the highest of many. The same command goes on where it was interrupted, and writes what is
-done; trainings that two searches share are made once and count for both.
+Every search trains as many candidates as shrinking would, 9 rounds of up to 4. What its answer is worth is the score,
+accuracy weighed against MACs, of the mean accuracy under ``REPEATS`` seeds that no search has seen, which redraw data
+and weights; the score that made it the answer is biased, for it was the highest of many. The same command goes on where
+it was interrupted, and writes what is done; trainings that two searches share are made once and count for both.
 """
 
 import csv
@@ -29,12 +29,13 @@ from autoshrink.search import rounds
 from autoshrink.search.rounds import SearchName
 from autoshrink.study import statistics
 from autoshrink.tasks import address
+from autoshrink.tasks.vision.objective import image_score
 from autoshrink.workflow.layout import Layout
 
 STRATEGIES = ("random", "progressive", "local", "metagraph")
 REPEATS = 4
 CONFIDENCE = 0.95
-COLUMNS = ("strategy", "seed", "trainings", "epochs", "seen", "quality", "macs", "cell")
+COLUMNS = ("strategy", "seed", "trainings", "epochs", "seen", "quality", "macs", "score", "cell")
 Row = dict[str, str | int | float]
 
 
@@ -56,14 +57,16 @@ def search(parameters: Parameters, name: SearchName, folder: Path) -> Row:
     states = [layout.round(number).state for number in range(1, count + 1)]
     rounds.best(name, states, layout.best)
     best, trained = Best.read(layout.best), [item for path in states for item in Round.read(path).candidates]
+    quality, macs = _judged(parameters, best, layout.best.parent, data, store), int(best.costs["macs"])
     return {
         "strategy": name.strategy,
         "seed": name.seed,
         "trainings": len(trained),
         "epochs": sum(item.epochs for item in trained),
         "seen": float(best.metrics["accuracy"] or 0.0),
-        "quality": _judged(parameters, best, layout.best.parent, data, store),
-        "macs": int(best.costs["macs"]),
+        "quality": quality,
+        "macs": macs,
+        "score": round(image_score(parameters.search.cnn.objective, quality, macs), 5),
         "cell": best.key,
     }
 
@@ -84,18 +87,18 @@ def _judged(parameters: Parameters, best: Best, folder: Path, data: Path, store:
 
 
 def told(rows: Sequence[Row]) -> list[str]:
-    """Return a line per strategy: its answers' quality, and how far it is from random search's on the same seeds."""
-    by = {name: {row["seed"]: float(row["quality"]) for row in rows if row["strategy"] == name} for name in STRATEGIES}
+    """Return a line per strategy: its answers' score, and how far it is from random search's on the same seeds."""
+    by = {name: {row["seed"]: float(row["score"]) for row in rows if row["strategy"] == name} for name in STRATEGIES}
     lines = []
     for name, found in by.items():
         pairs = sorted(found.keys() & by["random"].keys())
         if len(pairs) < 2:
             continue
         test = statistics.paired([by["random"][seed] for seed in pairs], [found[seed] for seed in pairs], CONFIDENCE)
-        mean, away = 100 * statistics.mean([found[seed] for seed in pairs]), test.difference
+        mean, away = statistics.mean([found[seed] for seed in pairs]), test.difference
         lines.append(
-            f"{name}: {mean:.2f} % over {len(pairs)} seeds, {100 * (away.mean or 0):+.2f} points from random "
-            f"({100 * (away.low or 0):+.2f} to {100 * (away.high or 0):+.2f}), better in {test.wins}, worse in "
+            f"{name}: {mean:.4f} over {len(pairs)} seeds, {away.mean or 0:+.4f} from random "
+            f"({away.low or 0:+.4f} to {away.high or 0:+.4f}), better in {test.wins}, worse in "
             f"{test.losses}, p = {test.t:.2f}"
         )
     return lines

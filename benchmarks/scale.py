@@ -7,8 +7,10 @@ Three parts, in CPU seconds where a busy machine would falsify the clock:
 - graph: dry runs of all 64 searches, for several sizes of evaluation jobs;
 - files: all 64 searches through their real files and one store, evaluations looked up in a made-up table, so that only
   proposing, selecting, storing and reading is left; and one `autoshrink propose` as a process, as a rule runs it;
-- workers: the graph played on 1, 8 and 64 workers with those costs and a training time per candidate. It is a
-  simulation: nothing waits in a queue, no node fails, and the file system is this machine's.
+- workers: the graph played on 1, 8 and 64 workers with those costs and a training time per candidate: planning
+  before the first job, what Snakemake itself takes for a job (one after another, for it is one process), a process's
+  start, and the forced writes of proposals, rounds and evaluations; on a cluster, a queue's overhead for each
+  evaluation job beside that. It is a simulation: no node fails, and the file system is this machine's.
 """
 
 import heapq
@@ -24,6 +26,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,6 +50,11 @@ JOB_SIZES = (16, 4, 2, 1)
 WORKERS = (1, 8, 64)
 TRAINING_SECONDS = (4.0, 60.0)
 """Per candidate: of the default proxy on a CPU core, and of a longer one."""
+QUEUE_SECONDS = (0.0, 13.0)
+"""From an evaluation job's submission to its start and from its end to Snakemake's notice: on one machine, and as
+measured on a SLURM without other users (benchmarks/README.md)."""
+TRIVIAL = 100
+"""Jobs that are run to see what Snakemake takes for one."""
 SETTINGS = [
     f"search.seeds=[{', '.join(map(str, range(SEARCHES)))}]",
     "search.cnn.strategy=random",
@@ -164,31 +172,69 @@ def process_seconds(folder: Path, parameters: Parameters) -> float:
     return sorted(taken)[2]
 
 
-def play(workers: int, size: int, training: float, process: float, host: int = 2) -> dict[str, float]:
+def snakemake_seconds(folder: Path) -> float:
+    """Return the CPU seconds that Snakemake's own process takes for a job, from scheduling to its outputs' check."""
+    taken = []
+    for count in (1, TRIVIAL + 1):
+        place = folder / f"trivial-{count}"
+        place.mkdir()
+        rules = f"N = {count}\nrule all:\n    input: expand('out/{{n}}', n=range(N))\n"
+        (place / "Snakefile").write_text(f"{rules}rule one:\n    output: touch('out/{{n}}')\n    shell: ':'\n")
+        command = [str(Path(sys.executable).parent / "snakemake"), "--cores", "1", "--quiet", "all"]
+        before = cpu(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise click.ClickException(done.stderr[-2000:])
+        taken.append(cpu(resource.RUSAGE_CHILDREN) - before)
+    return (taken[1] - taken[0]) / TRIVIAL
+
+
+@dataclass(frozen=True)
+class Overheads:
+    """Seconds beside training."""
+
+    planning: float
+    """Of the graph, before the first job."""
+    job: float
+    """Of Snakemake's one process, for each job."""
+    process: float
+    """Of a process's start."""
+    proposing: float
+    """Of reading, proposing, selecting and writing a round, on the clock."""
+    keeping: float
+    """Of an evaluation's forced write."""
+    queue: float
+    """Of an evaluation job's way through a queue."""
+
+
+def play(workers: int, size: int, training: float, beside: Overheads, host: int = 2) -> dict[str, float]:
     """Return how long all searches take on so many workers, and what share of their time they train.
 
-    Evaluation jobs start a process and train ``size`` candidates in turn; propose and select are processes on the
-    submitting machine, ``host`` at a time. Each search waits for its own round alone.
+    Every job passes Snakemake's one process first. Evaluation jobs start a process, train ``size`` candidates in turn
+    and keep them; propose and select are processes on the submitting machine, ``host`` at a time. Each search waits for
+    its own round alone.
     """
     jobs = K // size
     waiting: dict[str, deque[tuple[float, int]]] = {"host": deque(), "worker": deque()}
     free = {"host": host, "worker": workers}
+    scheduler = beside.planning
     left = [ROUNDS] * SEARCHES
     open_jobs = [0] * SEARCHES
     events: list[tuple[float, int, str, int]] = []
-    number, now = 0, 0.0
+    number, now = 0, beside.planning
 
     def begin() -> None:
-        nonlocal number
+        nonlocal number, scheduler
         for kind, queue in waiting.items():
             while free[kind] and queue:
                 duration, search = queue.popleft()
                 free[kind] -= 1
                 number += 1
-                heapq.heappush(events, (now + duration, number, kind, search))
+                scheduler = max(scheduler, now) + beside.job
+                heapq.heappush(events, (scheduler + duration, number, kind, search))
 
     for index in range(SEARCHES):
-        waiting["host"].append((process, index))
+        waiting["host"].append((beside.process + beside.proposing, index))
     begin()
     while events:
         now, _, kind, index = heapq.heappop(events)
@@ -197,17 +243,21 @@ def play(workers: int, size: int, training: float, process: float, host: int = 2
             if left[index]:
                 left[index] -= 1
                 open_jobs[index] = jobs
-                waiting["worker"].extend([(process + size * training, index)] * jobs)
+                seconds = beside.queue + beside.process + size * (training + beside.keeping)
+                waiting["worker"].extend([(seconds, index)] * jobs)
         else:
             open_jobs[index] -= 1
             if not open_jobs[index]:
-                waiting["host"].append((2 * process, index))
+                # two jobs for Snakemake
+                scheduler = max(scheduler, now) + beside.job
+                waiting["host"].append((2 * (beside.process + beside.proposing), index))
         begin()
     busy = SEARCHES * CANDIDATES * training
     return {
         "workers": workers,
         "slots_per_job": size,
         "training_seconds": training,
+        "queue_seconds": beside.queue,
         "hours": round(now / 3600, 2),
         "share_training": round(busy / (workers * now), 3),
     }
@@ -234,12 +284,7 @@ def measured(sizes: Sequence[int]) -> dict[str, Any]:
             search(parameters, search_name, folder / "results", store, clock)
         process = process_seconds(folder, parameters)
         kept = {place: files_and_bytes(folder / place) for place in ("results", "store")}
-    played = [
-        play(workers, size, training, process)
-        for training in TRAINING_SECONDS
-        for size in (16, 1)
-        for workers in WORKERS
-    ]
+        one = snakemake_seconds(folder)
     return {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "load": round(os.getloadavg()[0], 1),
@@ -249,8 +294,25 @@ def measured(sizes: Sequence[int]) -> dict[str, Any]:
         "files": clock.table(),
         "process_cpu_seconds": round(process, 2),
         "kept": {place: {"files": count, "mib": round(size / 2**20, 1)} for place, (count, size) in kept.items()},
-        "simulated": played,
+        "snakemake_cpu_seconds_per_job": round(one, 4),
+        "simulated": simulated(graph, clock.table(), process, one),
     }
+
+
+def simulated(
+    graph: Sequence[dict[str, float]], files: dict[str, dict[str, float]], process: float, job: float
+) -> list[dict[str, float]]:
+    """Play all settings whose graph was measured."""
+    planning = {int(row["slots_per_job"]): row["cpu_seconds"] for row in graph}
+    proposing = (files["propose"]["wall_ms"] + files["select"]["wall_ms"]) / 2000
+    found = []
+    for queue in QUEUE_SECONDS:
+        for training in TRAINING_SECONDS:
+            for size in (16, 1):
+                keeping = files["store, keep"]["wall_ms"] / 1000
+                beside = Overheads(planning[size], job, process, proposing, keeping, queue)
+                found += [play(workers, size, training, beside) for workers in WORKERS]
+    return found
 
 
 @click.command()

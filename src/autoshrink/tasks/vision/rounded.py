@@ -9,13 +9,13 @@ scale per channel follows it.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.ao.quantization import FakeQuantize, MovingAverageMinMaxObserver, MovingAveragePerChannelMinMaxObserver
 from torch.nn.utils import parametrize
 
+from autoshrink.files.artifacts import Json
 from autoshrink.params.base import Task
 from autoshrink.params.vision import ImageTraining
 from autoshrink.runtime.processes import Share
@@ -48,7 +48,7 @@ class RoundedLearner(ImageLearner):
     def __init__(self, folder: Path, data: PreparedImages, epochs: int) -> None:
         description = ImageModel.of(folder)
         recipe = ImageTraining.model_validate_json(json.dumps(dict(description.origin.recipe)))
-        changes: dict[str, Any] = {
+        changes: Json = {
             "network": description.network,
             "epochs": epochs,
             "learning_rate": RATE * recipe.learning_rate,
