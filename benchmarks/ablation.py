@@ -13,8 +13,8 @@ first is the baseline.
 A cell is a key, a file, a released cell's name or a reference's (`mobilenet_v2`, `gru`). Every network is scaled to
 `search.TASK.objective.budget` and trained on one core under the same seeds; its quality is that of the training data
 that the recipe holds out, so that the test split stays closed. A training is a row: the same command trains what OUT
-lacks, and goes on inside a training that was stopped. The table has means with Student's 95 % intervals, differences
-from the baseline paired by seed, and their p-values adjusted by Holm.
+lacks, whatever else stands there, and goes on inside a training that was stopped. The table has means with Student's
+95 % intervals, differences from the baseline paired by seed, and their p-values adjusted by Holm.
 """
 
 import argparse
@@ -55,6 +55,7 @@ COLUMNS = (
     "task",
     "dataset",
     "budget",
+    "recipe",
     "variant",
     "cell",
     "network",
@@ -149,6 +150,7 @@ def trainings(
                 "task": task,
                 "dataset": recipe.dataset,
                 "budget": json.dumps(fitting.limits),
+                "recipe": recipe_digest(parameters, task),
                 "variant": variant.name,
                 "cell": variant.body.key,
                 "network": json.dumps(variant.network),
@@ -163,6 +165,14 @@ def trainings(
             tables.append(out, COLUMNS, [row])
             done.add(identity)
             yield row
+
+
+def recipe_digest(parameters: Parameters, task: Task) -> str:
+    """Return what tells the trainings of other parameters or data apart, which one table may hold beside each other."""
+    recipe = spec_of(task).training(parameters)
+    data = address.folder(parameters, recipe.dataset) / address.MANIFEST
+    about = {"training": recipe.model_dump(mode="json"), "data": artifacts.digest_of_file(data)}
+    return artifacts.digest_of(about)[:16]
 
 
 def at_budget(fitting: "Fitting", variant: Variant) -> tuple[Json, Mapping[str, float]]:
@@ -285,7 +295,7 @@ def run(arguments: argparse.Namespace) -> None:
     for row in trainings(parameters, task, asked, range(arguments.seeds), arguments.folder, arguments.out):
         print(", ".join(str(row[key]) for key in ("variant", "seed", "quality", "macs", "cpu_seconds")), flush=True)
     budget = json.dumps(section.objective.budget.limits)
-    about = {"task": str(task), "dataset": spec.training(parameters).dataset, "budget": budget}
+    about = {"task": str(task), "budget": budget, "recipe": recipe_digest(parameters, task)}
     rows = [
         row
         for row in rows_of(arguments.out)
