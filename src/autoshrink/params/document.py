@@ -44,7 +44,8 @@ change and remove lines as you like. With DVC, keep each group that dvc.yaml nam
 each before any job starts.
 """
 
-# what a params.yaml to begin with holds, at the defaults
+NETWORKS = [{"stage_cells": [1, 2, 2]}, {"activation": "silu"}, {"stage_cells": [1, 2, 2], "activation": "silu"}]
+# what a params.yaml to begin with holds, at the defaults but for the values that are given
 STARTER: Json = {
     "seed": None,
     "tasks": None,
@@ -55,7 +56,13 @@ STARTER: Json = {
         "seeds": None,
         "slots_per_job": None,
         "strategies": {},
-        "cnn": {"strategy": None, "nodes": None, "k": None},
+        "cnn": {
+            "strategy": None,
+            "nodes": None,
+            "k": None,
+            "objective": {"budget": {"macs": 600_000}},
+            "finalists": {"networks": NETWORKS},
+        },
         "rnn": {"strategy": None, "nodes": None, "k": None},
     },
     "proxy": {"cnn": {"dataset": None}, "rnn": {"dataset": None}},
@@ -73,6 +80,8 @@ NOTES = {
     "search.strategies": "your own, or changes of built-in ones: shrink, random, evolution, ...",
     "references": "what found networks are compared with, such as cnn: {networks: [complete, mobilenet_v2]}",
     "search.seeds": "one search per label",
+    "search.cnn.objective.budget": "what the final network may cost for one image",
+    "search.cnn.finalists.networks": "networks of that cost to try around the best cells",
 }
 
 
@@ -82,7 +91,8 @@ def defaults() -> Parameters:
 
 
 def render_starter() -> str:
-    """Return the text of a params.yaml to begin with: short, the user's own, and no different from the defaults."""
+    """Return the text of a params.yaml to begin with: short, the user's own, and no different from the defaults but for
+    the budget, which only the user knows."""
     values = defaults().model_dump(mode="json")
     lines = [*_comment(STARTER_HEAD, ""), ""]
 
@@ -91,11 +101,15 @@ def render_starter() -> str:
             key = f"{prefix}{name}"
             indent = "  " * key.count(".")
             note = f"  # {NOTES[key]}" if key in NOTES else ""
-            if inner:
+            if isinstance(inner, list):
                 yield f"{indent}{name}:{note}"
-                yield from entries(inner, found[name], f"{key}.")
+                yield from (f"{indent}- {_yaml(item)}" for item in inner)
+            elif isinstance(inner, dict) and inner:
+                yield f"{indent}{name}:{note}"
+                yield from entries(inner, found.get(name) or {}, f"{key}.")
             else:
-                yield f"{indent}{name}: {'{}' if inner == {} else _yaml(found[name])}{note}"
+                value = found[name] if inner is None else inner
+                yield f"{indent}{name}: {_yaml(value)}{note}"
 
     return "\n".join([*lines, *entries(STARTER, values, "")]) + "\n"
 
@@ -158,6 +172,8 @@ def _yaml(value: Any) -> str:
     """Return a value as one line of YAML."""
     if isinstance(value, list):
         return f"[{', '.join(_yaml(item) for item in value)}]"
+    if isinstance(value, dict) and value:
+        return f"{{{', '.join(f'{key}: {_yaml(item)}' for key, item in value.items())}}}"
     if isinstance(value, Enum):
         value = value.value
     return yaml.safe_dump(value, width=10**6).removesuffix("\n...\n").strip()

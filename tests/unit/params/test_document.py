@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from autoshrink import params
 from autoshrink.params import document
 from autoshrink.params.loading import merge
+from autoshrink.params.objective import Budget
 from autoshrink.params.root import Parameters
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,12 +38,15 @@ def test_the_documented_defaults_are_the_defaults() -> None:
     assert params.load([ROOT / "params.default.yaml"]) == document.defaults()
 
 
-def test_the_starter_is_short_and_changes_nothing(tmp_path: Path) -> None:
-    """A new user's params.yaml fits on a screen and stands for the defaults."""
+def test_the_starter_is_short_and_states_a_budget(tmp_path: Path) -> None:
+    """A new user's params.yaml fits on a screen and stands for the defaults, less the budget and what goes with it."""
     starter = tmp_path / "params.yaml"
     starter.write_text(document.render_starter())
-    assert len(document.render_starter().splitlines()) < 50
-    assert params.load([starter]) == document.defaults()
+    assert len(document.render_starter().splitlines()) < 60
+    chosen = params.load([starter])
+    assert chosen.search.cnn.objective.budget == Budget(macs=600_000)
+    without = ["search.cnn.objective.budget=null", "search.cnn.finalists.networks=[]"]
+    assert params.load([starter], without) == document.defaults()
     assert yaml.safe_load(document.render_starter()).keys() == document.STARTER.keys()
 
 
@@ -58,8 +62,9 @@ def test_a_users_file_is_never_written(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_presets_hold(preset: Path) -> None:
     """Every preset over params.yaml is valid, for our types and for the schema."""
+    for under in ("params.default.yaml", "params.yaml"):
+        params.load([ROOT / under, preset])
     files = [ROOT / "params.default.yaml", preset]
-    params.load(files)
     merged: dict[str, Any] = {}
     for file in files:
         merged = merge(merged, yaml.safe_load(file.read_text()))
