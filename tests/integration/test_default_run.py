@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from autoshrink.files import artifacts
+from autoshrink.params import document
 from autoshrink.params.base import Task
 from autoshrink.records.metrics import FinalMetrics
 from autoshrink.runtime import numerics
@@ -39,7 +40,7 @@ def test_the_default_run_ends_as_recorded(tmp_path: Path) -> None:
     version = metadata.version("torch")
     if not all(row["torch"].startswith(version) for row in rows):
         pytest.skip(f"recorded with torch {rows[0]['torch']}; this is {version}")
-    folder = Folder(Folder.new(tmp_path / "run").path, (ROOT / "params.default.yaml",))
+    folder = Folder(Folder.new(tmp_path / "run").path, ()).overlaid(document.render_starter())
     searches = {task: folder.path / "results" / task / "shrink-0" for task in ("cnn", "rnn")}
     done = folder.run(*(f"results/{task}/shrink-0/metrics.json" for task in searches))
     assert done.returncode == 0, done.stderr
