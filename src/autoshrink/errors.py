@@ -22,5 +22,9 @@ class DataError(UserError):
     """Raw data is missing, damaged or not what the parameters say it is."""
 
 
+class DivergedError(UserError):
+    """A training diverged before its first good epoch."""
+
+
 class ArtifactError(UserError):
     """A file of ours cannot be read back as what it claims to be: truncated, altered or foreign."""

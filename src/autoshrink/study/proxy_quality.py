@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autoshrink.cells.cell import Cell
-from autoshrink.errors import ArtifactError, DataError, UserError
+from autoshrink.errors import ArtifactError, DataError, DivergedError, UserError
 from autoshrink.evaluation import engine
 from autoshrink.evaluation.store import Store
 from autoshrink.files import artifacts, markdown
@@ -263,9 +263,7 @@ def _final(
 
     try:
         spec.train(cell.canonical(), recipe, spec.load(data), here, parameters.seed, parameters.compute, progress)
-    except UserError as error:
-        if "diverged" not in str(error):
-            raise
+    except DivergedError:
         FinalQuality(key=key, identity=identity, quality=None, epochs=0).write(kept)
         return None
     history = TrainingHistory.read(here / "history.json")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import StateDict
 
-from autoshrink.errors import UserError
+from autoshrink.errors import DivergedError
 from autoshrink.files import checkpoints
 from autoshrink.params.base import Task
 from autoshrink.records.evaluation import EpochEntry
@@ -56,7 +56,7 @@ class Loop(Generic[Batch]):
     def run(self) -> None:
         """Train the epochs that are left, then write the model and its history into the folder.
 
-        Raises Preempted after a checkpoint where the process is told to stop, and UserError where training diverges
+        Raises Preempted after a checkpoint where the process is told to stop, and DivergedError where training diverges
         before its first good epoch.
         """
         epochs = self.learner.recipe.epochs
@@ -65,7 +65,7 @@ class Loop(Generic[Batch]):
                 self._grow()
             self._run_epoch()
         if self._diverged() and self.best is None:
-            raise UserError(
+            raise DivergedError(
                 f"{self.learner.section}.learning_rate = {self.learner.recipe.learning_rate}: the training diverged "
                 f"in epoch {self.epoch}, before any good one; accepted: a lower rate"
             )

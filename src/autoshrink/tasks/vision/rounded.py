@@ -36,7 +36,7 @@ def fine_tune(folder: Path, data: PreparedImages, epochs: int, out: Path, progre
     """Train the model in ``folder`` on for so many epochs, on the CPU, and write it into ``out`` as a model of its own.
 
     By its own recipe and data, at a tenth of the learning rate, without warm-up, growth and averaging; the epoch whose
-    rounded network does best on the images held out is kept. Raises UserError where the training diverges.
+    rounded network does best on the images held out is kept. Raises DivergedError where the training diverges.
     """
     learner = RoundedLearner(folder, data, epochs)
     Loop(learner, Task.CNN, out, torch.device("cpu"), Share(), progress).run()
