@@ -148,7 +148,7 @@ def evaluate(
     if by_final_recipe:
         from autoshrink.evaluation.final_recipe import FinalRecipe
 
-        final = FinalRecipe(parameters, task, final_data or data, store)
+        final = FinalRecipe(parameters, task, final_data or data, store, out)
         for item in by_final_recipe:
 
             def tell_final(entry: EpochEntry, limit: int, slot: int = item.slot) -> None:

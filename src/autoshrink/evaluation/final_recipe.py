@@ -1,5 +1,6 @@
 """Evaluate finalists by the final training's recipe, shortened: on all of its data, judged on what it holds out."""
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from autoshrink.cells.cell import Cell
-from autoshrink.errors import UserError
+from autoshrink.errors import DivergedError
 from autoshrink.evaluation.store import Identity, Store
 from autoshrink.files import artifacts
 from autoshrink.params import Parameters
@@ -28,13 +29,15 @@ from autoshrink.training.events import EpochEnded, TrainingEvent
 class FinalRecipe:
     """What trains cells of a task so under the root seed of ``parameters``; ``data`` is the final data's folder.
 
-    Trainings are kept beside the store's evaluations, so that one that was stopped goes on.
+    A training goes on from checkpoints in ``scratch``, a folder of its own that is removed once its evaluation is
+    stored. ``job`` is a path that no other job at work has: two that train the same finalist never share checkpoints.
     """
 
     parameters: Parameters
     task: Task
     data: Path
     store: Store
+    job: Path
 
     def evaluate(
         self, cell: Cell, fitted: Fitted | None, epochs: int | None, tell: Callable[[EpochEntry, int], None]
@@ -51,16 +54,24 @@ class FinalRecipe:
             PaperDefects(),
             numerics=numerics.effective(self.parameters.compute.numerics),
         )
-        found = self.store.get(identity)
+        found, scratch = self.store.get(identity), self.scratch(identity)
         if found is not None:
+            _remove(scratch)
             return found, self.store.timing(identity), True
         started = time.perf_counter()
-        result = self._train(cell, recipe, identity.key, lambda entry: tell(entry, recipe.epochs))
+        result = self._train(cell, recipe, identity, scratch, lambda entry: tell(entry, recipe.epochs))
         seconds = round(time.perf_counter() - started, 3)
         timing = TrialTiming(device_seconds=seconds, device=str(devices.pick(self.parameters.compute)))
         # the timing first: an evaluation that is there has all that belongs to it
         self.store.put_timing(identity, timing)
-        return self.store.put(identity, result), timing, False
+        evaluation = self.store.put(identity, result)
+        _remove(scratch)
+        return evaluation, timing, False
+
+    def scratch(self, identity: Identity) -> Path:
+        """Return the folder that this job trains in."""
+        job = artifacts.digest_of(str(self.job.absolute()))
+        return self.store.folder.parent / "finalists" / f"{identity.key}-{job[:16]}"
 
     def _recipe(self, fitted: Fitted | None, epochs: int | None) -> TaskTraining:
         spec = spec_of(self.task)
@@ -78,8 +89,15 @@ class FinalRecipe:
         files = availability.side_inputs(self.parameters, "training", self.task)
         return artifacts.digest_of([artifacts.digest_of_file(path) for path in (self.data / address.MANIFEST, *files)])
 
-    def _train(self, cell: Cell, recipe: TaskTraining, key: str, tell: Callable[[EpochEntry], None]) -> TrialResult:
-        spec, folder = spec_of(self.task), self.store.folder.parent / "trainings" / key[:2] / key
+    def _train(
+        self,
+        cell: Cell,
+        recipe: TaskTraining,
+        identity: Identity,
+        folder: Path,
+        tell: Callable[[EpochEntry], None],
+    ) -> TrialResult:
+        spec = spec_of(self.task)
         # a candidate has one thread, so that its numbers do not depend on how many there are
         compute = self.parameters.compute.model_copy(update={"threads": 1})
 
@@ -89,11 +107,9 @@ class FinalRecipe:
 
         stopped, history = None, TrainingHistory(task=self.task, epochs=(), chosen_epoch=None)
         try:
-            spec.train(cell, recipe, self._prepared, folder, self.parameters.seed, compute, progress)
+            spec.train(cell, recipe, self._prepared, folder, identity.candidate_seed, compute, progress)
             history = TrainingHistory.read(folder / "history.json")
-        except UserError as error:
-            if "diverged" not in str(error):
-                raise
+        except DivergedError:
             stopped = "diverged"
         chosen: EpochEntry = {} if history.chosen_epoch is None else history.epochs[history.chosen_epoch]
         costs = spec.count(cell, recipe.network, spec.example(self._prepared, recipe))[0]
@@ -107,3 +123,9 @@ class FinalRecipe:
             stopped=stopped,
             costs=costs,
         )
+
+
+def _remove(scratch: Path) -> None:
+    """Remove the folder that a training was in, where there is one."""
+    if scratch.is_dir():
+        shutil.rmtree(scratch)

@@ -19,7 +19,7 @@ from autoshrink.lineage import agreement, records
 from autoshrink.lineage.records import Facts
 from autoshrink.params.base import Task
 from autoshrink.params.root import PaperDefects
-from autoshrink.params.sections import TaskProxy, TaskTraining, sections_of
+from autoshrink.params.sections import UNTRACED, TaskProxy, TaskTraining, sections_of
 from autoshrink.records.evaluation import Evaluation, EvaluationIdentity, TrialResult
 from autoshrink.records.timing import EvaluationTiming, TrialTiming
 from autoshrink.runtime import seeds
@@ -51,25 +51,31 @@ class Identity:
     def record(self) -> EvaluationIdentity:
         """Return the identity as an evaluation's file has it. The data's name is left out: its digest says what it
         is."""
+        untraced = UNTRACED if self.by_final_recipe else ()
         defects = self.defects.model_dump(mode="json") if sections_of(self.task).paper_defects else {}
         return EvaluationIdentity(
             evaluator=code.evaluator(self.task, self.method, operators=operators_of(self.cell)),
             task=self.task,
             cell=self.cell,
-            proxy=self.proxy.model_dump(mode="json", exclude={"dataset"}),
+            proxy=self.proxy.model_dump(mode="json", exclude={"dataset", *untraced}),
             data=self.data,
             seed=self.seed,
             defects=tuple(sorted(name for name, is_on in defects.items() if is_on)),
             numerics=self.numerics,
             zero_cost=self.zero_cost,
             edge_tuning=self.edge_tuning,
-            recipe="final" if isinstance(self.proxy, TaskTraining) else None,
+            recipe="final" if self.by_final_recipe else None,
         )
+
+    @property
+    def by_final_recipe(self) -> bool:
+        """Whether the final training's recipe evaluates."""
+        return isinstance(self.proxy, TaskTraining)
 
     @property
     def method(self) -> str:
         """The method of the task's description that evaluates."""
-        if isinstance(self.proxy, TaskTraining):
+        if self.by_final_recipe:
             return "train"
         if self.zero_cost is not None:
             return "zero_cost"
@@ -82,7 +88,10 @@ class Identity:
 
     @property
     def candidate_seed(self) -> int:
-        """The seed of the candidate's own draws; it depends on no other candidate."""
+        """The seed of the candidate's own draws, which depends on no other candidate; the final recipe's is the root
+        seed."""
+        if self.by_final_recipe:
+            return self.seed
         return seeds.derive(self.seed, f"evaluation/{self.task}/{self.cell}")
 
 

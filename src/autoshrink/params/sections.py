@@ -44,6 +44,9 @@ class TaskProxy(Section):
         training: TaskProxyTraining
 
 
+UNTRACED = {"keep_checkpoints", "checkpoint_steps", "loader_workers"}
+"""Keys of a full recipe that change no result, and so stand in no identity."""
+
 Part = Annotated[float, Field(gt=0, lt=1)]
 
 

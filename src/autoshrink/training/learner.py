@@ -18,10 +18,6 @@ from autoshrink.training.history import Direction, Record
 Batch = TypeVar("Batch")
 
 
-UNTRACED = {"keep_checkpoints", "checkpoint_steps"}
-"""Keys of a recipe that change no result, and so stand in no identity."""
-
-
 class Recipe(Protocol):
     """The keys of a recipe that the loop itself reads."""
 

@@ -5,16 +5,18 @@ from pathlib import Path
 import pytest
 
 from autoshrink.cells.cell import Cell
-from autoshrink.errors import DataError, ParameterError
+from autoshrink.errors import DataError, DivergedError, ParameterError
 from autoshrink.evaluation import engine
+from autoshrink.evaluation.final_recipe import FinalRecipe
 from autoshrink.evaluation.store import Store
 from autoshrink.params import Parameters, load
 from autoshrink.params.base import Task
-from autoshrink.records.evaluation import EvaluationJob
+from autoshrink.records.evaluation import EpochEntry, EvaluationJob
 from autoshrink.records.proposal import Fidelity, Proposal, ProposedSlot
 from autoshrink.search import finalists
 from autoshrink.tasks import address, sufficiency
 from autoshrink.tasks.spec import spec_of
+from autoshrink.tasks.vision import training
 from autoshrink.workflow.plan import Plan
 
 SMOKE = Path("workflow/presets/smoke.yaml")
@@ -88,6 +90,66 @@ def test_repeats_depend_on_the_final_recipe(tmp_path: Path) -> None:
     assert final.slice("repeat", "cnn")["training"]["cnn"]["optimizer"] == "adamw"
     assert "training" not in proxy.slice("repeat", "cnn")
     assert "training" not in final.slice("evaluate", "cnn")
+
+
+def recipe(folder: Path, job: str = "job.json", *settings: str) -> FinalRecipe:
+    """Return what evaluates by the final recipe, for a job of that output."""
+    chosen = parameters(folder, *settings)
+    data = address.folder(chosen, "digits")
+    if not (data / address.MANIFEST).exists():
+        spec_of(Task.CNN).prepare("digits", chosen.datasets["digits"], data, folder, chosen.seed)
+    return FinalRecipe(chosen, Task.CNN, data, Store(folder / "store"), folder / job)
+
+
+CELL = Cell.of(["conv_1x1"], [(0, 1)]).canonical()
+
+
+def test_a_stopped_training_goes_on_and_leaves_nothing(tmp_path: Path) -> None:
+    """The same job resumes in its own folder, which another job of the same finalist neither reads nor removes."""
+
+    def killed(entry: EpochEntry, epochs: int) -> None:
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "store" / "finalists"
+    for job in ("one.json", "other.json"):
+        with pytest.raises(KeyboardInterrupt):
+            recipe(tmp_path, job).evaluate(CELL, None, 2, killed)
+    assert len(list(folder.iterdir())) == 2
+    told: list[object] = []
+    first, _, had = recipe(tmp_path, "one.json").evaluate(CELL, None, 2, lambda entry, _: told.append(entry["epoch"]))
+    assert (told, had, len(first.history)) == ([1], False, 2)
+    assert len(list(folder.iterdir())) == 1
+    same, _, had = recipe(tmp_path, "other.json").evaluate(CELL, None, 2, killed)
+    assert (same, had) == (first, True)
+    assert list(folder.iterdir()) == []
+
+
+def test_the_seed_on_record_is_the_one_trained_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The training's own draws derive from it."""
+    seen = []
+
+    def train(cell: Cell, recipe: object, data: object, folder: Path, seed: int, *rest: object) -> None:
+        seen.append(seed)
+        raise DivergedError("it is")
+
+    monkeypatch.setattr(training, "train", train)
+    found, _, _ = recipe(tmp_path).evaluate(CELL, None, 2, lambda entry, epochs: None)
+    assert [found.seed] == seen == [found.identity.seed]
+
+
+def test_only_a_divergence_counts_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another error is raised, whatever its words; a rate beyond all reason is kept as diverged."""
+    high = recipe(tmp_path, "job.json", "training.cnn.learning_rate=1e30", "training.cnn.clip_gradient_norm=0")
+    found, _, _ = high.evaluate(CELL, None, 2, lambda entry, epochs: None)
+    assert (found.stopped, found.metrics["accuracy"], found.history) == ("diverged", None, ())
+    assert found.costs["macs"] > 0
+
+    def train(*about: object) -> None:
+        raise DataError("/data/diverged/manifest.json: is damaged")
+
+    monkeypatch.setattr(training, "train", train)
+    with pytest.raises(DataError, match="is damaged"):
+        recipe(tmp_path).evaluate(CELL, None, 2, lambda entry, epochs: None)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from autoshrink.evaluation.store import Identity, Store
 from autoshrink.lineage.records import Code, Facts
 from autoshrink.params.base import Task
 from autoshrink.params.root import PaperDefects
-from autoshrink.params.vision import ImageProxy, ImageProxyTraining
+from autoshrink.params.vision import ImageProxy, ImageProxyTraining, ImageTraining
 from autoshrink.records.evaluation import TrialResult
 
 RESULT = TrialResult(metrics={"accuracy": 0.5}, history=(), stopped=None, costs={"macs": 10, "parameters": 5})
@@ -46,6 +46,13 @@ def test_key_changes_with_all_that_matters(changes: dict[str, object]) -> None:
 def test_key_ignores_the_data_sets_name() -> None:
     """The same data under another name is the same evaluation: its digest says what it is."""
     assert identity(proxy=ImageProxy(dataset="renamed")).key == identity().key
+
+
+@pytest.mark.parametrize("setting", [{"keep_checkpoints": 9}, {"checkpoint_steps": 9}, {"loader_workers": 9}])
+def test_key_ignores_what_changes_no_result(setting: dict[str, int]) -> None:
+    """How the final recipe keeps checkpoints and reads images is no part of what it comes to."""
+    assert identity(proxy=ImageTraining().changed(setting)).key == identity(proxy=ImageTraining()).key
+    assert identity(proxy=ImageTraining().changed({"epochs": 9})).key != identity(proxy=ImageTraining()).key
 
 
 def test_candidates_seed_depends_on_its_cell_alone() -> None:

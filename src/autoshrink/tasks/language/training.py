@@ -16,6 +16,7 @@ from autoshrink.files.checkpoints import State
 from autoshrink.params.base import Task
 from autoshrink.params.language import LanguageTraining
 from autoshrink.params.root import Compute
+from autoshrink.params.sections import UNTRACED
 from autoshrink.runtime import devices, processes
 from autoshrink.runtime.processes import Share
 from autoshrink.tasks import code, models
@@ -25,7 +26,7 @@ from autoshrink.tasks.language.records import TextModel, TextOrigin
 from autoshrink.training import shares
 from autoshrink.training.events import Progress
 from autoshrink.training.history import Record, finite
-from autoshrink.training.learner import UNTRACED, Learner, Loss
+from autoshrink.training.learner import Learner, Loss
 from autoshrink.training.loop import Loop
 from autoshrink.training.rehearsal import take_step
 
@@ -44,7 +45,7 @@ def train(
     The same call resumes from the newest intact checkpoint in ``folder/checkpoints``. Under ``torchrun`` every process
     makes this call and takes its share of the columns; ``batch_size`` is of all processes together. ``progress`` is
     told every epoch, and every few seconds inside one. Raises ParameterError or DataError where recipe, processes and
-    data do not fit together, UserError where the training diverges before its first good epoch.
+    data do not fit together, DivergedError where the training diverges before its first good epoch.
     """
     device = devices.pick(compute)
     with processes.joined(device) as share:

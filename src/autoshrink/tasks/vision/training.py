@@ -16,6 +16,7 @@ from autoshrink.errors import DataError, ParameterError
 from autoshrink.files.checkpoints import State
 from autoshrink.params.base import Task
 from autoshrink.params.root import Compute
+from autoshrink.params.sections import UNTRACED
 from autoshrink.params.vision import ImageNetwork, ImageTraining
 from autoshrink.records.history import GrowthEntry
 from autoshrink.runtime import devices, processes, seeds
@@ -30,7 +31,7 @@ from autoshrink.tasks.vision.records import ImageModel, ImageOrigin
 from autoshrink.training import shares
 from autoshrink.training.events import Progress
 from autoshrink.training.history import finite
-from autoshrink.training.learner import UNTRACED, Learner, Loss
+from autoshrink.training.learner import Learner, Loss
 from autoshrink.training.loop import Loop
 from autoshrink.training.rehearsal import take_step
 
@@ -54,7 +55,7 @@ def train(
     The same call resumes from the newest intact checkpoint in ``folder/checkpoints``. Under ``torchrun`` every
     process makes this call; ``batch_size`` and ``learning_rate`` are of all processes together. ``progress`` is
     told every epoch, and every few seconds inside one. Raises ParameterError or DataError where recipe, processes and
-    data do not fit together, UserError where the training diverges.
+    data do not fit together, DivergedError where the training diverges.
     """
     device = devices.pick(compute)
     with processes.joined(device) as share:
@@ -130,7 +131,7 @@ class ImageLearner(Learner[Batch]):
             storage=data.manifest.storage,
             seed=seed,
             processes=share.world,
-            recipe=recipe.model_dump(mode="json", exclude={*UNTRACED, "loader_workers"}),
+            recipe=recipe.model_dump(mode="json", exclude=UNTRACED),
         )
         operators = cell.operators[1:] if isinstance(cell, Cell) else ()
         digest = code.digest(Task.CNN, "train", operators=operators)
