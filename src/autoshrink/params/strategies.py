@@ -118,9 +118,9 @@ class FireflyStrategy(Section):
 
     kind: Literal["firefly"] = "firefly"
     rounds: Rounds | None = None
-    """Trainings at most; null: until the cell is complete."""
+    """Trainings at most; null: until the cell is complete, if no addition exceeds a limit."""
     edges_per_round: Annotated[int, Field(ge=1)] = 1
-    """Edges added per round, at most; none that is predicted to harm."""
+    """Edges added per round, at most; none that is predicted to harm. Halved where they exceed a limit together."""
     tuning_epochs: Annotated[int, Field(ge=1)] = 1
     """Passes over the proxy's training images that tune the weights of all missing edges before they are scored."""
 

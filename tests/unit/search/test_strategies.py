@@ -246,6 +246,44 @@ def test_firefly_passes_over_what_exceeds_a_limit() -> None:
     assert strategy.propose(last, 4, DRAWS) == []
 
 
+def firefly_among(dear: set[Edge], options: FireflyStrategy) -> tuple[State, list[list[Edge]]]:
+    """Run firefly where cells with an edge of ``dear`` exceed a limit, and return its end and what each round added."""
+    strategy = registry.make(SEARCH, SEARCH.operators, options)
+    state, added = strategy.start(DRAWS), []
+    for number in range(1, len(strategy.slots()) + 1):
+        for candidate in strategy.propose(state, number, DRAWS):
+            added.append(sorted(set(candidate.cell.edges) - set(state.cell.edges)))
+            asked = candidate.fidelity is not None
+            gains = {edge: 1 - 0.1 * rank for rank, edge in enumerate(missing_edges(candidate.cell)) if asked}
+            violation = float(bool(dear & set(candidate.cell.edges)))
+            state = strategy.select(state, number, scored(candidate, dict(gains), violation), DRAWS).state
+    return state, added
+
+
+def test_firefly_tries_an_edge_that_never_fits_once() -> None:
+    """Costs only rise with edges; so one round for each missing edge adds all that fit."""
+    state, added = firefly_among({(0, 2), (0, 4)}, FireflyStrategy())
+    assert added == [[], [(0, 2)], [(0, 3)], [(0, 4)], [(1, 3)], [(1, 4)], [(2, 4)]]
+    assert set(all_edges(OPERATORS)) - set(state.cell.edges) == {(0, 2), (0, 4)}
+    assert state.stopped == "every missing edge exceeds a limit"
+
+
+def test_firefly_halves_edges_that_do_not_fit_together() -> None:
+    """The one that fits alone is added; where rounds are left, they go to the others."""
+    state, added = firefly_among({(0, 3)}, FireflyStrategy(edges_per_round=2, rounds=9))
+    assert added == [[], [(0, 2), (0, 3)], [(0, 2)], [(0, 3)], [(0, 4)], [(1, 3)], [(1, 4)], [(2, 4)]]
+    assert set(all_edges(OPERATORS)) - set(state.cell.edges) == {(0, 3)}
+    state, added = firefly_among({(0, 3)}, FireflyStrategy(edges_per_round=2))
+    assert added == [[], [(0, 2), (0, 3)], [(0, 2)], [(0, 3)]]
+    assert state.stopped == "all 4 rounds are used"
+
+
+def test_firefly_stops_at_a_chain_that_exceeds_a_limit() -> None:
+    """No addition is blamed."""
+    state, added = firefly_among({(0, 1)}, FireflyStrategy())
+    assert (added, state.stopped) == ([[]], "the chain exceeds a limit")
+
+
 def test_firefly_scores_no_edges_in_its_last_round() -> None:
     """What nobody would read is not computed."""
     strategy = registry.make(SEARCH, SEARCH.operators, FireflyStrategy(rounds=1))
