@@ -191,7 +191,11 @@ class Cell:
     @property
     def canonical_numbers(self) -> dict[int, int]:
         """The number that each node has in the canonical form."""
-        return {node: position for position, node in enumerate(_order(self))}
+        starts = [node for node, operator in zip(self.nodes, self.operators, strict=True) if operator == STAGE]
+        found: dict[int, int] = {}
+        for first, stage in zip([0, *starts], self.stages, strict=True):
+            found |= {first + node: len(found) + position for position, node in enumerate(_order(stage))}
+        return found
 
     @cached_property
     def key(self) -> str:

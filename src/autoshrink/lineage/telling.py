@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from autoshrink.cells.cell import STAGE
 from autoshrink.files import artifacts
 from autoshrink.files.artifacts import Json
 from autoshrink.lineage import records
@@ -84,6 +85,12 @@ def flat(values: Content, prefix: str = "") -> Json:
     return found
 
 
+def _edges(cell: Content) -> int:
+    """Return how many edges lie within stages, as everywhere else: those between stages follow from them."""
+    inputs = {item["id"] for item in cell["nodes"] if item["operator"] == STAGE}
+    return sum(target not in inputs for _, target in cell["edges"])
+
+
 def _prepare(content: Content) -> str:
     fields = {key: value for key, value in content.items() if key not in ("kind", "version", artifacts.SEAL)}
     manifest = spec_of(Task(content["task"])).manifest.model_validate(fields)
@@ -94,7 +101,7 @@ def _prepare(content: Content) -> str:
 def _start(content: Content) -> str:
     cell = content["state"]["cell"]
     operators = ", ".join(item["operator"] for item in cell["nodes"][1:])
-    return f"{len(cell['nodes'])} nodes, {len(cell['edges'])} edges; operators drawn: {operators}"
+    return f"{len(cell['nodes'])} nodes, {_edges(cell)} edges; operators drawn: {operators}"
 
 
 def _propose(content: Content) -> str:
@@ -127,7 +134,7 @@ def _best(content: Content) -> str:
     changes = (content.get("fitted") or {}).get("changes")
     network = f", in a network of {said(changes)}" if changes else ""
     return (
-        f"round {content['round']}'s, score {content['score']:.4f}, edges left: {len(content['cell']['edges'])}"
+        f"round {content['round']}'s, score {content['score']:.4f}, edges left: {_edges(content['cell'])}"
         f"{network}{chosen}"
     )
 
@@ -138,7 +145,7 @@ def _test(content: Content) -> str:
 
 def _train_reference(content: Content) -> str:
     body = content["cell"]
-    what = body["block"] if "block" in body else f"a cell of {len(body['edges'])} edges"
+    what = body["block"] if "block" in body else f"a cell of {_edges(body)} edges"
     return f"{what}, trained under seed {content['origin']['seed']}"
 
 

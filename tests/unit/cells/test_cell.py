@@ -229,6 +229,8 @@ def test_cells_of_stages_are_one_cell_and_come_apart_again(stages: list[Cell]) -
     assert whole.canonical().stages == tuple(stage.canonical() for stage in stages)
     assert whole.key.count(f"{STAGE}(") == len(stages) - 1
     spaced = Cell.of_stages(stages, size=7)
+    number = spaced.canonical_numbers
+    assert sorted((number[source], number[target]) for source, target in spaced.edges) == list(whole.canonical().edges)
     assert spaced.key == whole.key
     assert all(
         node % 7 == 0 for node, operator in zip(spaced.nodes, spaced.operators, strict=True) if operator == STAGE

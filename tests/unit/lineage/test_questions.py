@@ -2,14 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from autoshrink.cells.cell import Cell
 from autoshrink.cli import main
 from autoshrink.errors import ArtifactError, UserError
 from autoshrink.files import artifacts
-from autoshrink.lineage import graph, records, show
+from autoshrink.lineage import graph, records, show, telling
 from autoshrink.lineage.differences import differences
 from autoshrink.lineage.why import stories
 from tests.unit.lineage import made
@@ -48,6 +50,16 @@ def test_show_as_json_is_in_order_of_making(pristine: Path, capsys: pytest.Captu
         assert item["code"]["version"] and item["environment"]["python"]
         seen |= set(item["outputs"])
     assert value["made"][-1]["verb"] == "best"
+
+
+def test_edges_between_stages_are_not_counted(pristine: Path, tmp_path: Path) -> None:
+    """As on the page and in the status: no search adds or removes them."""
+    record = graph.read(pristine / "results").of(pristine / made.SEARCH / "best.json")
+    content = json.loads(record.artifact.read_bytes())
+    content["cell"] = Cell.of_stages([Cell.complete(["conv_1x1", "conv_1x1"])] * 2).to_json()
+    (tmp_path / "best.json").write_text(json.dumps(content))
+    told = telling.what(replace(record, path=tmp_path / "best.lineage.json"))
+    assert "edges left: 6" in told
 
 
 def test_show_takes_a_folder(pristine: Path) -> None:

@@ -1,6 +1,7 @@
 import json
 import re
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,12 @@ def test_page_is_the_same_each_time(small: Parameters, small_searches: list[Sear
     table = metrics.rows(small_searches)
     notes = metrics.notes(small, small_searches, ["<b>x</b>.damaged-1"])
     assert page.render(small_searches, table, notes) == html
+
+
+def test_scripts_count_the_edges_within_stages() -> None:
+    """Those between stages follow from them; ``wiresOf`` leaves them out."""
+    scripts = (files("autoshrink.report") / "templates" / name for name in page.SCRIPTS)
+    assert not [script.name for script in scripts if "edges.length" in script.read_text()]
 
 
 def test_second_run_is_embedded(small_searches: list[Search]) -> None:

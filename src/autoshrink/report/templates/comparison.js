@@ -47,7 +47,7 @@ function compared(one, other) {
     search.rounds.filter((round) => round.taken !== null).map((round) => ({
       run: `${index === 0 ? "A" : "B"}: ${DATA.names[index]}`,
       round: round.number,
-      edges: round.cell.edges.length,
+      edges: wiresOf(round.cell).length,
       score: round.candidates[round.taken].score,
     })),
   );
@@ -64,7 +64,7 @@ function differences(one, other) {
     ["best score", (search) => number(bestOf(search).score, 4)],
     [task.metric, (search) => metric(search.task, bestOf(search).metric)],
     [`${task.cost}, proxy network`, (search) => quantity(bestOf(search).cost)],
-    ["edges of the best cell", (search) => String(bestOf(search).cell.edges.length)],
+    ["edges of the best cell", (search) => String(wiresOf(bestOf(search).cell).length)],
     ["found in round", (search) => `${search.best[0]} of ${search.rounds.length - 1}`],
     ["best cell", (search) => el("code", {}, bestOf(search).key)],
     ["distinct evaluations", (search) => `${keys(search).size}, of which ${shared} in common`],
