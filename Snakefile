@@ -28,7 +28,8 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/study.smk"
 
 
-if PLAN.parameters.paths.storage is not None:
+# jobs elsewhere run other rules, and need no storage plugin
+if PLAN.parameters.paths.storage is not None and not IS_JOB:
 
     include: "workflow/rules/storage.smk"
 

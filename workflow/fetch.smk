@@ -13,11 +13,16 @@ configfile: "params.yaml"
 include: "rules/common.smk"
 
 
+preflight.or_exit(preflight.storage.require, PLAN.parameters)
 preflight.environment(
     PLAN.parameters,
     Path(str(workflow.current_basedir)) / "bin",
     is_job=IS_JOB,
 )
+
+
+localrules:
+    fetch,
 
 
 rule fetch:

@@ -5,6 +5,10 @@ out:  STORAGE/{results,data,store}/     workflow/fetch.smk brings them back
 """
 
 
+localrules:
+    publish,
+
+
 rule publish:
     """Verify the run and put its results, data and store on the storage."""
     input:

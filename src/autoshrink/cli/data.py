@@ -34,9 +34,10 @@ def check(files: tuple[Path, ...], settings: tuple[str, ...], processes: int | N
     from autoshrink.evidence import sufficiency as evidence
     from autoshrink.search import rounds
     from autoshrink.tasks import address, availability, rehearsal, sharing, sufficiency
-    from autoshrink.workflow import resources
+    from autoshrink.workflow import resources, storage
 
     parameters = options.load(files, settings)
+    storage.check(parameters)
     places.require_folders(Layout.of(parameters).roots)
     for line in availability.check(parameters):
         click.echo(line)

@@ -15,7 +15,7 @@ from autoshrink.files import artifacts, places
 from autoshrink.lineage import code, graph, repair, verify
 from autoshrink.params import Parameters, markup
 from autoshrink.tasks import address, availability, sharing, sufficiency
-from autoshrink.workflow import resources
+from autoshrink.workflow import resources, storage
 from autoshrink.workflow.layout import Layout
 from autoshrink.workflow.plan import Plan
 
@@ -47,6 +47,7 @@ def plan(overlays: Sequence[str], settings: Mapping[str, Any] | None, *, is_job:
     files = [Path(file) for file in ("params.yaml", *overlays)]
     chosen = params.load(files, [f"{key}={json.dumps(_typed(value))}" for key, value in (settings or {}).items()])
     availability.check_apart(chosen)  # before anything is set aside, or made
+    storage.check(chosen)
     planned = Plan(chosen)
     check_folders(planned)
     return planned

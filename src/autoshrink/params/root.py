@@ -49,6 +49,22 @@ def _folder(value: str) -> str:
 Folder = Annotated[str, AfterValidator(_folder)]
 
 
+def _place(value: str) -> str:
+    """Return a place on object storage. Raises ValueError on one that is none, or that Snakemake or a shell could read
+    otherwise: braces are wildcards, and its copy here lies in folders of these names."""
+    accepted = (
+        "accepted: SCHEME://NAME/..., such as s3://bucket/run, of letters (a to z, A to Z), digits and . _ - + = @"
+    )
+    if odd := [sign for sign in value if not (sign.isascii() and sign.isalnum()) and sign not in ":/._-+=@"]:
+        raise ValueError(f"holds {odd[0]!r}; {accepted}")
+    scheme, found, names = value.partition("://")
+    if not found or not re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme):
+        raise ValueError(f"begins with no scheme, in small letters; {accepted}")
+    if wrong := {"", ".", ".."} & set(names.split("/")):
+        raise ValueError(f"has the part {min(wrong)!r} between its slashes; {accepted}")
+    return value
+
+
 class Paths(Section):
     """Output folders, absolute or relative to the working directory."""
 
@@ -58,9 +74,9 @@ class Paths(Section):
     """Evaluations, shared by all runs."""
     results: Folder = "results"
     """This run: rounds, models, metrics, report."""
-    storage: Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://[^\s]*[^\s/]$")] | None = None
-    """Where ``snakemake publish`` puts a finished run, such as ``s3://bucket/run``; a storage plugin of Snakemake's
-    must know the scheme."""
+    storage: Annotated[str, AfterValidator(_place)] | None = None
+    """Where ``snakemake publish`` puts a finished run, such as ``s3://bucket/run``: a scheme that an installed storage
+    plugin of Snakemake's knows, then letters (a to z, A to Z), digits and ``. _ - + = @ : /``."""
 
     @model_validator(mode="after")
     def _different_folders(self) -> "Paths":

@@ -1,12 +1,14 @@
 """Before a run's first job: folders that cannot keep its results are named."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from autoshrink import params
-from autoshrink.cli import preflight
+from autoshrink.cli import data, preflight
 from autoshrink.errors import UserError
 from autoshrink.params import Parameters
 from autoshrink.tasks import address
@@ -42,6 +44,19 @@ def test_a_file_where_a_folder_is_to_be_is_named_before_the_plan_is_listed(place
     with pytest.raises(UserError, match=f"{tmp_path / place} is no folder; name another, or move it away") as caught:
         preflight.check_folders(Plan(chosen))
     assert "\n" not in str(caught.value)
+
+
+def test_a_missing_storage_plugin_is_named_before_the_rules_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Snakemake, reading rules/storage.smk, would end in an exception; `autoshrink check` says the same line."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("paths: {storage: 'nosuch://lab/run'}\n")
+    said = r"paths\.storage = 'nosuch://lab/run': .* scheme nosuch; install snakemake-storage-plugin-nosuch"
+    with pytest.raises(UserError, match=said):
+        preflight.plan([], None, is_job=False)
+    done = CliRunner().invoke(data.check, ["--params", "params.yaml"])
+    assert isinstance(done.exception, UserError) and re.match(said, str(done.exception))
 
 
 def test_read_only_folders_are_named_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -270,6 +270,35 @@ def test_folders_are_kept_in_plain_form(base: Path) -> None:
     assert parameters.paths.data == '-é "x" $(y)'
 
 
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("s3://a/{b}", "holds '{'"),
+        ("s3://a/'b", 'holds "\'"'),
+        ("s3://a/b c", "holds ' '"),
+        ("s3://a/$(x)", "holds '$'"),
+        ("s3://a/é", "holds 'é'"),
+        ("lab/run", "begins with no scheme"),
+        ("S3://lab/run", "begins with no scheme"),
+        ("s3://lab/../run", "has the part '..'"),
+        ("s3://lab/run/", "has the part ''"),
+        ("s3://", "has the part ''"),
+    ],
+)
+def test_places_on_object_storage_are_of_a_stated_alphabet(base: Path, place: str, says: str) -> None:
+    """What Snakemake would read as a wildcard, or a shell otherwise, is refused in one line."""
+    with pytest.raises(ParameterError) as caught:
+        load([base], [f"paths.storage={json.dumps(place)}"])
+    (line,) = str(caught.value).splitlines()
+    assert "paths.storage" in line and says in line and "accepted: SCHEME://NAME/..., such as s3://bucket/run" in line
+
+
+@pytest.mark.parametrize("place", ["s3://lab/runs/first", "gs://a.b_c-d/2026+1=x@y", "sftp://host:22/run"])
+def test_places_on_object_storage(base: Path, place: str) -> None:
+    """A bucket and a path, a host with a port."""
+    assert load([base], [f"paths.storage={place}"]).paths.storage == place
+
+
 def test_two_kinds_of_files_in_one_folder(base: Path) -> None:
     """Data, store and results do not share a folder."""
     with pytest.raises(ParameterError, match="data and results must be different folders, found 'here' twice"):
