@@ -38,8 +38,7 @@ rule fetch:
     message:
         "fetching the run from {PLAN.parameters.paths.storage}"
     shell:
-        "mkdir -p {params.results:q} {params.data:q} {params.store:q} "
-        "&& cp -R -n {input.results:q}/. {params.results:q} "
-        "&& cp -R -n {input.data:q}/. {params.data:q} "
-        "&& cp -R -n {input.store:q}/. {params.store:q} "
-        "&& autoshrink lineage verify {params.results:q}"
+        "autoshrink lineage copy -- {input.results:q} {params.results:q} "
+        "&& autoshrink lineage copy -- {input.data:q} {params.data:q} "
+        "&& autoshrink lineage copy -- {input.store:q} {params.store:q} "
+        "&& autoshrink lineage verify -- {params.results:q}"

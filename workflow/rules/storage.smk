@@ -24,7 +24,7 @@ rule publish:
     message:
         "publishing the run on {PLAN.parameters.paths.storage}"
     shell:
-        "autoshrink lineage verify {params.results:q} "
-        "&& cp -R {params.results:q} {output.results:q} "
-        "&& cp -R {params.data:q} {output.data:q} "
-        "&& cp -R {params.store:q} {output.store:q}"
+        "autoshrink lineage verify -- {params.results:q} "
+        "&& autoshrink lineage copy -- {params.results:q} {output.results:q} "
+        "&& autoshrink lineage copy -- {params.data:q} {output.data:q} "
+        "&& autoshrink lineage copy -- {params.store:q} {output.store:q}"

@@ -298,6 +298,24 @@ def export(run: Path, workflow: Path, license_text: str, out: Path) -> None:
     click.echo(f"{run}: packed in {out}")
 
 
+@lineage.command(short_help="Copy the files that a folder lacks.")
+@click.argument("source", type=options.FOLDER)
+@click.argument("target", type=click.Path(path_type=Path))
+def copy(source: Path, target: Path) -> None:
+    """Copy the files of the folder SOURCE that TARGET lacks; nothing is overwritten.
+
+    Publishing a run and fetching it use this. Interrupted, the same command goes on.
+
+    \b
+    Example:
+      autoshrink lineage copy /mnt/backup/results results
+    """
+    from autoshrink.files.copying import copy_missing
+
+    copied, stay = copy_missing(source, target)
+    click.echo(f"{target}: {copied} files copied, {stay} were there and stay")
+
+
 @lineage.command(short_help="Pack a finished search, for DVC.")
 @click.argument("best", type=options.FILE)
 @options.out("the pack (a .zip)")

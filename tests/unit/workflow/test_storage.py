@@ -78,5 +78,5 @@ def test_places_that_plugins_cannot_serve(plugins: dict[str, Any]) -> None:
 
 def test_fetching_needs_a_place() -> None:
     """Without one, a line says so; nothing is fetched from a place called None."""
-    with pytest.raises(UserError, match="paths.storage: is null; name the place"):
+    with pytest.raises(UserError, match=r"paths\.storage: is null; name the place"):
         storage.require(load([]))
