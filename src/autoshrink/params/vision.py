@@ -110,6 +110,19 @@ class ImageNetwork(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _layers_follow_cells(self) -> "ImageNetwork":
+        cells = [f"stage{stage}.{cell}" for stage, count in enumerate(self.stage_cells) for cell in range(count)]
+        for name, operators in self.residual_layers.items():
+            if name not in cells:
+                raise ValueError(
+                    f"residual_layers: there is no cell {name!r} with stage_cells {self.stage_cells}; accepted: "
+                    f"{', '.join(cells)}"
+                )
+            if not operators:
+                raise ValueError(f"residual_layers: {name} is empty; accepted: one operator or more, or no {name}")
+        return self
+
 
 class ImageEarlyStop(Section):
     """Early stopping of a candidate's training."""

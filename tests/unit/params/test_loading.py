@@ -361,6 +361,24 @@ def test_boards_are_named_limits() -> None:
         load([], ["search.cnn.objective={budget: {board: sparkfun-edge}, max_arena_bytes: 5}"])
 
 
+@pytest.mark.parametrize(
+    ("layers", "says"),
+    [
+        ("{stage9.0: [conv_1x1]}", r"no cell 'stage9\.0' with stage_cells \[1, 1, 1\]; accepted: stage0\.0, stage1\.0"),
+        ("{stage0.1: [conv_1x1]}", r"no cell 'stage0\.1'"),
+        ("{stage0.0: []}", r"stage0\.0 is empty; accepted: one operator or more"),
+    ],
+)
+def test_residual_layers_follow_cells_that_the_network_has(layers: str, says: str) -> None:
+    """Told before anything is trained, for the recipe's network and for those that finalists are tried in."""
+    with pytest.raises(ParameterError, match=rf"training\.cnn\.network.*residual_layers: .*{says}") as raised:
+        load([], [f"training.cnn.network.residual_layers={layers}"])
+    assert "\n" not in str(raised.value)
+    networks = f"search.cnn.finalists.networks=[{{residual_layers: {layers}}}]"
+    with pytest.raises(ParameterError, match=rf"finalists\.networks\.0.*residual_layers: .*{says}"):
+        load([], ["search.cnn.objective.budget={macs: 1000000}", networks])
+
+
 def test_a_cell_per_stage_needs_as_many_stages_and_a_strategy_that_knows_them() -> None:
     """Told before anything runs; a cell's file takes as many stages as the parameters do."""
     from autoshrink.cells import cell

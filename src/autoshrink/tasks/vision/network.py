@@ -186,11 +186,7 @@ class CellNetwork(nn.Module):
                 f"network.node_widths: the network has no node {min(widths)!r}; accepted: stageS.C.N, for node N of "
                 f"cell C of stage S, in {self.stages} stages"
             )
-        if deeper:
-            raise UserError(
-                f"network.residual_layers: the network has no cell {min(deeper)!r}; accepted: stageS.C, for cell C of "
-                f"stage S, in {self.stages} stages"
-            )
+        assert not deeper, "the parameters know the cells"
         self.head: nn.Module = nn.Identity()
         if network.head_filters:
             self.head = ConvNorm(features, network.head_filters, network)
