@@ -1,7 +1,7 @@
 """Strategies against random search by real training: the default CNN proxy on mnist5k, at equal candidate-epochs.
 
     autoshrink prepare mnist5k --params params.default.yaml
-    python -m benchmarks.real_searches --folder real-searches --out benchmarks/results/real-searches.csv
+    python -m benchmarks.real_searches --folder real-searches --out real-searches.csv
 
 Every search trains as many candidates as shrinking would, 9 rounds of up to 4. What its answer is worth is the score,
 accuracy weighed against MACs, of the mean accuracy under ``REPEATS`` seeds that no search has seen, which redraw data
@@ -10,7 +10,7 @@ it was interrupted, and writes what is done; trainings that two searches share a
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -31,6 +31,7 @@ from autoshrink.study import statistics
 from autoshrink.tasks import address
 from autoshrink.tasks.vision.objective import image_score
 from autoshrink.workflow.layout import Layout
+from benchmarks import tables
 
 STRATEGIES = ("random", "progressive", "local", "metagraph")
 REPEATS = 4
@@ -87,30 +88,60 @@ def _judged(parameters: Parameters, best: Best, folder: Path, data: Path, store:
 
 
 def told(rows: Sequence[Row]) -> list[str]:
-    """Return a line per strategy: its answers' score, and how far it is from random search's on the same seeds."""
-    by = {name: {row["seed"]: float(row["score"]) for row in rows if row["strategy"] == name} for name in STRATEGIES}
+    """Return a line per strategy that was run: its answers' quality, and how far it is from random search's on the same
+    seeds, where that was run too."""
+    by: dict[str, dict[int, float]] = {}
+    for row in rows:
+        by.setdefault(str(row["strategy"]), {})[int(row["seed"])] = float(row["quality"])
+    reference = by.get("random", {})
     lines = []
     for name, found in by.items():
-        pairs = sorted(found.keys() & by["random"].keys())
-        if len(pairs) < 2:
-            continue
-        test = statistics.paired([by["random"][seed] for seed in pairs], [found[seed] for seed in pairs], CONFIDENCE)
-        mean, away = statistics.mean([found[seed] for seed in pairs]), test.difference
-        lines.append(
-            f"{name}: {mean:.4f} over {len(pairs)} seeds, {away.mean or 0:+.4f} from random "
-            f"({away.low or 0:+.4f} to {away.high or 0:+.4f}), better in {test.wins}, worse in "
-            f"{test.losses}, p = {test.t:.2f}"
-        )
+        line = f"{name}: {100 * statistics.mean(list(found.values())):.2f} % over {len(found)} seeds"
+        pairs = sorted(found.keys() & reference.keys())
+        if name != "random" and len(pairs) > 1:
+            test = statistics.paired([reference[seed] for seed in pairs], [found[seed] for seed in pairs], CONFIDENCE)
+            away = test.difference
+            line += (
+                f", {100 * (away.mean or 0):+.2f} points from random ({100 * (away.low or 0):+.2f} to "
+                f"{100 * (away.high or 0):+.2f}), better in {test.wins}, worse in {test.losses}, p = {test.t:.2f}, "
+                f"{len(pairs)} pairs"
+            )
+        lines.append(line)
     return lines
+
+
+def table(path: Path) -> list[Mapping[str, str]]:
+    """Return the rows that an earlier run wrote. Raises ClickException where ``path`` is another file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise click.ClickException(f"--out {path}: is no table of this benchmark; name another file")
+        return list(reader)
+
+
+def add(path: Path, row: Row) -> None:
+    """Append ``row``, unless the table has it. Raises ClickException where it has another of the strategy and seed."""
+    written = {key: str(value) for key, value in row.items()}
+    for one in table(path):
+        if (one["strategy"], one["seed"]) == (written["strategy"], written["seed"]):
+            if dict(one) != written:
+                raise click.ClickException(
+                    f"--out {path}: has another result of {row['strategy']}, seed {row['seed']}; name another file"
+                )
+            return
+    tables.append(path, COLUMNS, [row])
 
 
 @click.command()
 @click.option("--folder", type=click.Path(path_type=Path), required=True, help="Where searches and their store go.")
 @click.option("--seeds", default=5, show_default=True, help="Searches per strategy.")
 @click.option("--strategies", default=",".join(STRATEGIES), show_default=True, help="Random search, and others.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The CSV file to write.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The CSV file to append to.")
 def main(folder: Path, seeds: int, strategies: str, out: Path) -> None:
     """Run all searches, seed by seed, and say after each seed how they compare."""
+    table(out)  # another file is told before anything is trained
     parameters = params.load([], ["tasks=[cnn]", "search.cnn.finalists=null"])
     numerics.apply(parameters.compute.numerics)
     devices.set_threads(1)
@@ -118,10 +149,7 @@ def main(folder: Path, seeds: int, strategies: str, out: Path) -> None:
     for seed in range(seeds):
         for strategy in strategies.split(","):
             rows.append(search(parameters, SearchName(Task.CNN, strategy, seed), folder))
-            with out.open("w", newline="") as file:
-                writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(rows)
+            add(out, rows[-1])
             click.echo(rows[-1])
         click.echo("\n".join(told(rows)))
 
