@@ -116,7 +116,8 @@ def _of_metadata(folder: Path, part: str) -> Labelled:
         where = f"{path}, image {number}"
         if not isinstance(name, str) or "label" not in row:
             raise DataError(f"{where}: has no file_name and label; found {', '.join(map(str, row)) or 'nothing'}")
-        found.append((_inside(folder, [f"{part}/{name}"], where), label_of(label, where, "label")))
+        label = label_of(label, where, "label", is_typed=path.suffix != ".csv")
+        found.append((_inside(folder, [f"{part}/{name}"], where), label))
     return found
 
 

@@ -29,7 +29,7 @@ from autoshrink.tasks.vision.raw import Images, RawImages
 
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 SAMPLED_SIDE = 32
-# how programs write that a value is missing
+# how programs write into text that a value is missing
 _MISSING = {"nan", "<na>", "nat", "#n/a"}
 
 log = logging.getLogger(__name__)
@@ -78,14 +78,21 @@ Labelled = Sequence[tuple[str, str]]
 """Images by their paths, each with its class's name."""
 
 
-def label_of(value: object, where: str, key: str) -> str:
+def label_of(value: object, where: str, key: str, *, is_typed: bool) -> str:
     """Return the class that a user's file gives an image, as text.
 
-    Raises DataError where there is none, or something else: a list, a mapping, bytes.
+    ``is_typed`` says that the format tells text from a missing value (Parquet, JSON): there a class may be called nan;
+    in text (CSV) it means that there is none. Raises DataError where there is no class, or something else: a list, a
+    mapping, bytes.
     """
-    if value is None or value != value or (isinstance(value, str) and value.strip().lower() in {"", *_MISSING}):
-        found = "" if value is None or not str(value).strip() else f" (it is {value!s})"
+    if value is None or value != value or (isinstance(value, str) and not value.strip()):
+        found = "" if value is None or isinstance(value, str) else f" (it is {value!s})"
         raise DataError(f"{where}: has no {key}{found}; give every image a class")
+    if isinstance(value, str) and not is_typed and value.strip().lower() in _MISSING:
+        raise DataError(
+            f"{where}: has no {key} (it is {value}); give every image a class, and if one is called {value}, rename it "
+            "or list the images in a format with types: Parquet or JSON"
+        )
     if not isinstance(value, str | int | float):
         shown = f"{value!r:.60}"
         raise DataError(f"{where}: its {key} is {shown}, no name or number; give every image one class")

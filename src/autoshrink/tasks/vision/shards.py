@@ -93,20 +93,20 @@ def _check_end(shard: Path, offset: int) -> None:
 def _label(parts: dict[str, Place], key: str, where: str) -> str:
     try:
         if "cls" in parts:
-            label = _read(parts["cls"], _MOST_LABEL).decode().strip()
+            label: object = _read(parts["cls"], _MOST_LABEL).decode().strip()
         elif "json" in parts:
             found = json.loads(_read(parts["json"], _MOST_LABEL))
             value = found.get(key) if isinstance(found, dict) else None
-            label = "" if value is None or isinstance(value, list | dict) else str(value)
+            label = "" if value is None or isinstance(value, list | dict) else value
         else:
             label = ""
     except OSError as error:
         raise DataError(f"{where}: its class cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError):
         raise DataError(f"{where}: its class is no UTF-8 text or JSON") from None
-    if not label:
+    if label == "":
         raise DataError(f"{where}: has no class; expected it in .cls, or under {key!r} in .json (label_key)")
-    return label_of(label, where, key)
+    return label_of(label, where, key, is_typed="cls" not in parts)
 
 
 def _read(place: Place, most: int | None = None) -> bytes:

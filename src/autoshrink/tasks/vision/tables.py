@@ -65,13 +65,14 @@ def _rows(entry: ImageTable, pattern: str, names: dict[str, str]) -> Iterator[Ro
     for path in matching(pattern, SUFFIXES, "a .csv, .tsv or .parquet file, a folder of .parquet files, or a pattern"):
         folder = path.parent if entry.folder is None else Path(entry.folder)
         wanted = [entry.image_column, entry.label_column, *([entry.split_column] if entry.split_column else [])]
-        columns = _parquet(path, wanted, entry, names) if path.suffix.lower() == ".parquet" else _text(path, wanted)
+        is_typed = path.suffix.lower() == ".parquet"
+        columns = _parquet(path, wanted, entry, names) if is_typed else _text(path, wanted)
         for number, (image, label, *rest) in enumerate(zip(*columns, strict=True), 1):
             where = f"{path}, row {number}"
             split = _SPLITS.get(str(rest[0]).strip().lower()) if rest else "train"
             if split is None:
                 raise DataError(f"{where}: {entry.split_column} is {rest[0]!r}; accepted: {', '.join(sorted(_SPLITS))}")
-            name = label_of(label, where, entry.label_column)
+            name = label_of(label, where, entry.label_column, is_typed=is_typed)
             if callable(image):
                 # padded, for the images of a split are read in the order of these names
                 yield Row(f"{path}/row-{number:07d}", name, split, image)

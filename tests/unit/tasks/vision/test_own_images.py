@@ -20,6 +20,7 @@ from autoshrink.errors import DataError
 from autoshrink.params.data import ImageFolder, ImageTable, OwnImages, WebDataset
 from autoshrink.tasks.vision import data
 from autoshrink.tasks.vision.data import PreparedImages
+from autoshrink.tasks.vision.listings import label_of
 
 CLASSES = ("ant", "bee")
 Item = tuple[str, str, bytes]
@@ -323,6 +324,16 @@ def _labels(labels: list[Any]) -> Callable[[Path], dict[str, Any]]:
     return build
 
 
+def test_a_class_may_be_called_nan_where_values_have_types() -> None:
+    """In Parquet and JSON "nan" is text; a missing value is null or a number."""
+    for name in ("nan", "NA", "<NA>", "NaT"):
+        assert label_of(name, "row 1", "label", is_typed=True) == name
+    assert label_of(0, "row 1", "label", is_typed=True) == "0"
+    for missing in (None, float("nan"), "", "  "):
+        with pytest.raises(DataError, match=r"row 1: has no label.*; give every image a class$"):
+            label_of(missing, "row 1", "label", is_typed=True)
+
+
 def _one_image(folder: Path) -> dict[str, Any]:
     for _, name, content in TRAIN[2:4]:
         write(folder / name / "only.png", content)
@@ -338,13 +349,25 @@ PNG = TRAIN[0][2]
         (_csv("image,label\nnowhere.png,ant\n"), "row 1: there is no file"),
         (_csv("images,label\na.png,ant\n"), "has no column 'image'; found images, label"),
         (_csv("image,label\ntrain-ant-0.png,\n"), "row 1: has no label; give every image a class"),
-        (_csv("image,label\ntrain-ant-0.png,NaN\n"), "row 1: has no label (it is NaN); give every image a class"),
+        (
+            _csv("image,label\ntrain-ant-0.png,NaN\n"),
+            "row 1: has no label (it is NaN); give every image a class, and if one is called NaN, rename it or",
+        ),
         (_csv("image,label\ntrain-ant-0.png,ant\ntrain-bee-0.png,bee,3\n"), "row 2: has 3 fields, the header has 2"),
         (_csv("image,label\ntrain-ant-0.png,x,ant\n" * 2), "row 1: has 3 fields, the header has 2"),
         (_csv("image,label,by\ntrain-ant-0.png,ant\n"), "row 1: has 2 fields, the header has 3"),
         (_metadata("file_name,label\ntrain-ant-0.png,ant,3\n"), "metadata.csv, row 1: has 3 fields, the header has 2"),
         (_labels([["ant"], ["bee"]]), "row 1: its label is ['ant'], no name or number; give every image one class"),
         (_labels([b"ant", b"bee"]), "row 1: its label is b'ant', no name or number; give every image one class"),
+        (
+            _tar([("1.png", PNG), ("1.cls", b"nan")]),
+            "a.tar/1: has no label (it is nan); give every image a class, and if",
+        ),
+        (
+            _tar([("1.png", PNG), ("1.json", b'{"label": NaN}')]),
+            "a.tar/1: has no label (it is nan); give every image a",
+        ),
+        (_metadata("file_name,label\ntrain-ant-0.png,<NA>\n"), "image 1: has no label (it is <NA>); give every image"),
         (_labels([1.0, float("nan")]), "row 2: has no label (it is nan)"),
         (_csv("image,label\ntrain-ant-0.png,ant\n"), "has 1 classes (ant); at least 2 are needed"),
         (_csv("image,label\n" + 2 * "train-ant-0.png,ant\n" + "train-bee-0.png,bee\n"), "train-ant-0.png twice"),
