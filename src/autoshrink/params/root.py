@@ -313,6 +313,23 @@ class Parameters(Section):
         return self
 
     @model_validator(mode="after")
+    def _something_to_shrink(self) -> "Parameters":
+        for task in Task:
+            search = getattr(self.search, task)
+            places, of = search.edges, "edges"
+            if getattr(self.search.strategies[search.strategy], "space", "topology") == "topology_and_operators":
+                places, of = places + (search.nodes - 1) * len(set(search.operators)), "edges and alternatives"
+            elif getattr(search, "cells", "shared") == "per_stage":
+                places, of = places * len(getattr(self.proxy, task).network.stage_cells), "edges of all stages"
+            kept = round(search.keep_fraction * places)
+            if kept >= places:
+                raise ValueError(
+                    f"search.{task}.keep_fraction = {search.keep_fraction}: keeps {kept} of {places} {of}: "
+                    f"nothing would shrink; accepted: below {1 - 0.5 / places:.3f}, or more nodes"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _budgets_are_free(self) -> "Parameters":
         for task in Task:
             budget = getattr(self.search, task).objective.budget

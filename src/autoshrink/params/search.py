@@ -104,7 +104,8 @@ class TaskSearch(Section):
     k: Annotated[int, Field(ge=1)]
     """Candidates evaluated per round, drawn from the shrink space without replacement."""
     keep_fraction: Annotated[float, Field(ge=0, lt=1)]
-    """The search stops at round(keep_fraction * initial edges) edges."""
+    """The search stops at round(keep_fraction * initial edges) edges, over all stages where each has a cell; with
+    ``space: topology_and_operators`` a node's operators count as edges, too."""
     finalists: Finalists | None = Finalists()
     """What checks the answer against noise; null: the answer is the cell with the best single score."""
     if TYPE_CHECKING:
@@ -115,20 +116,6 @@ class TaskSearch(Section):
     def edges(self) -> int:
         """Edges of the complete cell."""
         return self.nodes * (self.nodes - 1) // 2
-
-    @property
-    def threshold(self) -> int:
-        """Edges at which the search stops."""
-        return round(self.keep_fraction * self.edges)
-
-    @model_validator(mode="after")
-    def _something_to_shrink(self) -> "TaskSearch":
-        if self.threshold >= self.edges:
-            raise ValueError(
-                f"keep_fraction {self.keep_fraction} keeps {self.threshold} of {self.edges} edges: nothing "
-                f"would shrink; accepted: below {1 - 0.5 / self.edges:.3f}, or more nodes"
-            )
-        return self
 
 
 class ImageSearch(TaskSearch):

@@ -49,7 +49,7 @@ def keep_best(
 
 @dataclass(frozen=True)
 class Shrink:
-    """Round r removes one edge (and what it alone fed) until at most ``search.threshold`` edges are left.
+    """Round r removes one edge (and what it alone fed) until at most ``threshold`` edges are left.
 
     In a table's own space it empties one place of the network that was drawn at the start.
     """

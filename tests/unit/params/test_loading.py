@@ -100,7 +100,10 @@ def test_a_data_set_of_another_source_replaces_the_old_one() -> None:
         ("search.cnn.k='4'", ["search.cnn.k = '4'", "valid integer"]),
         ("search.cnn.nodes=1", ["search.cnn.nodes = 1", "greater than or equal to 2"]),
         ("search.cnn.keep_fraction=1.5", ["search.cnn.keep_fraction = 1.5", "less than 1"]),
-        ("search.cnn.keep_fraction=0.99", ["search.cnn", "keep_fraction 0.99 keeps 10 of 10", "accepted: below 0.95"]),
+        (
+            "search.cnn.keep_fraction=0.99",
+            ["search.cnn.keep_fraction = 0.99: keeps 10 of 10 edges", "below 0.95"],
+        ),
         ("search.cnn.operators=[conv]", ["search.cnn.operators.0 = 'conv'", "'separable_conv_3x3'", "'conv_1x1'"]),
         ("search.cnn.operators=[]", ["search.cnn.operators", "at least 1 item"]),
         ("search.cnn.operator_sampling=fair", ["'fair'", "'balanced' or 'uniform'"]),
@@ -338,6 +341,18 @@ def test_a_graph_too_large_for_keys_is_one_line() -> None:
     with pytest.raises(ParameterError, match=r"search\.cnn\.nodes = 31: .* less than or equal to 30") as caught:
         load([], ["search.cnn={strategy: metagraph, nodes: 31}"])
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_left_to_shrink_is_counted_in_the_strategys_own_space() -> None:
+    """Of one edge two thirds are all; of an edge and two operators, or of an edge in each of three stages, they are
+    not."""
+    few = ["search.cnn.nodes=2", "search.cnn.keep_fraction=0.66"]
+    with pytest.raises(ParameterError, match="keeps 1 of 1 edges: nothing would shrink; accepted: below"):
+        load([], few)
+    for wider in ("search.cnn.strategy=shrink-operators", "search.cnn.cells=per_stage"):
+        assert load([], [*few, wider]).search.cnn.keep_fraction == 0.66
+    with pytest.raises(ParameterError, match="keeps 3 of 3 edges and alternatives"):
+        load([], [*few, "search.cnn.strategy=shrink-operators", "search.cnn.keep_fraction=0.9"])
 
 
 def test_boards_are_named_limits() -> None:
