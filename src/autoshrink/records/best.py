@@ -29,6 +29,7 @@ class Finalist(Record):
     standard_error: Number | None
     """Of the mean, from the deviation pooled over all finalists."""
     macs: Number
+    """Of the final network within a budget, otherwise of the network that was evaluated."""
 
 
 class Finals(Record):
@@ -54,8 +55,8 @@ class Best(SearchRecord, ScoredSlot):
     """A search's answer: the best of all rounds' selected candidates.
 
     Where finalists decided, ``score`` and ``metrics`` are the means of their evaluations, on which the choice of the
-    finalists did not depend; ``evaluation`` stays the round's. ``costs`` and ``fitted`` are of the network that they
-    chose.
+    finalists did not depend; ``evaluation`` stays the round's. ``costs`` are of the network that was evaluated, which
+    is the final one with ``recipe: final``; ``fitted`` is of the final network that they chose.
     """
 
     KIND: ClassVar = "best"

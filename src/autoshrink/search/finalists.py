@@ -11,6 +11,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from autoshrink.errors import ArtifactError
 from autoshrink.params import Parameters
@@ -144,11 +145,11 @@ def judge(
     entries, means, items = [], [], []
     for slot, entry in enumerate(found):
         evaluations = [_evaluation(by_repeat, repeat, slot, entry) for repeat in repeats]
-        item = _in_network(spec, proxy, entry, evaluations[0])
+        item = _as_evaluated(spec, proxy, entry, evaluations[0])
         items.append(item)
         # a cost that was measured and not counted is the cell's, and the round has it
         scores = [
-            score(task, section.objective, proxy, item.cell, one.metrics, {**item.costs, **one.costs})
+            score(task, section.objective, proxy, item.cell, one.metrics, {**entry.item.costs, **one.costs})
             for one in evaluations
         ]
         if entry.network and item.fitted is not None and item.fitted.margin < 0:
@@ -166,7 +167,7 @@ def judge(
                 qualities=tuple(one.metrics.get(metric) for one in evaluations),
                 mean=statistics.fmean(finite) if finite else None,
                 standard_error=None,
-                macs=item.costs["macs"],
+                macs=item.costs["macs"] if item.fitted is None else item.fitted.costs["macs"],
             )
         )
     deviation = pooled([entry.scores for entry in entries])
@@ -223,12 +224,10 @@ def _error(entry: Finalist, deviation: float | None) -> float | None:
     return deviation / math.sqrt(finite) if deviation is not None and finite else None
 
 
-def _in_network(spec: AnyTask, proxy: TaskProxy, entry: Chosen, evaluation: Evaluation) -> ScoredSlot:
-    """Return the round's candidate, with the costs and the final network that it has as a finalist."""
-    if not entry.network or evaluation.fitted is None:
-        return entry.item
-    network = spec.widened(proxy.network.changed(entry.network), float(evaluation.fitted.width))
-    own = proxy.model_copy(update={"network": network})
+def _as_evaluated(spec: AnyTask, proxy: TaskProxy, entry: Chosen, evaluation: Evaluation) -> ScoredSlot:
+    """Return the round's candidate, with the costs of the network that it was evaluated in as a finalist."""
+    network: Any = evaluation.identity.proxy.get("network", {})
+    own = proxy.model_copy(update={"network": proxy.network.changed(network)})
     costs = {**evaluation.costs, **spec.further_costs(own, entry.item.cell)}
     return entry.item.model_copy(update={"costs": costs, "fitted": evaluation.fitted})
 

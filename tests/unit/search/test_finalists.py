@@ -195,9 +195,16 @@ def fitted(network: Any, margin: float = 0.01) -> Fitted:
 
 
 def finish_in_networks(
-    folder: Path, chosen: Parameters, accuracy: dict[str, float], margin: float = 0.01
+    folder: Path,
+    chosen: Parameters,
+    accuracy: dict[str, float],
+    margin: float = 0.01,
+    macs: dict[str, float] | None = None,
 ) -> tuple[Best, Proposal]:
-    """Run a search, its finalists and its answer; ``accuracy`` is by a key of the network, "" for the recipe's own."""
+    """Run a search, its finalists and its answer; ``accuracy`` is by a key of the network, "" for the recipe's own.
+
+    ``macs`` are of the final networks.
+    """
 
     def by_key_fitted(cell: Cell) -> Evaluation:
         return by_key(cell).model_copy(update={"fitted": fitted({})})
@@ -215,6 +222,7 @@ def finish_in_networks(
                 name = next(iter(item.network), "")
                 found = evaluation(item.key, accuracy[name], macs=7e5 if name else 6e5)
                 own = fitted(item.network, margin if name else 0.01)
+                own = own.model_copy(update={"costs": {**own.costs, "macs": (macs or {}).get(name, 890_000)}})
                 key = hashlib.sha256(f"{item.key}/{name}/{repeat}".encode()).hexdigest()
                 made[item.slot] = found.model_copy(update={"fitted": own, "key": key})
         files.append(folder / "finalists" / f"evaluations-{job}.json")
@@ -253,6 +261,18 @@ def test_the_answer_is_a_cell_and_a_network(tmp_path: Path) -> None:
     own, _ = finish_in_networks(tmp_path / "own", chosen, {"": 0.8, "head_filters": 0.7, "stem_filters": 0.65})
     assert own.changes == {}
     assert "network" not in own.words()
+
+
+def test_costs_of_finalists_are_of_one_kind_of_network(tmp_path: Path) -> None:
+    """Fewest MACs are of final networks, whatever the rounds' proxies had; the answer's costs are the evaluation's."""
+    chosen = in_networks(count=2, repeats=2, rule="one_standard_error", networks=[HEAD])
+    final = {"": 880_000.0, "head_filters": 870_000.0}
+    best, _ = finish_in_networks(tmp_path, chosen, {"": 0.7, "head_filters": 0.7}, macs=final)
+    assert best.finalists is not None
+    assert [entry.macs for entry in best.finalists.candidates] == [880_000, 880_000, 870_000]
+    assert best.changes == HEAD
+    own, _ = finish_in_networks(tmp_path / "own", chosen, {"": 0.7, "head_filters": 0.7}, macs={"": 860_000})
+    assert (own.changes, own.costs["macs"]) == ({}, 6e5)
 
 
 def test_a_network_beyond_the_budget_does_not_win(tmp_path: Path) -> None:
