@@ -95,7 +95,8 @@ class Compute(Section):
     """``auto`` uses a CUDA device if there is one."""
     threads: Annotated[int, Field(ge=1)] = 1
     """CPU threads per job. Candidates train in parallel, one thread each, so their results do not depend on the number;
-    a final training uses all threads, and is bit-identical between runs with the same number."""
+    finalists with ``recipe: final`` one after another, on one thread: ``slots_per_job: 1`` spreads them over more jobs.
+    A final training uses all threads, and is bit-identical between runs with the same number."""
     numerics: Literal["portable", "native"] = "portable"
     """``portable`` pins libraries to kernels that give identical bits on every x86-64 CPU with AVX2; ``native`` uses
     each CPU's own kernels, so results may differ between CPU models."""

@@ -45,6 +45,12 @@ def jobs(settings: Finalists | None, slots_per_job: int) -> list[tuple[int, rang
     ]
 
 
+def by_final_recipe(parameters: Parameters, task: Task) -> bool:
+    """Return whether the final training's recipe evaluates the finalists."""
+    settings = spec_of(task).search(parameters).finalists
+    return settings is not None and settings.recipe == "final"
+
+
 def share(parameters: Parameters, task: Task, manifest: Manifest | None = None) -> float:
     """Return how many evaluations of a round one of a finalist takes; ``manifest`` is of the final data."""
     spec = spec_of(task)

@@ -45,13 +45,17 @@ def of(
 
 
 def cpus(parameters: Parameters, step: str, task: str | None, processes: int = 1) -> int:
-    """Return the CPUs that a step uses on a node: each of its processes' threads, and those that load for it."""
-    return processes * (parameters.compute.threads + loaders(parameters, step, task))
+    """Return the CPUs that a step uses on a node: each of its processes' threads, and those that load for it.
+
+    Finalists by the final recipe are trained one after another, on one thread.
+    """
+    threads = 1 if _repeats_the_final_recipe(parameters, step, task) else parameters.compute.threads
+    return processes * (threads + loaders(parameters, step, task))
 
 
 def loaders(parameters: Parameters, step: str, task: str | None) -> int:
     """Return how many processes read and decode for each process of a step."""
-    if step not in TRAINED or task is None:
+    if task is None or not (step in TRAINED or _repeats_the_final_recipe(parameters, step, task)):
         return 0
     return spec_of(Task(task)).workload(parameters).loaders
 
@@ -94,7 +98,7 @@ def _first(parameters: Parameters, step: str, task: str | None) -> dict[str, int
         section = rounds.section_of(parameters, Task(task))
         slots = section.finalists.slots if step == "repeat" and section.finalists else section.k
         count = parameters.search.candidates_per_job(slots)
-        if step == "repeat" and section.finalists and section.finalists.recipe == "final":
+        if _repeats_the_final_recipe(parameters, step, task):
             runtime = _minutes(count * finalists.share(parameters, Task(task)) * work.proxy_minutes / speed)
             return {"runtime": runtime, "mem_mb": 2 * work.proxy_megabytes, "gpu": gpu}
         minutes = count * work.proxy_minutes / speed
@@ -102,6 +106,10 @@ def _first(parameters: Parameters, step: str, task: str | None) -> dict[str, int
     minutes = work.training_minutes / speed
     runtime = _minutes(minutes) if step.startswith("train") else _minutes(minutes / 10)
     return {"runtime": runtime, "mem_mb": 2 * work.proxy_megabytes, "gpu": gpu}
+
+
+def _repeats_the_final_recipe(parameters: Parameters, step: str, task: str | None) -> bool:
+    return step == "repeat" and task is not None and finalists.by_final_recipe(parameters, Task(task))
 
 
 @cache

@@ -106,6 +106,18 @@ def test_a_training_asks_for_all_its_processes_use() -> None:
     assert resources.of(resident, "train", "cnn")["mem_mb"] < one["mem_mb"]
 
 
+def test_finalists_by_the_final_recipe_have_one_thread() -> None:
+    """They are trained one after another; what decodes their images comes on top."""
+    own = json.dumps({"source": "imagefolder", "folder": "images", "storage": "files"})
+    settings = [f"datasets.own={own}", "training.cnn.dataset=own", "training.cnn.loader_workers=8", "compute.threads=2"]
+    final, proxy = (
+        params.load([ROOT / "params.default.yaml"], [*settings, f"search.cnn.finalists.recipe={recipe}"])
+        for recipe in ("final", "proxy")
+    )
+    assert (resources.cpus(final, "repeat", "cnn"), resources.cpus(proxy, "repeat", "cnn")) == (1 + 8, 2)
+    assert resources.cpus(final, "evaluate", "cnn") == 2
+
+
 def test_processes_are_counted_by_node() -> None:
     """Two nodes of two GPUs: two processes on each."""
     parameters = params.load([*PAPER], ["compute.device=cuda"])
