@@ -58,7 +58,9 @@ def export(
     onnx-int8 is quantised by onnxruntime: image models statically, calibrated on the images held out from training and
     per channel, language models dynamically. Its effect on validation accuracy, size and latency is reported. Where it
     costs more than a point, --fine-tune trains the model on while its numbers are rounded (quantisation-aware
-    training), by its own recipe at a tenth of the learning rate, and the better of the two int8 models is written.
+    training), by its own recipe at a tenth of the learning rate, and the better of the two int8 models is written. Its
+    accuracy is then the best of so many epochs on the images that also calibrate it, and so optimistic: run the file on
+    the test split. Interrupted, the same command goes on with the epoch that it was in.
 
     \b
     ONNX and TorchScript take
@@ -78,11 +80,16 @@ def export(
         _refuse_inside(out, run)  # before anything is loaded
 
     from autoshrink.export import card, exported
-    from autoshrink.export.formats import FILES, INT8, write, write_int8
+    from autoshrink.export.formats import FILES, INT8, TUNING, write, write_int8
     from autoshrink.inference import models
 
     trained = models.find(run, Task(task) if task else None, search)
     deployment = models.deployment_of(trained, "export")
+    if epochs is not None and not deployment.fine_tunes:
+        raise UserError(
+            f"--fine-tune {epochs}: is for image models, whose int8 scales are fixed; this one's are found as it runs; "
+            "leave it out"
+        )
     if trained.search is not None:  # the card tells the search's numbers
         for place in (*trained.search.rounds(), trained.search.finalists):
             agreement.check_files(place.written_evaluations())
@@ -93,6 +100,7 @@ def export(
         _refuse_inside(folder, ours)
     places.require_writable({"--out": folder})
     names = [FILES[format] for format in formats] + [DESCRIPTION] * ("state-dict" in formats)
+    names += [TUNING] * (epochs is not None)
     models.require_data(trained, prepared)
     inputs = deployment.inputs(trained.folder, prepared)
     exported.claim(folder, [*names, card.NAME, card.DRAWING])
@@ -118,8 +126,10 @@ def export(
 
 
 def _told(event: "TrainingEvent") -> None:
-    from autoshrink.training.events import EpochEnded
+    from autoshrink.training.events import EpochEnded, Resumed
 
+    if isinstance(event, Resumed):
+        click.echo(f"fine-tuning goes on with epoch {event.epoch + 1}", err=True)
     if isinstance(event, EpochEnded):
         accuracy = event.entry["validation_accuracy"] or 0.0
         click.echo(f"fine-tuning, epoch {event.epoch + 1}: accuracy {accuracy:.4f} on validation images", err=True)

@@ -175,7 +175,7 @@ def _checked(written: Sequence["Written"]) -> str:
     tables = [
         "\n\n| | float | int8 |\n| --- | --- | --- |\n"
         + "\n".join(f"| {what} | {one} | {other} |" for what, one, other in item.quantised.rows)
-        + (f"\n\n{item.quantised.remark}." if item.quantised.remark else "")
+        + "".join(f"\n\n{said}." for said in (item.quantised.remark, item.quantised.caveat) if said)
         for item in written
         if item.quantised
     ]

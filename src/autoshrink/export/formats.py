@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from autoshrink import __version__
-from autoshrink.errors import UserError
+from autoshrink.errors import DivergedError, UserError
 from autoshrink.export import quantisation
 from autoshrink.export.quantisation import Quantised, Run
 from autoshrink.files import artifacts
@@ -34,6 +35,10 @@ FILES = {
     "torchscript": "model.torchscript.pt",
     "state-dict": WEIGHTS,
 }
+
+
+TUNING = ".fine-tuning"
+"""Where, in the folder that is written into, the model trains on; removed once the int8 file is written."""
 
 
 def _silent(event: TrainingEvent) -> None:
@@ -59,8 +64,9 @@ def write_int8(
     """Write the model into ``folder`` as int8 ONNX, quantised and judged on the validation part of ``data``.
 
     With ``epochs`` it is also fine-tuned for so many while its numbers are rounded, and the better of the two is
-    written. The float ONNX file that it is made from is compared with PyTorch first, as ``write`` does. Raises as
-    ``write``, ``quantisation.quantise`` and the deployment's ``fine_tune`` do; nothing is then written.
+    written; interrupted, the same call goes on from the last epoch's end. The float ONNX file that it is made from is
+    compared with PyTorch first, as ``write`` does. Raises as ``write``, ``quantisation.quantise`` and the deployment's
+    ``fine_tune`` do; nothing is then written.
     """
     deployment = deployment_of(trained, "export")
     example = min(inputs, key=lambda given: sum(tensor.numel() for tensor in given))
@@ -70,16 +76,23 @@ def write_int8(
             content = write(model, "onnx", inputs, Path(scratch)).path.read_bytes()
         return quantisation.quantise(content, deployment, model.folder, data, example)
 
-    if not epochs:
-        quantised, found = int8(trained)
-    else:
-        with tempfile.TemporaryDirectory() as scratch:
-            deployment.fine_tune(trained.folder, data, epochs, Path(scratch), progress)
-            content, tuned = int8(models.find(Path(scratch), trained.task))
-        quantised, found = int8(trained)
+    quantised, found = int8(trained)
+    tuning = folder / TUNING
+    if epochs:
+        try:
+            deployment.fine_tune(trained.folder, data, epochs, tuning, progress)
+        except DivergedError:  # would again
+            shutil.rmtree(tuning)
+            raise
+        own = models.find(tuning, trained.task)
+        content, tuned = int8(own)
         if found.is_improved_by(tuned):
-            # the weights it is traced by are those that were trained; the fine-tuned ones are kept nowhere else
-            quantised = quantisation.with_facts(content, quantised)
+            # weights_sha256 stays that of the trained model, by which its lineage is found
+            more = {
+                "fine_tuned_epochs": str(epochs),
+                "fine_tuned_weights_sha256": str(own.description.weights_sha256),
+            }
+            quantised = quantisation.with_facts(content, quantised, more)
         found = found.with_tuned(tuned, epochs)
     run, difference = quantisation.runner(quantised), 0.0
     reference = deployment.reference(load_model(trained.folder), trained.description)
@@ -91,6 +104,8 @@ def write_int8(
         )
     path = folder / FILES[INT8]
     artifacts.write_bytes(path, quantised)
+    if epochs:
+        shutil.rmtree(tuning)
     return Written(INT8, path, difference, found)
 
 

@@ -11,9 +11,10 @@ import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -89,6 +90,17 @@ class Quantised:
 
     def _said(self, quality: float) -> str:
         return f"{100 * quality:.2f} %" if self.metric == "accuracy" else f"{quality:.4g}"
+
+    @property
+    def caveat(self) -> str | None:
+        """A sentence where the validation examples chose the file, and so flatter it."""
+        if self.untuned_quality is None:
+            return None
+        return (
+            f"The int8 {self.metric} is the best of {self.epochs} epochs of fine-tuning, on the very images that "
+            "calibrate the scales, so it is optimistic; believe the file's accuracy on the test split instead, over "
+            "whose images the example above can be run"
+        )
 
     @property
     def remark(self) -> str | None:
@@ -215,13 +227,15 @@ def _forget_notes(graph: Any) -> None:
                 _forget_notes(attribute.g)
 
 
-def with_facts(quantised: bytes, content: bytes) -> bytes:
-    """Return the int8 file with what the file ``content`` says of itself; the tools may drop it."""
+def with_facts(quantised: bytes, content: bytes, more: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """Return the int8 file with what ``content`` says of itself, which the tools may drop, and with ``more``."""
     import onnx
 
     model, source = onnx.load_from_string(quantised), onnx.load_from_string(content)
     del model.metadata_props[:]
     model.metadata_props.extend(source.metadata_props)
+    for key, value in more.items():
+        model.metadata_props.add(key=key, value=value)
     _forget_notes(model.graph)
     done: bytes = model.SerializeToString()
     return done

@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from autoshrink.errors import UserError
 from autoshrink.files.artifacts import Json
 from autoshrink.records.model import ModelDescription
 from autoshrink.training.events import Progress
@@ -51,6 +50,8 @@ class Deployment(ABC, Generic[Described]):
     signature: Signature
     usage: Mapping[str, str]
     """Example code by export format, with ``{file}`` and the fields of ``sizes`` to fill in."""
+    fine_tunes = False
+    """Whether ``fine_tune`` is written."""
 
     @abstractmethod
     def accepts(self, path: Path) -> bool:
@@ -79,11 +80,8 @@ class Deployment(ABC, Generic[Described]):
 
     def fine_tune(self, folder: Path, data: Path, epochs: int, out: Path, progress: Progress) -> None:
         """Train the model in ``folder`` on for so many epochs while its numbers are rounded as in int8; write it into
-        ``out``. Raises UserError where this task's models are not quantised by such scales."""
-        raise UserError(
-            "--fine-tune: is for image models, whose int8 scales are fixed; this one's are found as it runs; leave "
-            "it out"
-        )
+        ``out``, with checkpoints that the same call goes on from. Only where ``fine_tunes``."""
+        raise NotImplementedError
 
     @abstractmethod
     def judge(self, folder: Path, data: Path, run: Run) -> tuple[str, float, int]:

@@ -18,7 +18,10 @@ from autoshrink.inference import models
 from autoshrink.inference.models import deployment_of
 from autoshrink.params.base import Task
 from autoshrink.tasks import models as task_models
+from autoshrink.tasks.vision import data as images
 from autoshrink.tasks.vision.records import ImageModel
+from autoshrink.tasks.vision.rounded import RoundedLearner
+from autoshrink.training.events import EpochEnded, TrainingEvent
 
 
 def written(run: Path, task: Task, out: Path) -> tuple[formats.Written, bytes]:
@@ -106,7 +109,39 @@ def test_fine_tuning_wins_back_what_int8_loses(run: Path, lossy: Path, tmp_path:
     assert "also after 2 epochs of fine-tuning" in done.output
     facts = {item.key: item.value for item in onnx.load(str(tmp_path / "out" / "model.int8.onnx")).metadata_props}
     assert facts["weights_sha256"] == ImageModel.of(lossy).weights_sha256
+    assert facts["fine_tuned_epochs"] == "2"
+    assert len(facts["fine_tuned_weights_sha256"]) == 64
+    assert facts["fine_tuned_weights_sha256"] != facts["weights_sha256"]
+    assert "so it is optimistic" in card and "on the test split" in card
+    assert not (tmp_path / "out" / formats.TUNING).exists()
     assert {path.name: path.read_bytes() for path in lossy.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.slow
+def test_interrupted_fine_tuning_goes_on(run: Path, lossy: Path, tmp_path: Path) -> None:
+    """From the end of the last epoch, to the same bytes; never from another model's checkpoint."""
+    data, trained = run / "data" / "digits", models.find(lossy)
+    inputs = deployment_of(trained, "export").inputs(lossy, data)
+    seen: list[int] = []
+
+    def stop(event: TrainingEvent) -> None:
+        raise KeyboardInterrupt
+
+    def tell(event: TrainingEvent) -> None:
+        if isinstance(event, EpochEnded):
+            seen.append(event.epoch)
+
+    with pytest.raises(KeyboardInterrupt):
+        formats.write_int8(trained, inputs, data, tmp_path / "one", 2, stop)
+    assert (tmp_path / "one" / formats.TUNING / "checkpoints").is_dir()
+    found = formats.write_int8(trained, inputs, data, tmp_path / "one", 2, tell)
+    assert seen == [1]
+    assert [path.name for path in (tmp_path / "one").iterdir()] == [found.path.name]
+    whole = formats.write_int8(trained, inputs, data, tmp_path / "whole", 2)
+    assert found.path.read_bytes() == whole.path.read_bytes()
+    folders = lossy, models.find(run / "results", Task.CNN).folder
+    one, other = (RoundedLearner(folder, images.load(data), 2).identity for folder in folders)
+    assert one != other
 
 
 def test_what_int8_loses_names_the_option() -> None:
@@ -127,7 +162,7 @@ def test_what_int8_loses_names_the_option() -> None:
     ("arguments", "says"),
     [
         (["--format", "onnx", "--fine-tune", "2"], "--fine-tune 2: is for --format onnx-int8"),
-        (["--format", "onnx-int8", "--fine-tune", "2", "--task", "rnn"], "--fine-tune: is for image models"),
+        (["--format", "onnx-int8", "--fine-tune", "2", "--task", "rnn"], "--fine-tune 2: is for image models"),
     ],
 )
 def test_fine_tuning_where_there_is_nothing_to_tune_is_one_line(
@@ -140,4 +175,4 @@ def test_fine_tuning_where_there_is_nothing_to_tune_is_one_line(
         main(["export", str(run / "results"), *arguments, *data, "--out", str(tmp_path / "out")])
     told = capsys.readouterr().err.strip()
     assert says in told and "\n" not in told
-    assert not list(tmp_path.glob("out/*.onnx"))
+    assert not (tmp_path / "out").exists()

@@ -82,6 +82,7 @@ class ImageDeployment(Deployment[ImageModel]):
 
     signature = Signature(("pixels",), ("logits",), ({0: "batch"},))
     usage = USAGE
+    fine_tunes = True
 
     def accepts(self, path: Path) -> bool:
         """Whether it is a folder or has an image's suffix."""

@@ -33,7 +33,8 @@ _ADDED = (f".{_READ}.", ".parametrizations.weight.0.")
 
 
 def fine_tune(folder: Path, data: PreparedImages, epochs: int, out: Path, progress: Progress) -> None:
-    """Train the model in ``folder`` on for so many epochs, on the CPU, and write it into ``out`` as a model of its own.
+    """Train the model in ``folder`` on for so many epochs, on the CPU, and write it into ``out`` as a model of its own,
+    with checkpoints that the same call goes on from.
 
     By its own recipe and data, at a tenth of the learning rate, without warm-up, growth and averaging; the epoch whose
     rounded network does best on the images held out is kept. Raises DivergedError where the training diverges.
@@ -60,6 +61,7 @@ class RoundedLearner(ImageLearner):
         }
         own = recipe.model_copy(update=changes)
         super().__init__(description.cell, own, data, description.origin.seed, torch.device("cpu"), Share())
+        self.identity = {**self.identity, "tuned_weights_sha256": description.weights_sha256}
         self.module.load_state_dict(models.weights(folder, description))
         for layer in list(self.module.modules()):
             if isinstance(layer, nn.Conv2d | nn.Linear):
