@@ -13,8 +13,9 @@ first is the baseline.
 A cell is a key, a file, a released cell's name or a reference's (`mobilenet_v2`, `gru`). Every network is scaled to
 `search.TASK.objective.budget` and trained on one core under the same seeds; its quality is that of the training data
 that the recipe holds out, so that the test split stays closed. A training is a row: the same command trains what OUT
-lacks, whatever else stands there, and goes on inside a training that was stopped. The table has means with Student's
-95 % intervals, differences from the baseline paired by seed, and their p-values adjusted by Holm.
+lacks, whatever else stands there, and goes on inside a training that was stopped; rows of another recipe, data set,
+code or definition of a variant are not shown. The table has means with Student's 95 % intervals, differences from the
+baseline paired by seed, and their p-values adjusted by Holm.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from autoshrink.cells import released
 from autoshrink.cells.body import Body, KnownBlock
+from autoshrink.cells.cell import operators_of
 from autoshrink.cli import cell_argument
 from autoshrink.errors import ParameterError, UserError, meant
 from autoshrink.evidence import references
@@ -37,13 +39,13 @@ from autoshrink.files.artifacts import Json
 from autoshrink.params import Parameters, load
 from autoshrink.params.base import Task
 from autoshrink.params.loading import read
-from autoshrink.params.sections import sections_of
+from autoshrink.params.sections import UNTRACED, TaskTraining, sections_of
 from autoshrink.records.history import TrainingHistory
 from autoshrink.records.proposal import said
 from autoshrink.records.study import Interval, Paired
 from autoshrink.runtime import numerics
 from autoshrink.study.nas_bench import cell_of_key
-from autoshrink.tasks import address, sufficiency
+from autoshrink.tasks import address, availability, code, sufficiency
 from autoshrink.tasks.spec import Metric, spec_of
 
 from . import tables
@@ -104,13 +106,24 @@ def body_of(name: str, task: Task, nodes: int) -> Body:
     return spec_of(task).known_body(name, nodes)
 
 
-def trainings(
-    parameters: Parameters, task: Task, chosen: Sequence[Variant], seeds: range, folder: Path, out: Path
-) -> Iterator[dict[str, Any]]:
-    """Train each variant under each seed unless ``out`` has the row, and yield the new rows as they come.
+@dataclass(frozen=True)
+class Planned:
+    """A variant's network at the budget, what it costs, and its recipe."""
 
-    Seed by seed, so that an ablation that is stopped has as many pairs as can be.
-    """
+    variant: Variant
+    recipe: TaskTraining
+    costs: Mapping[str, float]
+    budget: str
+    identity: Mapping[str, Any]
+    """What a training depends on besides its seed."""
+
+    def key(self, seed: int) -> str:
+        """Return the digest that a row is known by."""
+        return artifacts.digest_of({**self.identity, "seed": seed})
+
+
+def planned(parameters: Parameters, task: Task, chosen: Sequence[Variant]) -> list[Planned]:
+    """Return the networks of the variants. Raises UserError where the data or the budget do not allow for them."""
     from autoshrink.evaluation.budget import Fitting
 
     spec = spec_of(task)
@@ -123,48 +136,76 @@ def trainings(
     if not spec.holds_out(recipe):
         raise UserError(f"training.{task}: holds no training data out, and the test split stays closed")
     fitting = Fitting(parameters, task, data, Path(parameters.paths.store))
-    prepared = spec.load(data)
+    files = [data / address.MANIFEST, *availability.side_inputs(parameters, "training", task)]
+    shared = {
+        "data": [artifacts.digest_of_file(path) for path in files],
+        "numerics": numerics.effective(parameters.compute.numerics),
+    }
+    found = []
+    for variant in chosen:
+        network, costs = at_budget(fitting, variant)
+        own = spec.fitted(recipe, network)
+        training = own.model_dump(mode="json", exclude=UNTRACED)
+        operators = () if isinstance(variant.body, KnownBlock) else operators_of(variant.body.key)
+        by = code.digest(task, "load", "train", operators=operators)
+        identity = {**shared, "code": by, "cell": variant.body.key, "training": training}
+        found.append(Planned(variant, own, costs, json.dumps(fitting.limits), identity))
+    return found
+
+
+def trainings(
+    parameters: Parameters, task: Task, plan: Sequence[Planned], seeds: range, folder: Path, out: Path
+) -> Iterator[dict[str, Any]]:
+    """Train each variant under each seed unless ``out`` has the row, and yield the new rows as they come.
+
+    Seed by seed, so that an ablation that is stopped has as many pairs as can be.
+    """
+    spec = spec_of(task)
+    dataset = spec.training(parameters).dataset
+    prepared = spec.load(address.folder(parameters, dataset))
     done = {row["identity"] for row in rows_of(out)}
     for number in seeds:
-        for variant in chosen:
-            network, costs = at_budget(fitting, variant)
-            own = spec.fitted(recipe, network)
-            seed = references.seed_of(parameters, number)
-            identity = artifacts.digest_of(
-                {
-                    "cell": variant.body.key,
-                    "training": own.model_dump(mode="json"),
-                    "data": artifacts.digest_of_file(data / address.MANIFEST),
-                    "seed": seed,
-                    "numerics": numerics.effective(parameters.compute.numerics),
-                }
-            )
+        seed = references.seed_of(parameters, number)
+        for one in plan:
+            identity = one.key(seed)
             if identity in done:
                 continue
             begun = time.process_time()
             here = folder / identity[:16]
-            spec.train(variant.body, own, prepared, here, seed, parameters.compute, lambda event: None)
+            spec.train(one.variant.body, one.recipe, prepared, here, seed, parameters.compute, lambda event: None)
             history = TrainingHistory.read(here / "history.json")
             assert history.chosen_epoch is not None, "the recipe holds data out"
             row = {
                 "task": task,
-                "dataset": recipe.dataset,
-                "budget": json.dumps(fitting.limits),
+                "dataset": dataset,
+                "budget": one.budget,
                 "recipe": recipe_digest(parameters, task),
-                "variant": variant.name,
-                "cell": variant.body.key,
-                "network": json.dumps(variant.network),
+                "variant": one.variant.name,
+                "cell": one.variant.body.key,
+                "network": json.dumps(one.variant.network),
                 "seed": number,
                 "quality": history.epochs[history.chosen_epoch][f"validation_{spec.metric.name}"],
                 "epochs": len(history.epochs),
-                "macs": costs["macs"],
-                "parameters": costs["parameters"],
+                "macs": one.costs["macs"],
+                "parameters": one.costs["parameters"],
                 "cpu_seconds": round(time.process_time() - begun, 1),
                 "identity": identity,
             }
             tables.append(out, COLUMNS, [row])
             done.add(identity)
             yield row
+
+
+def rows_of_plan(parameters: Parameters, plan: Sequence[Planned], out: Path) -> list[dict[str, str]]:
+    """Return the rows of these very trainings, variant by variant; those of another definition of a variant, recipe,
+    data set or code are left out."""
+    found = rows_of(out)
+    return [
+        {**row, "variant": one.variant.name}
+        for one in plan
+        for row in found
+        if row["identity"] == one.key(references.seed_of(parameters, int(row["seed"])))
+    ]
 
 
 def recipe_digest(parameters: Parameters, task: Task) -> str:
@@ -291,18 +332,13 @@ def run(arguments: argparse.Namespace) -> None:
         raise ParameterError(f"--only {unknown[0]}: is none of {arguments.variants}{meant(unknown[0], names)}")
     sufficiency.check(parameters)
     numerics.apply(parameters.compute.numerics)  # before anything imports numpy
-    asked = [variant for variant in chosen if variant.name in wanted]
+    plan = planned(parameters, task, chosen)
+    asked = [one for one in plan if one.variant.name in wanted]
     for row in trainings(parameters, task, asked, range(arguments.seeds), arguments.folder, arguments.out):
         print(", ".join(str(row[key]) for key in ("variant", "seed", "quality", "macs", "cpu_seconds")), flush=True)
-    budget = json.dumps(section.objective.budget.limits)
-    about = {"task": str(task), "budget": budget, "recipe": recipe_digest(parameters, task)}
-    rows = [
-        row
-        for row in rows_of(arguments.out)
-        if row["variant"] in names and all(row[key] == value for key, value in about.items())
-    ]
+    rows = rows_of_plan(parameters, plan, arguments.out)
     if any(row["variant"] == names[0] for row in rows):
-        print(summary(sorted(rows, key=lambda row: names.index(row["variant"])), names[0]))
+        print(summary(rows, names[0]))
 
 
 if __name__ == "__main__":

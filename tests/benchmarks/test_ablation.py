@@ -1,6 +1,7 @@
 """Ablations: what is read, what is trained again, and what is made of the rows."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -41,8 +42,11 @@ def test_variants_are_keys_names_and_changes(tmp_path: Path) -> None:
         assert "\n" not in str(raised.value)
 
 
-def test_rows_are_of_one_cost_and_none_is_trained_twice(tmp_path: Path) -> None:
-    """Every variant fills the budget, whatever its network; a second call trains the seeds that are lacking alone."""
+def test_rows_are_of_one_cost_and_none_is_trained_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every variant fills the budget, whatever its network; a second call trains the seeds that are lacking alone.
+
+    Rows of what a variant was before are not shown.
+    """
     file, out = tmp_path / "variants.yaml", tmp_path / "rows.csv"
     file.write_text(VARIANTS)
     parameters = load(
@@ -55,15 +59,26 @@ def test_rows_are_of_one_cost_and_none_is_trained_twice(tmp_path: Path) -> None:
     )
     folder = address.folder(parameters, "digits")
     spec_of(Task.CNN).prepare("digits", parameters.datasets["digits"], folder, tmp_path, parameters.seed)
-    chosen = ablation.variants(file, Task.CNN, 3)
-    first = list(ablation.trainings(parameters, Task.CNN, chosen, range(1), tmp_path / "models", out))
+    plan = ablation.planned(parameters, Task.CNN, ablation.variants(file, Task.CNN, 3))
+    first = list(ablation.trainings(parameters, Task.CNN, plan, range(1), tmp_path / "models", out))
     assert [row["variant"] for row in first] == ["plain", "head", "mobile"]
     assert all(0.95 * 60_000 < row["macs"] <= 1.03 * 60_000 for row in first), [row["macs"] for row in first]
-    assert list(ablation.trainings(parameters, Task.CNN, chosen, range(1), tmp_path / "models", out)) == []
-    again = list(ablation.trainings(parameters, Task.CNN, chosen[:1], range(2), tmp_path / "models", out))
+    assert list(ablation.trainings(parameters, Task.CNN, plan, range(1), tmp_path / "models", out)) == []
+    again = list(ablation.trainings(parameters, Task.CNN, plan[:1], range(2), tmp_path / "models", out))
     assert [(row["variant"], row["seed"]) for row in again] == [("plain", 1)]
     assert len(ablation.rows_of(out)) == 4
-    assert "| plain" in ablation.summary(ablation.rows_of(out), "plain")
+    shown = ablation.rows_of_plan(parameters, plan, out)
+    assert [row["variant"] for row in shown] == ["plain", "plain", "head", "mobile"]
+    assert "| plain" in ablation.summary(shown, "plain")
+
+    # a variant of the same name that is another network has none of the old rows; nor has any under other code
+    file.write_text(VARIANTS.replace("head_filters: 12", "head_filters: 16"))
+    changed = ablation.planned(parameters, Task.CNN, ablation.variants(file, Task.CNN, 3))
+    rows = ablation.rows_of_plan(parameters, changed, out)
+    assert [row["variant"] for row in rows] == ["plain", "plain", "mobile"]
+    monkeypatch.setattr(ablation, "code", SimpleNamespace(digest=lambda *about, **operators: "edited"))
+    edited = ablation.planned(parameters, Task.CNN, ablation.variants(file, Task.CNN, 3))
+    assert ablation.rows_of_plan(parameters, edited, out) == []
 
 
 @pytest.mark.parametrize(
