@@ -103,6 +103,8 @@ def export(
     names += [TUNING] * (epochs is not None)
     models.require_data(trained, prepared)
     inputs = deployment.inputs(trained.folder, prepared)
+    if INT8 in formats:
+        deployment.calibration(trained.folder, prepared)  # a model that has none is told before anything is written
     exported.claim(folder, [*names, card.NAME, card.DRAWING])
     written = [
         write_int8(trained, inputs, prepared, folder, epochs or 0, _told)

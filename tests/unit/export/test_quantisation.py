@@ -54,8 +54,8 @@ def test_a_language_model_is_quantised_dynamically(run: Path, tmp_path: Path) ->
     assert found.quantised.int8_quality < 1.05 * found.quantised.float_quality
 
 
-def test_no_validation_images_is_one_line(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model trained on all images has nothing to be calibrated on."""
+def test_no_validation_images_is_one_line(run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A model trained on all images has nothing to be calibrated on; that is told before anything is written."""
     trained = models.find(run / "results", Task.CNN)
     told = trained.description
     recipe = {**told.origin.recipe, "validation_per_class": 0}
@@ -63,6 +63,11 @@ def test_no_validation_images_is_one_line(run: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(ImageModel, "of", lambda folder: without)
     with pytest.raises(DataError, match=r"no validation images were held out .*validation_per_class above 0"):
         deployment_of(trained, "export").calibration(trained.folder, run / "data" / "digits")
+    places = ["--data", str(run / "data" / "digits"), "--out", str(tmp_path / "out")]
+    words = ["export", str(run / "results"), "--task", "cnn", "--format", "onnx", "--format", "onnx-int8", *places]
+    done = CliRunner().invoke(autoshrink, words)
+    assert done.exit_code == 1 and "no validation images" in str(done.exception)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_card_says_what_int8_costs(run: Path, tmp_path: Path) -> None:
