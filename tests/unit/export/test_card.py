@@ -82,7 +82,7 @@ def test_a_released_cell_trained_alone_has_a_card_with_costs_and_quality(
         call("export", "my-model", "--format", "state-dict", *data, "--out", "my-classifier")
         return Path("my-classifier/README.md").read_text(encoding="utf-8")
 
-    params = ["--params", str(Path(__file__).parents[3] / "params.yaml")]
+    params = ["--params", str(Path(__file__).parents[3] / "params.default.yaml")]
     settings = [*params, *(word for item in small for word in ("--set", item))]
     call("train", "--task", "cnn", "--cell", "shrinkcnn-a", *settings, *data, "--out", "my-model")
     before = card()
